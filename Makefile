@@ -1,0 +1,33 @@
+# mc_fdw: Alibaba Cloud Log Service and MaxCompute (later Tablestore, OSS) as foreign tables.
+#
+#   make, make install      the extension (PGXS)
+#   make demo               a fresh Debian machine to rows on the screen
+#   make check              every test that fits CI
+#   make help               the other targets
+
+EXTENSION = mc_fdw
+MODULE_big = mc_fdw
+DATA = src/ddl/mc_fdw--1.0.sql
+OBJS = $(patsubst %.c,%.o,$(wildcard src/*/*.c))
+HEADERS_ALL = $(wildcard src/*/*.h)
+
+REGRESS ?= $(patsubst sql/%.sql,%,$(wildcard sql/*.sql))
+
+PKGS = libcurl libcrypto libprotobuf-c json-c libxml-2.0 liblz4 libzstd zlib
+PG_CPPFLAGS = $(shell pkg-config --cflags $(PKGS))
+PG_CFLAGS = -std=gnu11 -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare \
+	-Wno-missing-field-initializers -Wno-declaration-after-statement
+SHLIB_LINK = $(shell pkg-config --libs $(PKGS)) -lsnappy
+
+PG_CONFIG ?= pg_config
+PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
+ifneq ($(PGXS),)
+include $(PGXS)
+src/wire/%.o src/net/%.o src/service/%.o: CFLAGS += -fvisibility=hidden
+$(OBJS): $(HEADERS_ALL)
+else
+all install:
+	@echo "pg_config not found: run 'make deps' (as root or with sudo), or set PG_CONFIG" >&2; exit 1
+endif
+
+include test/rules.mk

@@ -1,0 +1,184 @@
+/*
+ * mcn.h
+ *		The network layer: one event loop (libcurl multi in an epoll set), retry with
+ *		capped full jitter, deadlines, rate limit.  The only layer that waits.
+ *
+ * It has no PostgreSQL header either.  What it needs from its host - waiting on
+ * the epoll descriptor together with a latch, and whether a cancel is pending -
+ * comes through mcn_hooks, so that the same code runs in a test program.
+ *
+ * No callback given to libcurl raises, allocates with anything that could
+ * longjmp, or calls back into the host; completion callbacks run outside libcurl.
+ */
+#ifndef MCN_H
+#define MCN_H
+
+#include "../wire/mcw.h"
+#include "../wire/mcw_http.h"
+
+typedef struct mcn_loop mcn_loop;
+typedef struct mcn_channel mcn_channel;
+typedef struct mcn_request mcn_request;
+
+typedef struct mcn_hooks
+{
+	/*
+	 * Sleep until 'fd' is readable, timeout_ms passed (-1 = forever) or something
+	 * happened that 'interrupted' will report.  Must not longjmp.
+	 */
+	void		(*wait) (void *ctx, int fd, int timeout_ms);
+	/* true if the host wants us to stop; net then unwinds and returns MCW_ERR_INTERRUPTED */
+	bool		(*interrupted) (void *ctx);
+	/* may this address be connected to? reason (static text) if not */
+	const char *(*deny_address) (void *ctx, const mcn_channel *channel, const void *sockaddr, unsigned len);
+	/* a descriptor was opened (+1) or closed (-1); NULL if nobody counts */
+	void		(*count_fd) (void *ctx, int delta);
+	void	   *ctx;
+} mcn_hooks;
+
+/* One per process and host; lives until freed (in a backend: until it ends). */
+extern mcn_loop *mcn_loop_create(const mcn_hooks *hooks, mcw_error *err);
+extern void mcn_loop_free(mcn_loop *loop);
+/* The epoll descriptor: readable when mcn_loop_step would make progress. For async append (register a dup). */
+extern int	mcn_loop_fd(mcn_loop *loop);
+extern int64_t mcn_now_us(void);	/* monotonic */
+extern int64_t mcn_unix_us(void);	/* wall clock */
+
+/*
+ * Drive everything once: handle what is ready, else wait up to timeout_ms (0 = do
+ * not wait, -1 = as long as it takes).  Runs completion callbacks.  MCW_OK (also
+ * after a timeout), MCW_ERR_INTERRUPTED.
+ */
+extern mcw_status mcn_loop_step(mcn_loop *loop, int timeout_ms);
+
+/*
+ * A channel is one service endpoint as one statement uses it: address, limits,
+ * retry rules, rate limit and counters.  Connections are pooled per loop, so they
+ * outlive the channel.
+ */
+typedef enum mcn_retry
+{
+	MCN_RETRY_NO = 0,
+	MCN_RETRY_YES,				/* back off, try again */
+	MCN_RETRY_SLOW				/* throttled: longer back-off, counted as throttled */
+} mcn_retry;
+
+/* First matching row decides; NULL code matches any, http 0 matches any, 5 matches 5xx. */
+typedef struct mcn_retry_rule
+{
+	const char *code;			/* service code, case folded */
+	int			http;
+	mcn_retry	retry;
+} mcn_retry_rule;
+
+typedef struct mcn_options
+{
+	int			connect_timeout_ms;	/* TCP + TLS; default 10 s */
+	int			stall_timeout_ms;	/* no byte either way; default 60 s */
+	int			max_retries;	/* per request; default 10 */
+	int			retry_max_elapsed_ms;	/* per request, first attempt to giving up; default 10 min */
+	int64_t		rate_limit;		/* bytes per second both ways, 0 = none */
+	const char *ca_file;		/* NULL = system store; copied */
+	const char *proxy;			/* NULL = none; copied */
+} mcn_options;
+
+extern const mcn_options mcn_default_options;
+
+typedef struct mcn_stats
+{
+	int64_t		requests;		/* attempts sent */
+	int64_t		retries;
+	int64_t		throttled;		/* answers that said so */
+	int64_t		bytes_in;		/* bodies as received */
+	int64_t		bytes_out;		/* bodies as sent */
+	int64_t		wait_us;		/* time inside hooks->wait while this channel had requests in flight */
+	int64_t		backoff_us;		/* planned back-off */
+	int64_t		rate_us;		/* delay by rate limit */
+	int64_t		last_date;		/* Date of the newest answer, Unix seconds, 0 = none */
+	int64_t		last_date_at_us;	/* mcn_now_us() when it came */
+} mcn_stats;
+
+/*
+ * endpoint: http://host[:port][/prefix] or https://...; anything else, userinfo,
+ * query or fragment is MCW_ERR_ARGUMENT.  'virtual_host' non-empty is put in front
+ * of the host ("project.host"); an IP literal is connected to as it is and only
+ * the Host header is prefixed.  Default ports are not written to Host.
+ */
+extern mcn_channel *mcn_channel_create(mcn_loop *loop, const mcw_alloc *alloc,
+									   mcw_view endpoint, mcw_view virtual_host,
+									   const mcn_options *options, const mcn_retry_rule *rules,
+									   mcw_error *err);
+/* Requests of the channel must be gone (mcn_request_cancel) */
+extern void mcn_channel_free(mcn_channel *channel);
+extern mcn_stats *mcn_channel_stats(mcn_channel *channel);
+extern const char *mcn_channel_host(const mcn_channel *channel);	/* as in the Host header */
+extern const char *mcn_channel_url(const mcn_channel *channel);	/* scheme://host[:port], for messages */
+extern mcw_view mcn_channel_prefix(const mcn_channel *channel);	/* "/api" or "" */
+extern bool mcn_channel_is_tls(const mcn_channel *channel);
+/* the service's clock now, Unix microseconds: last Date plus time since (second precision); 0 if nothing came yet */
+extern int64_t mcn_channel_service_now(const mcn_channel *channel);
+
+/*
+ * A request.  Embed it or allocate it; all memory it points to belongs to the
+ * caller and stays until on_done or mcn_request_cancel.  The sequence is
+ * mcn_request_init, fill, mcn_request_start, (loop steps), on_done.
+ */
+struct mcn_request
+{
+	/* set by the caller after init */
+	mcw_request http;			/* method, path, params, headers without Authorization */
+	mcw_view	body;			/* sent with Content-Length, or chunked */
+	bool		chunked;
+	bool		is_head;
+	bool		no_retry_after_send;	/* not idempotent: once bytes left us, only an answer that refuses is retried */
+	/*
+	 * Called before every attempt: set date headers, sign.  Strings it makes live
+	 * in 'scratch', which net resets before the call.
+	 */
+	mcw_status	(*prepare) (mcn_request *req, mcw_buf *scratch, mcw_error *err);
+	/*
+	 * Called when an attempt came back with any HTTP answer that is not 2xx, before
+	 * the retry table: fill code, text, request_id of err from body and headers.
+	 */
+	void		(*explain) (mcn_request *req, mcw_error *err);
+	/*
+	 * Called on a 2xx answer: may refuse it (wrong CRC, short body): MCW_OK, or a
+	 * status with err filled; MCW_ERR_CHECKSUM, _FORMAT and _PROTOCOL are retried
+	 * like a lost connection.
+	 */
+	mcw_status	(*accept) (mcn_request *req, mcw_error *err);
+	/* Called once when it is over, from mcn_loop_step; may start or cancel requests.  NULL allowed. */
+	void		(*on_done) (mcn_request *req);
+	void	   *owner;			/* for the callbacks */
+	int64_t		deadline_us;	/* mcn_now_us() limit over all attempts, 0 = by options */
+	int			total_timeout_ms;	/* one attempt, 0 = none */
+
+	/* result, valid in the callbacks and after */
+	bool		active;			/* started and not done */
+	mcw_status	status;
+	mcw_error	error;
+	int			http_status;
+	mcw_buf		response;		/* body; caller inits it (allocator, max) before start and frees it */
+	int			attempts;
+	bool		sent;			/* the last attempt put bytes on the wire */
+
+	/* private */
+	mcn_channel *channel;
+	struct mcn_transfer *transfer;
+	mcn_request *prev;
+	mcn_request *next;
+};
+
+extern void mcn_request_init(mcn_request *req, mcn_channel *channel);
+/* Never waits.  A failure to start is reported through status and on_done like any other. */
+extern void mcn_request_start(mcn_request *req);
+/* Take it off the loop at once; no callback follows; harmless if it is not active. Safe in a memory-context callback. */
+extern void mcn_request_cancel(mcn_request *req);
+/* Header of the last answer (name any case); data NULL = absent.  Valid until the next attempt. */
+extern mcw_view mcn_response_header(const mcn_request *req, const char *name);
+/* Drive the loop until this request is done; returns its status or MCW_ERR_INTERRUPTED (then it is still active). */
+extern mcw_status mcn_request_wait(mcn_request *req);
+/* True once response headers of the running attempt are complete (body may still be arriving) */
+extern bool mcn_response_headers_ready(const mcn_request *req);
+
+#endif							/* MCN_H */
