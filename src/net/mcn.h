@@ -115,6 +115,9 @@ extern const char *mcn_channel_host(const mcn_channel *channel);	/* as in the Ho
 extern const char *mcn_channel_url(const mcn_channel *channel);	/* scheme://host[:port], for messages */
 extern mcw_view mcn_channel_prefix(const mcn_channel *channel);	/* "/api" or "" */
 extern bool mcn_channel_is_tls(const mcn_channel *channel);
+/* a pointer of the caller's, for deny_address; NULL at birth */
+extern void mcn_channel_set_private(mcn_channel *channel, void *private_data);
+extern void *mcn_channel_private(const mcn_channel *channel);
 /* the service's clock now, Unix microseconds: last Date plus time since (second precision); 0 if nothing came yet */
 extern int64_t mcn_channel_service_now(const mcn_channel *channel);
 

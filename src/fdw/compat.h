@@ -1,0 +1,89 @@
+/*
+ * compat.h
+ *		The only place that knows PostgreSQL versions (14 to 18).
+ */
+#ifndef MC_COMPAT_H
+#define MC_COMPAT_H
+
+#include "postgres.h"
+
+#include "executor/executor.h"
+#include "foreign/fdwapi.h"
+#include "nodes/execnodes.h"
+#include "optimizer/pathnode.h"
+#include "utils/acl.h"
+#include "utils/guc.h"
+
+#if PG_VERSION_NUM >= 180000
+#include "commands/explain_format.h"
+#include "commands/explain_state.h"
+#else
+#include "commands/explain.h"
+#endif
+
+#if PG_VERSION_NUM < 150000
+#define MarkGUCPrefixReserved(prefix) EmitWarningsOnPlaceholders(prefix)
+#endif
+
+/* a foreign path without path keys beyond what is given, and without an outer path */
+static inline ForeignPath *
+mcCreateForeignScanPath(PlannerInfo *root, RelOptInfo *rel, double rows, Cost startup, Cost total,
+						List *pathkeys, Relids required_outer, List *fdw_private)
+{
+#if PG_VERSION_NUM >= 180000
+	return create_foreignscan_path(root, rel, NULL, rows, 0, startup, total, pathkeys,
+								   required_outer, NULL, NIL, fdw_private);
+#elif PG_VERSION_NUM >= 170000
+	return create_foreignscan_path(root, rel, NULL, rows, startup, total, pathkeys,
+								   required_outer, NULL, NIL, fdw_private);
+#else
+	return create_foreignscan_path(root, rel, NULL, rows, startup, total, pathkeys,
+								   required_outer, NULL, fdw_private);
+#endif
+}
+
+/* the user whose mapping a scan uses (postgres.md: taken at Begin and stored) */
+static inline Oid
+mcScanUserId(ForeignScanState *node)
+{
+	Oid			userid;
+#if PG_VERSION_NUM >= 160000
+	userid = ((ForeignScan *) node->ss.ps.plan)->checkAsUser;
+#else
+	ForeignScan *plan = (ForeignScan *) node->ss.ps.plan;
+	int			rti = plan->scan.scanrelid;
+
+	if (rti == 0)
+		rti = bms_next_member(plan->fs_relids, -1);
+	userid = exec_rt_fetch(rti, node->ss.ps.state)->checkAsUser;
+#endif
+	return OidIsValid(userid) ? userid : GetUserId();
+}
+
+/* the user whose mapping a write uses */
+static inline Oid
+mcModifyUserId(ResultRelInfo *rinfo, EState *estate)
+{
+	Oid			userid;
+#if PG_VERSION_NUM >= 160000
+	userid = ExecGetResultRelCheckAsUser(rinfo, estate);
+#else
+	ResultRelInfo *root = rinfo->ri_RootResultRelInfo ? rinfo->ri_RootResultRelInfo : rinfo;
+
+	userid = root->ri_RangeTableIndex > 0 ?
+		exec_rt_fetch(root->ri_RangeTableIndex, estate)->checkAsUser : InvalidOid;
+#endif
+	return OidIsValid(userid) ? userid : GetUserId();
+}
+
+static inline AclResult
+mcServerAclCheck(Oid serverid, Oid userid, AclMode mode)
+{
+#if PG_VERSION_NUM >= 160000
+	return object_aclcheck(ForeignServerRelationId, serverid, userid, mode);
+#else
+	return pg_foreign_server_aclcheck(serverid, userid, mode);
+#endif
+}
+
+#endif							/* MC_COMPAT_H */

@@ -1,0 +1,167 @@
+/*
+ * mc_fdw.h
+ *		Shared declarations of the PostgreSQL layer: options, server configuration,
+ *		the backend's event loop, error reporting, rejects.
+ *
+ * json-c must not be included where utils/builtins.h is; this layer needs neither
+ * json-c nor libxml2, documents are read by wire/mcw_doc.
+ */
+#ifndef MC_FDW_H
+#define MC_FDW_H
+
+#include "postgres.h"
+
+#include "foreign/fdwapi.h"
+#include "foreign/foreign.h"
+#include "nodes/pg_list.h"
+#include "pgtime.h"
+#include "utils/palloc.h"
+#include "utils/rel.h"
+
+#include "../net/mcn.h"
+
+typedef enum McWrapper
+{
+	MC_LOGHUB = 1,
+	MC_MAXCOMPUTE = 2
+} McWrapper;
+
+/* ---- option.c: every option of every wrapper, in one table ---- */
+
+typedef enum McOptionKind
+{
+	MC_OPT_TEXT,
+	MC_OPT_BOOL,
+	MC_OPT_INT,					/* plain integer */
+	MC_OPT_TIME,				/* PostgreSQL time units, kept in milliseconds */
+	MC_OPT_SIZE,				/* PostgreSQL memory units, kept in bytes */
+	MC_OPT_ENUM
+} McOptionKind;
+
+/* NULL if absent; the value is as the user wrote it */
+extern const char *mcOptionText(List *options, const char *name);
+/* validated text of kind BOOL, INT, TIME, SIZE to a number; raises on nonsense */
+extern int64 mcOptionParse(const char *name, const char *value);
+extern const char *mcColumnOption(Oid relid, AttrNumber attnum, const char *name);
+
+/* ---- server.c: what a statement needs to talk to a service ---- */
+
+typedef enum McOnError
+{
+	MC_ON_ERROR_STOP,
+	MC_ON_ERROR_SET_NULL,
+	MC_ON_ERROR_REJECT
+} McOnError;
+
+typedef struct McServer
+{
+	McWrapper	wrapper;
+	Oid			serverid;
+	Oid			userid;
+	Oid			relid;			/* InvalidOid if not for one table */
+	char	   *name;			/* of the server */
+	char	   *endpoint;
+	char	   *project;
+	char	   *region;			/* NULL = signature V1 / V2 */
+	mcw_credentials cred;		/* views into 'cxt'; id empty = without credentials */
+	mcn_options net;
+	int			concurrency;	/* requests in flight for one statement */
+	McOnError	on_error;
+	int64		reject_limit;	/* -1 = none */
+	bool		verbose_values; /* log_verbosity 'verbose': values may appear in messages */
+	pg_tz	   *timezone;		/* for zone-less remote values; session's if not set */
+	bool		trusted;		/* superuser's server or allowed endpoint: private addresses allowed */
+	List	   *server_options; /* DefElem lists as stored */
+	List	   *table_options;
+	MemoryContext cxt;
+} McServer;
+
+/*
+ * Configuration after GUC > table option > server option, with the user mapping of
+ * 'userid'.  Allocated in CurrentMemoryContext.  Raises if there is no mapping (not
+ * if need_credentials is false), if the endpoint is not allowed or an option is
+ * missing.
+ */
+extern McServer *mcGetServer(McWrapper wrapper, Oid serverid, Oid userid, Oid relid, bool need_credentials);
+/* the winning text of an option (GUC, table, server) or NULL */
+extern const char *mcServerOption(const McServer *server, const char *name);
+extern int64 mcServerOptionInt(const McServer *server, const char *name, int64 default_value);
+extern bool mcServerOptionBool(const McServer *server, const char *name, bool default_value);
+/* a channel with this server's limits and address policy; freed by the caller (reset callback) */
+extern mcn_channel *mcOpenChannel(const McServer *server, const mcw_alloc *alloc, const char *endpoint,
+								  const char *virtual_host, const mcn_retry_rule *rules);
+
+/* ---- pg_net.c ---- */
+
+/* the backend's event loop, made at first use, never in _PG_init */
+extern mcn_loop *mcLoop(void);
+/* allocator over a memory context: no-throw, huge allowed; 'cxt' must outlive it */
+extern mcw_alloc mcContextAlloc(MemoryContext cxt);
+/* OK passes; INTERRUPTED runs CHECK_FOR_INTERRUPTS and raises; see mcRaise for the rest */
+struct McPlace;
+extern void mcCheck(mcw_status status, const mcw_error *err, const struct McPlace *place);
+
+/* ---- error.c ---- */
+
+/* Where it happened, for CONTEXT.  Members may be NULL. */
+typedef struct McPlace
+{
+	McWrapper	wrapper;
+	const char *server;
+	const char *object;			/* logstore, or project.table */
+	const char *part;			/* "shard 3" or "partition pt=20240101" */
+	const char *position;		/* cursor, block id, row number */
+	const char *column;
+} McPlace;
+
+/* ereport(ERROR) with SQLSTATE, DETAIL, HINT and CONTEXT; never returns */
+extern void mcRaise(const mcw_error *err, const McPlace *place) pg_attribute_noreturn();
+/* the SQLSTATE and hint mcRaise would use; hint may be NULL */
+extern int	mcSqlState(const mcw_error *err, McWrapper wrapper, const char **hint);
+/* adds the CONTEXT line to an ereport in progress: ereport(ERROR, (errcode(..), errmsg(..), mcPlaceContext(&place))) */
+extern int	mcPlaceContext(const McPlace *place);
+/* the service's words as DETAIL: "code: text (HTTP 404, request id ...)"; NULL if it did not answer */
+extern char *mcErrorDetail(const mcw_error *err);
+
+/* ---- reject.c ---- */
+
+typedef struct McRejects
+{
+	McOnError	on_error;
+	int64		limit;			/* -1 = none */
+	int64		rejected;		/* rows dropped */
+	int64		nulled;			/* values set to NULL */
+	Oid			relid;
+	bool		verbose_values;
+	char		first[256];		/* reason and place of the first one */
+} McRejects;
+
+typedef enum McVerdict
+{
+	MC_VALUE_NULL,				/* take NULL for the value and go on */
+	MC_ROW_DROP					/* drop the row */
+} McVerdict;
+
+extern void mcRejectsInit(McRejects *rejects, const McServer *server);
+/*
+ * A value (or row) cannot be converted.  Raises under 'stop' and when the limit is
+ * exceeded; else counts, remembers a bounded sample for mc.last_rejects() and says
+ * what to do.  'value' may have data NULL; it is shown only under log_verbosity
+ * 'verbose'.  'not_null' tells that NULL is not possible, so set_null rejects.
+ */
+extern McVerdict mcBadValue(McRejects *rejects, const McPlace *place, int sqlstate,
+							const char *reason, mcw_view value, bool not_null);
+/* NOTICE with the counts, if any; call once at the end of the statement */
+extern void mcRejectsReport(const McRejects *rejects, const char *what);
+
+/* ---- GUCs (module.c) ---- */
+extern int	mc_publish_timeout; /* ms */
+
+/* ---- the wrappers' callbacks: each fills its part of the routine ---- */
+extern void mcLoghubScanRoutine(FdwRoutine *routine);	/* loghub_*.c */
+extern void mcOdpsScanRoutine(FdwRoutine *routine);	/* odps_plan.c, odps_scan.c, import, analyze, explain */
+extern void mcOdpsModifyRoutine(FdwRoutine *routine);	/* odps_modify.c, odps_truncate.c, odps_delete.c */
+/* registers the transaction callbacks once; called at the first write */
+extern void mcOdpsInitXact(void);
+
+#endif							/* MC_FDW_H */
