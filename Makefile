@@ -9,7 +9,7 @@ EXTENSION = mc_fdw
 MODULE_big = mc_fdw
 DATA = src/ddl/mc_fdw--1.0.sql
 OBJS = $(patsubst %.c,%.o,$(wildcard src/*/*.c))
-HEADERS_ALL = $(wildcard src/*/*.h)
+ALL_HEADERS = $(wildcard src/*/*.h)
 
 REGRESS ?= $(patsubst sql/%.sql,%,$(wildcard sql/*.sql))
 
@@ -24,7 +24,7 @@ PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
 ifneq ($(PGXS),)
 include $(PGXS)
 src/wire/%.o src/net/%.o src/service/%.o: CFLAGS += -fvisibility=hidden
-$(OBJS): $(HEADERS_ALL)
+$(OBJS): $(ALL_HEADERS)
 else
 all install:
 	@echo "pg_config not found: run 'make deps' (as root or with sudo), or set PG_CONFIG" >&2; exit 1
