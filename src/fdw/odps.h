@@ -1,0 +1,101 @@
+/*
+ * odps.h
+ *		What the parts of maxcompute_fdw share: the connection of a statement, cached
+ *		metadata, the binding of columns, partition pruning.
+ *
+ * Scans use it and so do writes; nothing here reads or writes rows.
+ */
+#ifndef MC_ODPS_H
+#define MC_ODPS_H
+
+#include "mc_fdw.h"
+
+#include "../service/mcs_odps.h"
+#include "executor/executor.h"
+#include "nodes/execnodes.h"
+#include "nodes/pathnodes.h"
+
+/* ---- odps_conn.c ---- */
+
+/*
+ * Lives in the memory context it was made in; a reset callback frees the channels.
+ * Statement-wide: a scan has its own, an upload too.
+ */
+typedef struct McOdps
+{
+	McServer   *server;
+	mcs_odps	service;
+	mcw_alloc	alloc;			/* over 'cxt' */
+	MemoryContext cxt;			/* of the connection */
+	char	   *table_name;		/* option "table", NULL for a server-only connection */
+	char	   *label;			/* project.[schema.]table, for messages */
+	McPlace		place;			/* wrapper, server, object filled */
+} McOdps;
+
+/* REST channel only, no request is sent.  Memory is taken from CurrentMemoryContext. */
+extern McOdps *mcOdpsOpen(Oid serverid, Oid userid, Oid relid);
+/* opens the tunnel channel if it is not open: option tunnel_endpoint, else discovery (cached in the backend) */
+extern void mcOdpsOpenTunnel(McOdps *odps);
+/* raise for a failed service call on this connection */
+extern void mcOdpsCheck(McOdps *odps, mcw_status status, const mcw_error *err);
+
+/*
+ * Table metadata and partition list.  Kept in the backend for a short time
+ * (mc_fdw.metadata_ttl), per server, user and table; what is returned stays valid
+ * until the memory context of 'odps' is reset.  'fresh' asks the service in any
+ * case.
+ */
+extern const mcs_odps_table *mcOdpsTable(McOdps *odps, bool fresh);
+extern const mcs_odps_partitions *mcOdpsPartitions(McOdps *odps, bool fresh);
+/* forget what is cached about a foreign table (after DDL, drop, publish); InvalidOid = all.  No I/O, cannot fail. */
+extern void mcOdpsForget(Oid relid);
+
+/* ---- odps_map.c: columns of the foreign table and of the remote one ---- */
+
+typedef struct McOdpsColumn
+{
+	const mcs_odps_column *remote;	/* NULL: dropped attribute */
+	int			index;			/* data column number from 0, or key number */
+	bool		is_key;
+} McOdpsColumn;
+
+typedef struct McOdpsMap
+{
+	int			natts;
+	McOdpsColumn *columns;		/* natts, by attnum - 1 */
+	AttrNumber *key_attnum;		/* nkeys: attribute bound to the key, 0 = none */
+} McOdpsMap;
+
+/*
+ * Binds every attribute to a remote column by option "column" or its own name; a
+ * column that is missing remotely is an ERROR that names both tables.  Types are
+ * not looked at here.
+ */
+extern McOdpsMap *mcOdpsMapColumns(Relation rel, const mcs_odps_table *table, const McPlace *place);
+/* names of the attributes that the catalog of keys says are partition keys, as "a, b" */
+extern char *mcOdpsKeyNames(const mcs_odps_table *table);
+
+/* ---- odps_prune.c ---- */
+
+/*
+ * Exact pruning: the original quals, which refer to partition columns (and Params,
+ * stable functions) only, are run by the executor over a virtual slot with the
+ * partition's values.
+ */
+typedef struct McPruner McPruner;
+
+/* 'quals' is a list of Expr as in fdw_exprs; 'parent' provides the Params */
+extern McPruner *mcPrunerCreate(Relation rel, List *quals, const mcs_odps_table *table, const McOdpsMap *map,
+								PlanState *parent, McOdps *odps);
+/* would this partition qualify?  econtext->ecxt_per_tuple_memory is used and not reset */
+extern bool mcPrunerMatch(McPruner *pruner, ExprContext *econtext, const mcs_odps_partition *partition);
+/* value of key number 'key' as the attribute's type; in CurrentMemoryContext; raises if it does not convert */
+extern Datum mcPrunerKeyValue(McPruner *pruner, int key, mcw_view text, bool *isnull);
+
+/*
+ * Does the clause use only partition columns (given by attnum), nothing volatile, no
+ * sub-select and no system column?
+ */
+extern bool mcIsPartitionClause(Node *clause, Index relid, Bitmapset *key_attnums);
+
+#endif							/* MC_ODPS_H */
