@@ -47,7 +47,10 @@ typedef struct mcw_sls_log
 
 typedef struct mcw_sls_reader mcw_sls_reader;
 
-/* ncolumns may be 0 (count only).  Column names are copied. */
+/*
+ * ncolumns may be 0 (count only: contents are stepped over, not checked).  Column
+ * names are copied.  NULL = out of memory.
+ */
 extern mcw_sls_reader *mcw_sls_reader_create(const mcw_alloc *alloc, const mcw_sls_column *columns, int ncolumns);
 extern void mcw_sls_reader_free(mcw_sls_reader *reader);
 
@@ -87,6 +90,7 @@ typedef struct mcw_sls_writer
 	mcw_buf    *out;
 	size_t		log_start;
 	uint32_t	nlogs;
+	mcw_status	status;			/* first failure of the open log */
 } mcw_sls_writer;
 
 extern void mcw_sls_writer_init(mcw_sls_writer *writer, mcw_buf *out);
