@@ -46,7 +46,13 @@ extern mcw_view mcw_request_get_param(const mcw_request *req, mcw_view name);
 
 /* path_prefix + percent-encoded path + "?" + encoded parameters, appended to out */
 extern mcw_status mcw_request_target(const mcw_request *req, mcw_buf *out);
-/* The reverse: split and decode an origin-form target into path and params (views into arena memory) */
+/*
+ * The reverse: split and decode an origin-form target into path and params (views
+ * into NUL-terminated arena memory).  If path_prefix was set before and the path
+ * begins with it, it is taken off the path; otherwise it is set to empty.
+ * Parameters present before are forgotten.  MCW_ERR_FORMAT when the target does
+ * not begin with a slash or holds blanks or control bytes.
+ */
 extern mcw_status mcw_request_parse_target(mcw_request *req, mcw_view target, mcw_arena *arena, mcw_error *err);
 
 #endif							/* MCW_HTTP_H */
