@@ -11,6 +11,9 @@
 #include "foreign/fdwapi.h"
 #include "nodes/execnodes.h"
 #include "optimizer/pathnode.h"
+#include "catalog/pg_foreign_server.h"
+#include "funcapi.h"
+#include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/guc.h"
 
@@ -83,6 +86,30 @@ mcServerAclCheck(Oid serverid, Oid userid, AclMode mode)
 	return object_aclcheck(ForeignServerRelationId, serverid, userid, mode);
 #else
 	return pg_foreign_server_aclcheck(serverid, userid, mode);
+#endif
+}
+
+/* a set-returning function that materializes: fills setResult and setDesc */
+static inline void
+mcInitMaterializedSRF(FunctionCallInfo fcinfo)
+{
+#if PG_VERSION_NUM >= 160000
+	InitMaterializedSRF(fcinfo, 0);
+#elif PG_VERSION_NUM >= 150000
+	SetSingleFuncCall(fcinfo, 0);
+#else
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	MemoryContext old;
+	TupleDesc	desc;
+
+	if (rsinfo == NULL || !(rsinfo->allowedModes & SFRM_Materialize) ||
+		get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "set-returning function called in a context that cannot accept a set");
+	old = MemoryContextSwitchTo(rsinfo->econtext->ecxt_per_query_memory);
+	rsinfo->setDesc = CreateTupleDescCopy(desc);
+	rsinfo->setResult = tuplestore_begin_heap(rsinfo->allowedModes & SFRM_Materialize_Random, false, work_mem);
+	rsinfo->returnMode = SFRM_Materialize;
+	MemoryContextSwitchTo(old);
 #endif
 }
 

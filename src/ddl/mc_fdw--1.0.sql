@@ -1,0 +1,37 @@
+\echo Use "CREATE EXTENSION mc_fdw" to load this file. \quit
+
+COMMENT ON SCHEMA mc IS 'mc_fdw: functions and tables around the foreign-data wrappers of Alibaba Cloud services';
+GRANT USAGE ON SCHEMA mc TO PUBLIC;
+
+CREATE FUNCTION mc.loghub_handler() RETURNS fdw_handler
+LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'mc_loghub_handler';
+COMMENT ON FUNCTION mc.loghub_handler() IS 'handler of loghub_fdw';
+
+CREATE FUNCTION mc.loghub_validator(options text[], catalog oid) RETURNS void
+LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'mc_loghub_validator';
+COMMENT ON FUNCTION mc.loghub_validator(text[], oid) IS 'option validator of loghub_fdw';
+
+CREATE FOREIGN DATA WRAPPER loghub_fdw HANDLER mc.loghub_handler VALIDATOR mc.loghub_validator;
+COMMENT ON FOREIGN DATA WRAPPER loghub_fdw IS 'Alibaba Cloud Log Service (LogHub) logstores';
+
+CREATE FUNCTION mc.maxcompute_handler() RETURNS fdw_handler
+LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'mc_maxcompute_handler';
+COMMENT ON FUNCTION mc.maxcompute_handler() IS 'handler of maxcompute_fdw';
+
+CREATE FUNCTION mc.maxcompute_validator(options text[], catalog oid) RETURNS void
+LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'mc_maxcompute_validator';
+COMMENT ON FUNCTION mc.maxcompute_validator(text[], oid) IS 'option validator of maxcompute_fdw';
+
+CREATE FOREIGN DATA WRAPPER maxcompute_fdw HANDLER mc.maxcompute_handler VALIDATOR mc.maxcompute_validator;
+COMMENT ON FOREIGN DATA WRAPPER maxcompute_fdw IS 'Alibaba Cloud MaxCompute (ODPS) tables';
+
+REVOKE EXECUTE ON FUNCTION mc.loghub_handler(), mc.loghub_validator(text[], oid),
+	mc.maxcompute_handler(), mc.maxcompute_validator(text[], oid) FROM PUBLIC;
+
+CREATE FUNCTION mc.last_rejects(
+	OUT at timestamptz, OUT relation regclass, OUT part text, OUT position_in_source text,
+	OUT column_name text, OUT sqlstate text, OUT reason text, OUT value text)
+RETURNS SETOF record
+LANGUAGE c STRICT VOLATILE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'mc_last_rejects';
+COMMENT ON FUNCTION mc.last_rejects() IS
+'values and rows that on_error dropped or set to NULL in the last statement of this session; also after it failed';

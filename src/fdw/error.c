@@ -1,0 +1,229 @@
+/*
+ * error.c
+ *		From (status, HTTP status, service code) to SQLSTATE, DETAIL, HINT, CONTEXT.
+ *
+ * The table below is the whole policy; codes are those of the services' references.
+ * A message never carries a secret: messages come from wire, net and service, which
+ * have none, and the service's own words are shown as DETAIL.
+ */
+#include "postgres.h"
+
+#include "lib/stringinfo.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+
+#include "mc_fdw.h"
+
+#define HINT_KEY "Check access_key_id and access_key_secret in the user mapping, and security_token if the key is temporary."
+#define HINT_RIGHT "Grant the key the permission that the message names, in RAM or in the project."
+#define HINT_CLOCK "The clocks of this server and of the service differ by more than 15 minutes: synchronize this server's clock (NTP)."
+#define HINT_QUOTA "Lower concurrency or rate_limit, add shards or buy quota; the statement may be repeated as it is."
+#define HINT_PROJECT "Check option \"project\" and that option \"endpoint\" names the region of that project."
+#define HINT_LOGSTORE "Check option \"logstore\" of the foreign table."
+#define HINT_TABLE "Check options \"table\", \"schema\" and \"project\" of the foreign table."
+#define HINT_PARTITION "Check the partition specification; every partition key needs a value."
+#define HINT_CHANGED "The remote table changed while it was read: repeat the statement."
+
+typedef struct ErrorRule
+{
+	const char *code;			/* NULL: by HTTP status */
+	int			http;			/* 0: any */
+	int			sqlstate;
+	const char *hint;
+} ErrorRule;
+
+static const ErrorRule service_rules[] = {
+	/* who are you */
+	{"Unauthorized", 0, ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION, HINT_KEY},
+	{"SignatureNotMatch", 0, ERRCODE_INVALID_PASSWORD, HINT_KEY},
+	{"InvalidAccessKeyId", 0, ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION, HINT_KEY},
+	{"ODPS-0410042", 0, ERRCODE_INVALID_PASSWORD, HINT_KEY},
+	{"ODPS-0410051", 0, ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION, HINT_KEY},
+	{"RequestTimeExpired", 0, ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION, HINT_CLOCK},
+	{"RequestTimeTooSkewed", 0, ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION, HINT_CLOCK},
+	{"AuthenticationRequestExpired", 0, ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION, HINT_CLOCK},
+	{"ODPS-0410031", 0, ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION, HINT_CLOCK},
+	{"InvalidRequestTime", 0, ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION, HINT_CLOCK},
+	/* what may you */
+	{"NoPermission", 0, ERRCODE_INSUFFICIENT_PRIVILEGE, HINT_RIGHT},
+	{"AccessDenied", 0, ERRCODE_INSUFFICIENT_PRIVILEGE, HINT_RIGHT},
+	{"ProjectForbidden", 0, ERRCODE_INSUFFICIENT_PRIVILEGE, HINT_RIGHT},
+	{"ODPS-0130013", 0, ERRCODE_INSUFFICIENT_PRIVILEGE, HINT_RIGHT},
+	/* what is not there */
+	{"ProjectNotExist", 0, ERRCODE_FDW_SCHEMA_NOT_FOUND, HINT_PROJECT},
+	{"ProjectNotExists", 0, ERRCODE_FDW_SCHEMA_NOT_FOUND, HINT_PROJECT},
+	{"NoSuchProject", 0, ERRCODE_FDW_SCHEMA_NOT_FOUND, HINT_PROJECT},
+	{"NoSuchSchema", 0, ERRCODE_FDW_SCHEMA_NOT_FOUND, HINT_TABLE},
+	{"LogStoreNotExist", 0, ERRCODE_FDW_TABLE_NOT_FOUND, HINT_LOGSTORE},
+	{"ShardNotExist", 0, ERRCODE_FDW_TABLE_NOT_FOUND, "List the shards with SELECT DISTINCT __shard__ or in the console."},
+	{"NoSuchTable", 0, ERRCODE_FDW_TABLE_NOT_FOUND, HINT_TABLE},
+	{"NoSuchObject", 0, ERRCODE_FDW_TABLE_NOT_FOUND, HINT_TABLE},
+	{"ODPS-0130131", 0, ERRCODE_FDW_TABLE_NOT_FOUND, HINT_TABLE},
+	{"NoSuchPartition", 0, ERRCODE_FDW_TABLE_NOT_FOUND, HINT_PARTITION},
+	{"InvalidPartitionSpec", 0, ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE, HINT_PARTITION},
+	{"MissingPartitionSpec", 0, ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE, HINT_PARTITION},
+	{"InvalidColumnSpec", 0, ERRCODE_FDW_COLUMN_NAME_NOT_FOUND, NULL},
+	{"MethodNotAllowed", 0, ERRCODE_FEATURE_NOT_SUPPORTED, "Views can be read only through SQL."},
+	{"OverwriteModeNotAllowed", 0, ERRCODE_FEATURE_NOT_SUPPORTED, "Use write_mode 'append' for this table."},
+	{"InvalidCursor", 0, ERRCODE_FDW_INVALID_DATA_TYPE_DESCRIPTORS, "The position is older than the retention or belongs to another shard: choose a later window."},
+	/* later */
+	{"TableModified", 0, ERRCODE_T_R_SERIALIZATION_FAILURE, HINT_CHANGED},
+	{"ObjectModified", 0, ERRCODE_T_R_SERIALIZATION_FAILURE, HINT_CHANGED},
+	{"SchemaModified", 0, ERRCODE_T_R_SERIALIZATION_FAILURE, HINT_CHANGED},
+	{"StatusConflict", 0, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, NULL},
+	{"NoSuchUpload", 0, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, "An upload session lives 24 hours: repeat the statement."},
+	{"NoSuchDownload", 0, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, "A download session lives 24 hours: repeat the statement."},
+	{"FlowExceeded", 0, ERRCODE_CONFIGURATION_LIMIT_EXCEEDED, HINT_QUOTA},
+	{"SlotExceeded", 0, ERRCODE_CONFIGURATION_LIMIT_EXCEEDED, HINT_QUOTA},
+	{"QPSExceeded", 0, ERRCODE_CONFIGURATION_LIMIT_EXCEEDED, HINT_QUOTA},
+	{"RequestQuotaExceeded", 0, ERRCODE_CONFIGURATION_LIMIT_EXCEEDED, HINT_QUOTA},
+	{"ReadQuotaExceed", 0, ERRCODE_CONFIGURATION_LIMIT_EXCEEDED, HINT_QUOTA},
+	{"WriteQuotaExceed", 0, ERRCODE_CONFIGURATION_LIMIT_EXCEEDED, HINT_QUOTA},
+	{"ShardReadQuotaExceed", 0, ERRCODE_CONFIGURATION_LIMIT_EXCEEDED, HINT_QUOTA},
+	{"ShardWriteQuotaExceed", 0, ERRCODE_CONFIGURATION_LIMIT_EXCEEDED, HINT_QUOTA},
+	{"MetaOperationQpsLimitExceeded", 0, ERRCODE_CONFIGURATION_LIMIT_EXCEEDED, HINT_QUOTA},
+	{"ExceedQuota", 0, ERRCODE_CONFIGURATION_LIMIT_EXCEEDED, HINT_QUOTA},
+	{"ODPS-0130161", 0, ERRCODE_SYNTAX_ERROR, NULL},
+	/* by HTTP status, when the code says nothing */
+	{NULL, 401, ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION, HINT_KEY},
+	{NULL, 403, ERRCODE_INSUFFICIENT_PRIVILEGE, HINT_RIGHT},
+	{NULL, 404, ERRCODE_FDW_TABLE_NOT_FOUND, "Check that option \"endpoint\" is the address of this service and region."},
+	{NULL, 429, ERRCODE_CONFIGURATION_LIMIT_EXCEEDED, HINT_QUOTA},
+	{NULL, 503, ERRCODE_FDW_ERROR, "The service is overloaded or in maintenance: repeat the statement later."},
+	{NULL, 0, ERRCODE_FDW_ERROR, NULL},
+};
+
+int
+mcSqlState(const mcw_error *err, McWrapper wrapper, const char **hint)
+{
+	const char *dummy;
+
+	if (!hint)
+		hint = &dummy;
+	*hint = NULL;
+	switch (err->status)
+	{
+		case MCW_ERR_NOMEM:
+			return ERRCODE_FDW_OUT_OF_MEMORY;
+		case MCW_ERR_LIMIT:
+			return ERRCODE_PROGRAM_LIMIT_EXCEEDED;
+		case MCW_ERR_FORMAT:
+		case MCW_ERR_CHECKSUM:
+			return ERRCODE_DATA_CORRUPTED;
+		case MCW_ERR_RANGE:
+			return ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE;
+		case MCW_ERR_UNSUPPORTED:
+			return ERRCODE_FEATURE_NOT_SUPPORTED;
+		case MCW_ERR_ARGUMENT:
+			return ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE;
+		case MCW_ERR_INTERRUPTED:
+			return ERRCODE_QUERY_CANCELED;
+		case MCW_ERR_TIMEOUT:
+			*hint = "Check the network; connect_timeout, stall_timeout and retry_max_elapsed set the limits.";
+			return ERRCODE_CONNECTION_FAILURE;
+		case MCW_ERR_CONNECT:
+			*hint = "Check option \"endpoint\", name resolution, firewall and certificates.";
+			return ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION;
+		case MCW_ERR_DENIED:
+			*hint = "Let a superuser own the server.";
+			return ERRCODE_INSUFFICIENT_PRIVILEGE;
+		case MCW_ERR_PROTOCOL:
+			*hint = "Check that option \"endpoint\" is the address of this service, not of a console or a proxy.";
+			return ERRCODE_PROTOCOL_VIOLATION;
+		case MCW_OK:
+		case MCW_END:
+			return ERRCODE_INTERNAL_ERROR;
+		case MCW_ERR_SERVICE:
+			break;
+	}
+	for (int i = 0;; i++)
+	{
+		const ErrorRule *rule = &service_rules[i];
+
+		if (rule->code ? pg_strcasecmp(rule->code, err->code) == 0 :
+			(rule->http == 0 || rule->http == err->http_status))
+		{
+			*hint = rule->hint;
+			return rule->sqlstate;
+		}
+	}
+}
+
+/* The service's bytes may be in any encoding */
+static char *
+printable(const char *text)
+{
+	char	   *copy = pstrdup(text);
+
+	if (!pg_verifymbstr(copy, strlen(copy), true))
+		for (char *p = copy; *p; p++)
+			if (IS_HIGHBIT_SET(*p))
+				*p = '?';
+	return copy;
+}
+
+char *
+mcErrorDetail(const mcw_error *err)
+{
+	StringInfoData s;
+
+	if (err->http_status == 0 && err->code[0] == '\0' && err->text[0] == '\0')
+		return NULL;
+	initStringInfo(&s);
+	if (err->code[0])
+		appendStringInfoString(&s, printable(err->code));
+	if (err->text[0])
+		appendStringInfo(&s, "%s%s", s.len ? ": " : "", printable(err->text));
+	appendStringInfoString(&s, s.len ? " (" : "The service answered nothing we can read (");
+	appendStringInfo(&s, "HTTP %d", err->http_status);
+	if (err->request_id[0])
+		appendStringInfo(&s, ", request id %s", printable(err->request_id));
+	appendStringInfoChar(&s, ')');
+	return s.data;
+}
+
+static void
+append_place(StringInfo s, const char *label, const char *value, bool quote)
+{
+	if (value && value[0])
+		appendStringInfo(s, quote ? "%s%s \"%s\"" : "%s%s%s", s->len ? ", " : "", label, value);
+}
+
+int
+mcPlaceContext(const McPlace *place)
+{
+	StringInfoData s;
+
+	if (!place)
+		return 0;
+	initStringInfo(&s);
+	append_place(&s, "server", place->server, true);
+	append_place(&s, place->wrapper == MC_LOGHUB ? "logstore" : "MaxCompute table", place->object, true);
+	append_place(&s, "", place->part, false);
+	append_place(&s, "", place->position, false);
+	append_place(&s, "column", place->column, true);
+	if (s.len)
+		errcontext("%s", s.data);
+	pfree(s.data);
+	return 0;
+}
+
+void
+mcRaise(const mcw_error *err, const McPlace *place)
+{
+	const char *hint;
+	int			sqlstate;
+	char	   *detail;
+
+	if (err->status == MCW_ERR_INTERRUPTED)
+		CHECK_FOR_INTERRUPTS();
+	sqlstate = mcSqlState(err, place ? place->wrapper : 0, &hint);
+	detail = mcErrorDetail(err);
+	ereport(ERROR,
+			(errcode(sqlstate),
+			 errmsg("%s", err->message[0] ? printable(err->message) : mcw_status_name(err->status)),
+			 detail ? errdetail("%s", detail) : 0,
+			 hint ? errhint("%s", hint) : 0,
+			 mcPlaceContext(place)));
+}

@@ -1,0 +1,100 @@
+/*
+ * module.c
+ *		Module start: GUCs and the handler functions.
+ *
+ * A setting that varies per run is a GUC of the option's own name.  It overrides
+ * table and server option, so its default is "not set" (an empty string).
+ */
+#include "postgres.h"
+
+#include <limits.h>
+
+#include "fmgr.h"
+#include "utils/guc.h"
+
+#include "compat.h"
+#include "mc_fdw.h"
+#include "mc_private.h"
+
+PG_MODULE_MAGIC;
+
+int			mc_publish_timeout = 600 * 1000;
+char	   *mc_allowed_endpoints = NULL;
+char	   *mc_proxy = NULL;
+
+/* GUCs that override an option of the same name; check hooks cannot raise the option's own error, so use does */
+static McOverride overrides[] = {
+	{"connect_timeout", "Time allowed for a TCP and TLS connection."},
+	{"stall_timeout", "Time without a byte in either direction after which a request is given up."},
+	{"max_retries", "How often one request is tried again."},
+	{"retry_max_elapsed", "Time from the first attempt of a request to giving up."},
+	{"concurrency", "Requests in flight for one statement."},
+	{"rate_limit", "Bytes per second one statement may move to or from one service, 0 for no limit."},
+	{"timezone", "Time zone of remote values that have none."},
+	{"on_error", "What to do with a value that cannot be converted: stop, reject or set_null."},
+	{"reject_limit", "How many rejected rows a statement tolerates."},
+	{"log_verbosity", "Whether messages may show values: default or verbose."},
+	{"fetch_size", "Log groups asked for in one request (1 to 1000)."},
+	{"expired_window", "What to do when a window begins before the retention: error or clamp."},
+	{"write_mode", "How INSERT treats the rows that are there: append or overwrite."},
+	{"block_size", "Size at which an upload block is sent."},
+	{"max_open_partitions", "Partitions that keep an open buffer at the same time."},
+	{"compression", "Coding of bodies, see the options of each wrapper."},
+	{"on_precision_loss", "What to do with fractions of a second that do not fit: error or truncate."},
+};
+
+const char *
+mcOverride(const char *name)
+{
+	for (int i = 0; i < lengthof(overrides); i++)
+		if (strcmp(overrides[i].name, name) == 0)
+			return overrides[i].value && overrides[i].value[0] ? overrides[i].value : NULL;
+	return NULL;
+}
+
+void		_PG_init(void);
+
+void
+_PG_init(void)
+{
+	for (int i = 0; i < lengthof(overrides); i++)
+		DefineCustomStringVariable(psprintf("mc_fdw.%s", overrides[i].name),
+								   overrides[i].description,
+								   "Empty means that the table's or server's option holds.",
+								   &overrides[i].value, "", PGC_USERSET, 0, NULL, NULL, NULL);
+
+	DefineCustomStringVariable("mc_fdw.allowed_endpoints",
+							   "Host patterns that servers of ordinary users may name.",
+							   "Comma separated; * matches any text. Servers owned by a superuser are not restricted.",
+							   &mc_allowed_endpoints, "*.aliyuncs.com,*.aliyun.com,*.aliyun-inc.com",
+							   PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomStringVariable("mc_fdw.proxy",
+							   "HTTP proxy for all requests, empty for none.",
+							   NULL, &mc_proxy, "", PGC_SUSET, GUC_SUPERUSER_ONLY, NULL, NULL, NULL);
+	DefineCustomIntVariable("mc_fdw.publish_timeout",
+							"Time that publishing at commit may take.",
+							NULL, &mc_publish_timeout, 600 * 1000, 1000, INT_MAX,
+							PGC_USERSET, GUC_UNIT_MS, NULL, NULL, NULL);
+	MarkGUCPrefixReserved("mc_fdw");
+}
+
+PG_FUNCTION_INFO_V1(mc_loghub_handler);
+Datum
+mc_loghub_handler(PG_FUNCTION_ARGS)
+{
+	FdwRoutine *routine = makeNode(FdwRoutine);
+
+	mcLoghubScanRoutine(routine);
+	PG_RETURN_POINTER(routine);
+}
+
+PG_FUNCTION_INFO_V1(mc_maxcompute_handler);
+Datum
+mc_maxcompute_handler(PG_FUNCTION_ARGS)
+{
+	FdwRoutine *routine = makeNode(FdwRoutine);
+
+	mcOdpsScanRoutine(routine);
+	mcOdpsModifyRoutine(routine);
+	PG_RETURN_POINTER(routine);
+}

@@ -1,0 +1,153 @@
+/*
+ * reject.c
+ *		on_error and reject_limit: one exact counter per statement, a bounded sample
+ *		that survives the statement for mc.last_rejects().
+ *
+ * The sample lives in backend memory, so it is readable after the statement failed
+ * or was rolled back; it is shown only to the user whose statement it was.
+ */
+#include "postgres.h"
+
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "mc_fdw.h"
+#include "reject.h"
+
+static MemoryContext sample_cxt = NULL;
+static McRejectSample *samples[MC_REJECT_SAMPLES];
+static int	nsamples = 0;
+static Oid	sample_user = InvalidOid;
+static Size sample_bytes = 0;
+
+#define SAMPLE_BYTES (1024 * 1024)
+#define SAMPLE_VALUE 1024
+
+int
+mcRejectSamples(McRejectSample ***list)
+{
+	*list = samples;
+	return sample_user == GetUserId() ? nsamples : 0;
+}
+
+void
+mcRejectsInit(McRejects *rejects, const McServer *server)
+{
+	memset(rejects, 0, sizeof(*rejects));
+	rejects->on_error = server->on_error;
+	rejects->limit = server->reject_limit;
+	rejects->relid = server->relid;
+	rejects->verbose_values = server->verbose_values;
+
+	/* a new statement's sample replaces the last one's */
+	if (!sample_cxt)
+		sample_cxt = AllocSetContextCreate(TopMemoryContext, "mc_fdw rejects", ALLOCSET_SMALL_SIZES);
+	if (server->on_error != MC_ON_ERROR_STOP)
+	{
+		MemoryContextReset(sample_cxt);
+		nsamples = 0;
+		sample_bytes = 0;
+		sample_user = GetUserId();
+	}
+}
+
+static char *
+copy_text(const char *text)
+{
+	return text ? pstrdup(text) : NULL;
+}
+
+static char *
+shown_value(mcw_view value)
+{
+	Size		len = Min(value.len, SAMPLE_VALUE);
+	char	   *copy = palloc(len + 1);
+
+	memcpy(copy, value.data, len);
+	copy[len] = '\0';
+	for (Size i = 0; i < len; i++)
+		if (copy[i] == '\0' || IS_HIGHBIT_SET(copy[i]))
+			copy[i] = '?';
+	return copy;
+}
+
+static void
+remember(const McRejects *rejects, const McPlace *place, int sqlstate, const char *reason, mcw_view value)
+{
+	MemoryContext old;
+	McRejectSample *s;
+
+	if (nsamples >= MC_REJECT_SAMPLES || sample_bytes > SAMPLE_BYTES)
+		return;
+	old = MemoryContextSwitchTo(sample_cxt);
+	s = palloc0(sizeof(McRejectSample));
+	s->at = GetCurrentTimestamp();
+	s->relid = rejects->relid;
+	s->part = copy_text(place->part);
+	s->position = copy_text(place->position);
+	s->column = copy_text(place->column);
+	s->sqlstate = sqlstate;
+	s->reason = pstrdup(reason);
+	s->value = value.data ? shown_value(value) : NULL;
+	sample_bytes += sizeof(McRejectSample) + strlen(reason) + Min(value.len, SAMPLE_VALUE) + 128;
+	samples[nsamples++] = s;
+	MemoryContextSwitchTo(old);
+}
+
+McVerdict
+mcBadValue(McRejects *rejects, const McPlace *place, int sqlstate,
+		   const char *reason, mcw_view value, bool not_null)
+{
+	bool		drop;
+
+	if (rejects->on_error == MC_ON_ERROR_STOP)
+		ereport(ERROR,
+				(errcode(sqlstate),
+				 errmsg("%s", reason),
+				 rejects->verbose_values && value.data ? errdetail("The value is \"%s\".", shown_value(value)) : 0,
+				 errhint("Correct the value at its source, declare the column as text, or set on_error."),
+				 mcPlaceContext(place)));
+
+	drop = rejects->on_error == MC_ON_ERROR_REJECT || not_null;
+	if (rejects->rejected + rejects->nulled == 0)
+		snprintf(rejects->first, sizeof(rejects->first), "%s%s%s%s%s", reason,
+				 place->part ? ", " : "", place->part ? place->part : "",
+				 place->column ? ", column " : "", place->column ? place->column : "");
+	if (rejects->verbose_values || !value.data)
+		remember(rejects, place, sqlstate, reason, value);
+	else
+		remember(rejects, place, sqlstate, reason, (mcw_view) {NULL, 0});
+
+	if (!drop)
+	{
+		rejects->nulled++;
+		return MC_VALUE_NULL;
+	}
+	rejects->rejected++;
+	if (rejects->limit >= 0 && rejects->rejected > rejects->limit)
+		ereport(ERROR,
+				(errcode(sqlstate),
+				 errmsg("more than " INT64_FORMAT " rows were rejected", rejects->limit),
+				 errdetail("The first: %s. The last: %s.", rejects->first, reason),
+				 errhint("SELECT * FROM mc.last_rejects() shows the samples; reject_limit sets the limit."),
+				 mcPlaceContext(place)));
+	return MC_ROW_DROP;
+}
+
+void
+mcRejectsReport(const McRejects *rejects, const char *what)
+{
+	if (rejects->rejected > 0)
+		ereport(NOTICE,
+				(errmsg(INT64_FORMAT " rows of \"%s\" were rejected", rejects->rejected, what),
+				 errdetail("The first: %s.", rejects->first),
+				 errhint("SELECT * FROM mc.last_rejects() shows the samples.")));
+	if (rejects->nulled > 0)
+		ereport(NOTICE,
+				(errmsg(INT64_FORMAT " values of \"%s\" were set to NULL", rejects->nulled, what),
+				 errdetail("The first: %s.", rejects->first),
+				 errhint("SELECT * FROM mc.last_rejects() shows the samples.")));
+}
