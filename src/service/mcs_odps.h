@@ -16,6 +16,7 @@
 #include "../wire/mcw_doc.h"
 #include "../wire/mcw_odps.h"
 #include "../wire/mcw_sign.h"
+#include "../wire/mcw_text.h"
 
 /* ---- connection: mcs_odps_core.c ---- */
 
@@ -63,6 +64,10 @@ typedef struct mcs_odps_call
 	mcs_odps   *odps;
 	mcs_odps_where where;
 	mcw_arena	arena;
+
+	/* private */
+	mcw_error	failed;			/* first failure while it was prepared */
+	char		date[32];		/* of the running attempt */
 } mcs_odps_call;
 
 /* response is bounded by max_response; method is "GET", ... */
