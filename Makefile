@@ -20,14 +20,19 @@ PG_CFLAGS = -std=gnu11 -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-com
 SHLIB_LINK = $(shell pkg-config --libs $(PKGS)) -lsnappy
 
 PG_CONFIG ?= pg_config
+
+# These must work before pg_config exists, and PGXS has a "check" of its own.
+ifneq (,$(filter demo check deps help,$(MAKECMDGOALS)))
+include test/front.mk
+else
 PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
 ifneq ($(PGXS),)
 include $(PGXS)
 src/wire/%.o src/net/%.o src/service/%.o: CFLAGS += -fvisibility=hidden
-$(OBJS): $(ALL_HEADERS)
+$(OBJS): $(HEADERS_ALL)
 else
 all install:
 	@echo "pg_config not found: run 'make deps' (as root or with sudo), or set PG_CONFIG" >&2; exit 1
 endif
-
 include test/rules.mk
+endif

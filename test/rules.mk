@@ -28,29 +28,11 @@ asan_objs = $(patsubst %.c,$(BUILD)/asan/%.o,$(1))
 include $(wildcard test/*/rules.mk)
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
-# the order: quick and local first
-SUITES ?= lint unit vectors fuzz regress tap sweep sdk docs
-
-.PHONY: deps check check-lint check-regress demo help
-deps:
-	test/deps
-
-# dependencies may bring pg_config itself, so make starts anew after them
-check:
-	@test/deps && test/deps sdk && test/check $(SUITES)
-
+.PHONY: check-lint check-regress
 check-lint:
 	@test/lint
 
 check-regress:
 	@test/regress.sh $(TESTS)
-
-demo:
-	@test/deps && test/demo.sh
-
-help:
-	@sed -n 's/^#   make/make/p' Makefile; \
-	for t in deps emulator check-lint check-unit check-vectors check-fuzz check-regress check-tap \
-		check-sweep check-sdk check-docs sweep fuzz bench; do echo "make $$t"; done
 
 EXTRA_CLEAN += $(BUILD)

@@ -1,0 +1,20 @@
+# The targets a newcomer types first.  They install what is missing and then start
+# make anew, because the packages bring pg_config itself.
+
+# the order: quick and local first
+SUITES ?= lint unit vectors fuzz regress tap sweep sdk docs
+
+.PHONY: check demo deps help
+check:
+	@test/deps && test/deps sdk && test/check $(SUITES)
+
+demo:
+	@test/deps && test/demo.sh
+
+deps:
+	test/deps
+
+help:
+	@sed -n 's/^#   make/make/p' Makefile; \
+	for t in deps emulator check-lint check-unit check-vectors check-fuzz check-regress check-tap \
+		check-sweep check-sdk check-docs sweep fuzz bench; do echo "make $$t"; done
