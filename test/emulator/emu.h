@@ -40,6 +40,10 @@ typedef struct emu_request
 	int64_t		now_us;			/* emulator clock, Unix microseconds */
 	uint64_t	serial;			/* number of this request in the process */
 	const struct emu_key *key;	/* set by the service once the signature was verified */
+	struct emu_service *service;	/* whose port it came in by */
+	const char *api;			/* what service->api said */
+	char		client_ip[48];	/* peer address as text */
+	bool		is_loopback;	/* peer is this machine */
 } emu_request;
 
 typedef struct emu_header
@@ -93,10 +97,20 @@ typedef struct emu_service
 	/* Called about every 100 ms of real time and before each request: expiry, delayed effects */
 	void		(*tick) (int64_t now_us);
 	int			port;			/* actual, 0 = not started */
+	/*
+	 * Optional.  The API a request addresses ("PullLogs"): a static string, for the
+	 * counters and the fault plan; called before handle, with path, params and
+	 * headers set.  NULL result or callback: "other".
+	 */
+	const char *(*api) (const emu_request *req);
+	/* Optional, for --data: write the whole state to a file, read it back at start */
+	bool		(*save) (FILE *out);
+	bool		(*load) (FILE *in, mcw_error *err);
 } emu_service;
 
-extern emu_service emu_loghub;
-extern emu_service emu_maxcompute;
+/* Weak: the core links with whichever services are compiled in */
+extern emu_service emu_loghub __attribute__((weak));
+extern emu_service emu_maxcompute __attribute__((weak));
 
 /* Settings a command may change; see docs/emulator.md */
 typedef struct emu_config
@@ -116,6 +130,8 @@ extern int64_t emu_now_us(void);	/* --clock or the system's, plus adjustments by
  * kind is armed for this request; it is consumed.
  */
 extern bool emu_fault_armed(const emu_request *req, const char *kind);
+/* Integer member 'name' of the rule that emu_fault_armed consumed last, or 'missing' */
+extern int64_t emu_fault_param(const char *name, int64_t missing);
 
 /* Logging to stderr with --verbose; never a secret */
 extern void emu_log(const char *fmt, ...) MCW_PRINTF(1, 2);

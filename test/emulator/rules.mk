@@ -1,0 +1,15 @@
+# make emulator: test/emulator/mc-emulator; make emulator-asan: build/asan/mc-emulator
+EMU_SRC = $(wildcard test/emulator/*.c)
+EMU_BIN = test/emulator/mc-emulator
+
+.PHONY: emulator emulator-asan
+emulator: $(EMU_BIN)
+emulator-asan: $(BUILD)/asan/mc-emulator
+
+$(EMU_BIN): $(call plain_objs,$(EMU_SRC) $(WIRE_SRC))
+	$(TEST_CC) $(TEST_CFLAGS) -o $@ $^ $(TEST_LIBS)
+
+$(BUILD)/asan/mc-emulator: $(call asan_objs,$(EMU_SRC) $(WIRE_SRC))
+	$(SAN_CC) $(TEST_CFLAGS) $(SAN_FLAGS) -o $@ $^ $(TEST_LIBS)
+
+EXTRA_CLEAN += $(EMU_BIN)
