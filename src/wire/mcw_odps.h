@@ -5,7 +5,8 @@
 #ifndef MCW_ODPS_H
 #define MCW_ODPS_H
 
-#include "mcw.h"
+#include "mcw_hash.h"
+#include "mcw_varint.h"
 
 typedef enum mcw_odps_kind
 {
@@ -33,6 +34,12 @@ typedef struct mcw_odps_type
 #define MCW_ODPS_MAX_DEPTH 20
 #define MCW_ODPS_MAX_COLUMNS 1600
 #define MCW_ODPS_MAX_FIELD 8388608
+
+/* field numbers that are no columns (maxcompute.md 3.5) */
+#define MCW_ODPS_END_RECORD 33553408
+#define MCW_ODPS_META_COUNT 33554430
+#define MCW_ODPS_META_CHECKSUM 33554431
+#define MCW_ODPS_END_METRICS 33554176
 
 /* Grammar of maxcompute.md 6; case-insensitive, blanks ignored.  MCW_ERR_FORMAT, _UNSUPPORTED, _LIMIT */
 extern mcw_status mcw_odps_type_parse(mcw_view text, mcw_arena *arena, mcw_odps_type **type, mcw_error *err);
@@ -98,8 +105,8 @@ extern mcw_status mcw_odps_cursor_value(mcw_odps_cursor *cursor, const mcw_odps_
 /*
  * Writer of a record stream.  Columns are numbered from 1 and must be written in
  * ascending order; a NULL is simply not written.  A record that is not ended can
- * be dropped with mcw_odps_abort_record.  Appends set out->failed; end_record
- * reports it.
+ * be dropped with mcw_odps_abort_record.  The first failure of a record is kept in
+ * 'status'; end_record reports it and drops the record.
  */
 typedef struct mcw_odps_writer
 {
@@ -108,15 +115,89 @@ typedef struct mcw_odps_writer
 	uint32_t	crc;			/* of the open record */
 	uint32_t	crc_of_crcs;
 	uint64_t	nrecords;
+	int			last_column;	/* of the open record */
+	mcw_status	status;
 } mcw_odps_writer;
+
+#define MCW_ODPS_WIRE_VARINT 0
+#define MCW_ODPS_WIRE_FIXED64 1
+#define MCW_ODPS_WIRE_BYTES 2
+#define MCW_ODPS_WIRE_FIXED32 5
+
+/* Room for n more bytes of a record */
+static inline bool
+mcw_odps_room(mcw_odps_writer *writer, size_t n)
+{
+	mcw_status	status;
+
+	if (mcw_likely(writer->out->cap - writer->out->len >= n))
+		return true;
+	status = mcw_buf_grow(writer->out, n);
+	if (status != MCW_OK && writer->status == MCW_OK)
+		writer->status = status;
+	return status == MCW_OK;
+}
+
+/*
+ * Tag and checksum of a column whose value takes at most n bytes; NULL if it
+ * cannot be written.
+ */
+static inline char *
+mcw_odps_open_column(mcw_odps_writer *writer, int column, int wiretype, size_t n)
+{
+	if (mcw_unlikely(column <= writer->last_column || column > MCW_ODPS_MAX_COLUMNS))
+	{
+		writer->status = MCW_ERR_ARGUMENT;
+		return NULL;
+	}
+	if (mcw_unlikely(!mcw_odps_room(writer, n + 2)))
+		return NULL;
+	writer->last_column = column;
+	writer->crc = mcw_crc32c_u32(writer->crc, (uint32_t) column);
+	return mcw_put_varint(writer->out->data + writer->out->len,
+						  (uint32_t) column << 3 | (uint32_t) wiretype);
+}
 
 extern void mcw_odps_writer_init(mcw_odps_writer *writer, mcw_buf *out);
 extern void mcw_odps_begin_record(mcw_odps_writer *writer);
-extern void mcw_odps_put_int(mcw_odps_writer *writer, int column, int64_t value);	/* all integers, DATE, DATETIME, YEAR_MONTH */
+
+/* all integers, DATE, DATETIME, YEAR_MONTH */
+static inline void
+mcw_odps_put_int(mcw_odps_writer *writer, int column, int64_t value)
+{
+	char	   *pos = mcw_odps_open_column(writer, column, MCW_ODPS_WIRE_VARINT, 10);
+
+	if (mcw_unlikely(pos == NULL))
+		return;
+	pos = mcw_put_varint(pos, mcw_zigzag(value));
+	writer->crc = mcw_crc32c_u64(writer->crc, (uint64_t) value);
+	writer->out->len = (size_t) (pos - writer->out->data);
+}
+
+/* everything that travels as a length and bytes; more than MCW_ODPS_MAX_FIELD is MCW_ERR_RANGE */
+static inline void
+mcw_odps_put_bytes(mcw_odps_writer *writer, int column, const char *data, size_t len)
+{
+	char	   *pos;
+
+	if (mcw_unlikely(len > MCW_ODPS_MAX_FIELD))
+	{
+		writer->status = MCW_ERR_RANGE;
+		return;
+	}
+	pos = mcw_odps_open_column(writer, column, MCW_ODPS_WIRE_BYTES, len + 5);
+	if (mcw_unlikely(pos == NULL))
+		return;
+	pos = mcw_put_varint(pos, len);
+	if (len > 0)
+		memcpy(pos, data, len);
+	writer->crc = mcw_crc32c_short(writer->crc, pos, len);
+	writer->out->len = (size_t) (pos + len - writer->out->data);
+}
+
 extern void mcw_odps_put_bool(mcw_odps_writer *writer, int column, bool value);
 extern void mcw_odps_put_float(mcw_odps_writer *writer, int column, float value);
 extern void mcw_odps_put_double(mcw_odps_writer *writer, int column, double value);
-extern void mcw_odps_put_bytes(mcw_odps_writer *writer, int column, const char *data, size_t len);
 extern void mcw_odps_put_timestamp(mcw_odps_writer *writer, int column, int64_t sec, int32_t nanos);	/* also INTERVAL_DAY_TIME */
 /* nested: open the column, then elements */
 extern void mcw_odps_put_nested(mcw_odps_writer *writer, int column);

@@ -1,7 +1,7 @@
 /*
  * mcw_varint.h
- *		Base-128 integers and bounded byte comparisons for the codecs of this layer.
- *		Private to src/wire: not an interface for the layers above.
+ *		Base-128 integers and short comparisons for the codecs of this layer, and for
+ *		the inline functions in their headers.  Not an interface for layers above.
  *
  * Every getter takes the current position and the end, never reads behind it,
  * and returns the new position or NULL if the bytes are cut short or too long.
