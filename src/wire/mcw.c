@@ -186,6 +186,15 @@ mcw_buf_free(mcw_buf *buf)
 	mcw_buf_init(buf, buf->alloc, buf->max);
 }
 
+static mcw_status
+buf_fail(mcw_buf *buf, mcw_status status)
+{
+	if (!buf->failed)
+		buf->failure = status;
+	buf->failed = true;
+	return status;
+}
+
 mcw_status
 mcw_buf_grow(mcw_buf *buf, size_t n)
 {
@@ -194,10 +203,7 @@ mcw_buf_grow(mcw_buf *buf, size_t n)
 	char	   *data;
 
 	if (n > buf->max || buf->len > buf->max - n)
-	{
-		buf->failed = true;
-		return MCW_ERR_LIMIT;
-	}
+		return buf_fail(buf, MCW_ERR_LIMIT);
 	need = buf->len + n;
 	if (need <= buf->cap)
 		return MCW_OK;
@@ -210,10 +216,7 @@ mcw_buf_grow(mcw_buf *buf, size_t n)
 
 	data = buf->alloc->resize(buf->alloc->ctx, buf->data, buf->cap, cap);
 	if (!data)
-	{
-		buf->failed = true;
-		return MCW_ERR_NOMEM;
-	}
+		return buf_fail(buf, MCW_ERR_NOMEM);
 	buf->data = data;
 	buf->cap = cap;
 	return MCW_OK;
@@ -265,10 +268,7 @@ mcw_buf_printf(mcw_buf *buf, const char *fmt, ...)
 	need = vsnprintf(NULL, 0, fmt, args);
 	va_end(args);
 	if (need < 0)
-	{
-		buf->failed = true;
-		return MCW_ERR_ARGUMENT;
-	}
+		return buf_fail(buf, MCW_ERR_ARGUMENT);
 
 	/* vsnprintf writes a NUL too, which takes room but does not count */
 	status = mcw_buf_grow(buf, (size_t) need + 1);

@@ -141,6 +141,7 @@ typedef struct mcw_buf
 	size_t		max;
 	const mcw_alloc *alloc;
 	bool		failed;
+	mcw_status	failure;		/* of the first failed append; see mcw_buf_status */
 } mcw_buf;
 
 extern void mcw_buf_init(mcw_buf *buf, const mcw_alloc *alloc, size_t max);
@@ -150,6 +151,13 @@ mcw_buf_reset(mcw_buf *buf)
 {
 	buf->len = 0;
 	buf->failed = false;
+}
+
+/* MCW_OK, or why the first append that failed did: checks a series of appends */
+static inline mcw_status
+mcw_buf_status(const mcw_buf *buf)
+{
+	return buf->failed ? buf->failure : MCW_OK;
 }
 
 /* Make room for n more bytes: MCW_OK, MCW_ERR_LIMIT or MCW_ERR_NOMEM */

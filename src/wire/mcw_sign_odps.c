@@ -66,7 +66,7 @@ sign(const mcw_request *req, mcw_view credential, mcw_view key,
 
 	mcw_buf_init(&text, authorization->alloc, MCW_SIGN_MAX);
 	build_string_to_sign(req, &text);
-	status = mcw_sign_buf_status(&text);
+	status = mcw_buf_status(&text);
 	if (status == MCW_OK && string_to_sign)
 		status = mcw_buf_append_view(string_to_sign, mcw_buf_view(&text));
 	if (status == MCW_OK)
@@ -128,7 +128,7 @@ mcw_odps_sign_v4(const mcw_request *req, const mcw_credentials *cred, mcw_view r
 	mcw_sign_add_char(&credential, '/');
 	mcw_sign_add(&credential, region);
 	mcw_sign_add(&credential, MCW_LIT("/odps/aliyun_v4_request"));
-	status = mcw_sign_buf_status(&credential);
+	status = mcw_buf_status(&credential);
 
 	if (status == MCW_OK)
 		status = mcw_sign_derive_v4_key(authorization->alloc, cred->access_key_secret, date, region,

@@ -91,7 +91,7 @@ mcw_sls_sign_v1(const mcw_request *req, const mcw_credentials *cred,
 
 	mcw_buf_init(&text, authorization->alloc, MCW_SIGN_MAX);
 	v1_string_to_sign(req, sha256, date, &text);
-	status = mcw_sign_buf_status(&text);
+	status = mcw_buf_status(&text);
 	if (status == MCW_OK && string_to_sign)
 		status = mcw_buf_append_view(string_to_sign, mcw_buf_view(&text));
 	if (status == MCW_OK)
@@ -170,7 +170,7 @@ v4_string_to_sign(mcw_view canonical, mcw_view time, mcw_view scope, mcw_buf *ou
 	mcw_sign_add(out, scope);
 	mcw_sign_add_char(out, '\n');
 	(void) mcw_hex_encode(out, digest_view, false);
-	return mcw_sign_buf_status(out);
+	return mcw_buf_status(out);
 }
 
 static mcw_status
@@ -232,13 +232,13 @@ mcw_sls_sign_v4(const mcw_request *req, const mcw_credentials *cred, mcw_view re
 	mcw_buf_init(&text, authorization->alloc, MCW_SIGN_MAX);
 
 	v4_canonical_request(req, body, &canonical);
-	status = mcw_sign_buf_status(&canonical);
+	status = mcw_buf_status(&canonical);
 	mcw_sign_add(&scope, date);
 	mcw_sign_add_char(&scope, '/');
 	mcw_sign_add(&scope, region);
 	mcw_sign_add(&scope, MCW_LIT("/sls/aliyun_v4_request"));
 	if (status == MCW_OK)
-		status = mcw_sign_buf_status(&scope);
+		status = mcw_buf_status(&scope);
 	if (status == MCW_OK)
 		status = v4_string_to_sign(mcw_buf_view(&canonical), time, mcw_buf_view(&scope), &text);
 	if (status == MCW_OK)

@@ -158,14 +158,6 @@ mcw_sign_result(mcw_status status, mcw_error *err)
 	return mcw_fail(err, status, "cannot sign the request: %s", mcw_status_name(status));
 }
 
-mcw_status
-mcw_sign_buf_status(const mcw_buf *buf)
-{
-	if (!buf->failed)
-		return MCW_OK;
-	return buf->len >= buf->max ? MCW_ERR_LIMIT : MCW_ERR_NOMEM;
-}
-
 bool
 mcw_secret_eq(mcw_view a, mcw_view b)
 {

@@ -41,8 +41,6 @@ extern mcw_status mcw_sign_hmac_base64(mcw_buf *out, bool sha256, mcw_view key, 
 extern mcw_status mcw_sign_check(const mcw_request *req, const mcw_credentials *cred, mcw_error *err);
 /* The error of a signer whose buffer append or digest failed; MCW_OK stays. */
 extern mcw_status mcw_sign_result(mcw_status status, mcw_error *err);
-/* Why a series of appends failed */
-extern mcw_status mcw_sign_buf_status(const mcw_buf *buf);
 
 /* Largest string to sign or canonical request */
 #define MCW_SIGN_MAX ((size_t) 1 << 20)
