@@ -16,6 +16,8 @@
 #include "../wire/mcw.h"
 #include "../wire/mcw_http.h"
 
+#define MCN_SCRATCH_SIZE 65536
+
 typedef struct mcn_loop mcn_loop;
 typedef struct mcn_channel mcn_channel;
 typedef struct mcn_request mcn_request;
@@ -63,7 +65,11 @@ typedef enum mcn_retry
 	MCN_RETRY_SLOW				/* throttled: longer back-off, counted as throttled */
 } mcn_retry;
 
-/* First matching row decides; NULL code matches any, http 0 matches any, 5 matches 5xx. */
+/*
+ * First matching row decides; NULL code matches any, http 0 matches any, 5 matches
+ * 5xx.  The table is static and ends with a row of zeros ({NULL, 0, MCN_RETRY_NO}),
+ * which is not a rule: an answer that met none is retried if it is 5xx or 429.
+ */
 typedef struct mcn_retry_rule
 {
 	const char *code;			/* service code, case folded */
@@ -136,7 +142,8 @@ struct mcn_request
 	bool		no_retry_after_send;	/* not idempotent: once bytes left us, only an answer that refuses is retried */
 	/*
 	 * Called before every attempt: set date headers, sign.  Strings it makes live
-	 * in 'scratch', which net resets before the call.
+	 * in 'scratch', which net resets before the call; it has MCN_SCRATCH_SIZE bytes
+	 * reserved and never moves, so views into it stay good while more is appended.
 	 */
 	mcw_status	(*prepare) (mcn_request *req, mcw_buf *scratch, mcw_error *err);
 	/*
@@ -170,6 +177,7 @@ struct mcn_request
 	struct mcn_transfer *transfer;
 	mcn_request *prev;
 	mcn_request *next;
+	mcw_buf		headers;		/* of the last answer; memory of response.alloc, freed by mcn_request_cancel */
 };
 
 extern void mcn_request_init(mcn_request *req, mcn_channel *channel);
