@@ -199,4 +199,13 @@ extern void *mcw_arena_new(mcw_arena *arena, size_t size);	/* 8-aligned, zeroed;
 extern mcw_status mcw_arena_copy(mcw_arena *arena, mcw_view v, mcw_view *out);	/* copy is NUL-terminated */
 extern void mcw_arena_reset(mcw_arena *arena);	/* frees all blocks */
 
+/* Why mcw_arena_new(arena, size) gave NULL: MCW_ERR_LIMIT or MCW_ERR_NOMEM */
+static inline mcw_status
+mcw_arena_why(const mcw_arena *arena, size_t size)
+{
+	size_t		left = arena->max - arena->used;
+
+	return left < 8 || size > left - 7 ? MCW_ERR_LIMIT : MCW_ERR_NOMEM;
+}
+
 #endif							/* MCW_H */

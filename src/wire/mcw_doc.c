@@ -35,7 +35,7 @@ static mcw_node *
 new_node(doc_copy *c, mcw_node_kind kind, const char *name)
 {
 	mcw_node   *node = mcw_arena_new(c->arena, sizeof(mcw_node));
-	mcw_status	status = node ? MCW_OK : MCW_ERR_LIMIT;
+	mcw_status	status = node ? MCW_OK : mcw_arena_why(c->arena, sizeof(mcw_node));
 
 	if (node && name)
 		status = mcw_arena_copy(c->arena, mcw_str(name), &node->name);
@@ -74,7 +74,7 @@ xml_text(doc_copy *c, const xmlNode *element, mcw_node *node)
 	text = mcw_arena_new(c->arena, len + 1);
 	if (text == NULL)
 	{
-		copy_failed(c, MCW_ERR_LIMIT, "it takes too much memory");
+		copy_failed(c, mcw_arena_why(c->arena, len + 1), "it takes too much memory");
 		return false;
 	}
 	node->text.data = text;
@@ -88,26 +88,27 @@ xml_text(doc_copy *c, const xmlNode *element, mcw_node *node)
 static mcw_node *
 xml_attribute(doc_copy *c, const xmlNode *element, const xmlAttr *attr)
 {
-	xmlChar    *value = xmlNodeListGetString(element->doc, attr->children, 1);
-	char	   *name = mcw_arena_new(c->arena, strlen((const char *) attr->name) + 2);
+	size_t		len = strlen((const char *) attr->name);
 	mcw_node   *node = new_node(c, MCW_NODE_STRING, NULL);
+	char	   *name = node ? mcw_arena_new(c->arena, len + 2) : NULL;
+	xmlChar    *value;
+	bool		done;
 
-	if (name && node)
+	if (node == NULL)
+		return NULL;
+	if (name == NULL)
 	{
-		name[0] = '@';
-		strcpy(name + 1, (const char *) attr->name);
-		node->name = mcw_str(name);
-		if (!set_text(c, node, value ? (const char *) value : "",
-					  value ? strlen((const char *) value) : 0))
-			node = NULL;
+		copy_failed(c, mcw_arena_why(c->arena, len + 2), "it takes too much memory");
+		return NULL;
 	}
-	else if (node)
-	{
-		copy_failed(c, MCW_ERR_LIMIT, "it takes too much memory");
-		node = NULL;
-	}
+	name[0] = '@';
+	memcpy(name + 1, attr->name, len);
+	node->name = mcw_str(name);
+	value = xmlNodeListGetString(element->doc, attr->children, 1);
+	done = set_text(c, node, value ? (const char *) value : "",
+					value ? strlen((const char *) value) : 0);
 	xmlFree(value);
-	return node;
+	return done ? node : NULL;
 }
 
 static mcw_node *

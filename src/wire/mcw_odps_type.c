@@ -72,6 +72,12 @@ bad_type(type_parser *p, mcw_status status, const char *what)
 	return status;
 }
 
+static mcw_status
+no_memory(type_parser *p, size_t wanted)
+{
+	return bad_type(p, mcw_arena_why(p->arena, wanted), "no memory left");
+}
+
 static bool
 is_name_char(char c)
 {
@@ -178,7 +184,7 @@ set_children(type_parser *p, mcw_odps_type *type, mcw_odps_type *const *children
 	if (names)
 		type->names = mcw_arena_new(p->arena, (size_t) n * sizeof(type->names[0]));
 	if (type->children == NULL || (names && type->names == NULL))
-		return bad_type(p, MCW_ERR_NOMEM, "no memory left");
+		return no_memory(p, (size_t) n * sizeof(mcw_view));
 	memcpy(type->children, children, (size_t) n * sizeof(type->children[0]));
 	if (names)
 		memcpy(type->names, names, (size_t) n * sizeof(type->names[0]));
@@ -228,7 +234,7 @@ parse_fields(type_parser *p, int depth, mcw_odps_type *type)
 			children = mcw_arena_new(p->arena, (size_t) room * sizeof(*children));
 			names = mcw_arena_new(p->arena, (size_t) room * sizeof(*names));
 			if (children == NULL || names == NULL)
-				return bad_type(p, MCW_ERR_NOMEM, "no memory left");
+				return no_memory(p, (size_t) room * sizeof(mcw_view));
 			if (n > 0)
 			{
 				memcpy(children, old_children, (size_t) n * sizeof(*children));
@@ -318,7 +324,7 @@ parse_type(type_parser *p, int depth, mcw_odps_type **out)
 	}
 	type = mcw_arena_new(p->arena, sizeof(*type));
 	if (type == NULL)
-		return bad_type(p, MCW_ERR_NOMEM, "no memory left");
+		return no_memory(p, sizeof(*type));
 	type->kind = (mcw_odps_kind) kind;
 	*out = type;
 	switch (type->kind)
