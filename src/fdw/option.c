@@ -26,6 +26,7 @@
 #include "utils/timestamp.h"
 
 #include "mc_fdw.h"
+#include "mc_private.h"
 
 #define IN_SERVER	1
 #define IN_MAPPING	2
