@@ -1,0 +1,312 @@
+#!/usr/bin/env python3
+"""Side by side measurements: the extension, COPY and file_fdw, the official SDKs.
+
+Runs inside test/bench/run, which starts cluster and emulator.  Every figure is a
+median over rounds in which all cases take turns; only ratios of one run mean
+anything.  Prints a table and writes test/bench/result.json.
+"""
+import argparse
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+import time
+import urllib.request
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+CONTROL = "http://127.0.0.1:%s/__mc/" % os.environ["MC_LOGHUB_PORT"]
+TICK = os.sysconf("SC_CLK_TCK")
+WINDOW = ("2018-01-11 01:30:00+08", "2018-01-11 01:35:00+08")
+WHERE = "WHERE __receive_time__ >= '%s' AND __receive_time__ < '%s'" % WINDOW
+PROFILES = {
+    "text10": [("c%d" % i, "text") for i in range(1, 11)],
+    "mixed": [("i%d" % i, "int8") for i in range(1, 4)]
+    + [("t%d" % i, "timestamptz") for i in range(1, 3)]
+    + [("s%d" % i, "text") for i in range(1, 6)],
+}
+ODPS_TYPE = {"text": "STRING", "int8": "BIGINT", "timestamptz": "TIMESTAMP"}
+
+
+def control(what, payload):
+    data = json.dumps(payload).encode()
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(urllib.request.Request(CONTROL + what, data=data, method="POST")) as f:
+        answer = f.read().decode()
+    return json.loads(answer) if answer.strip() else {}
+
+
+class Session:
+    """One psql, so one backend, whose CPU time and memory /proc tells."""
+
+    def __init__(self):
+        self.proc = subprocess.Popen(
+            ["psql", "-XqAt", "-v", "ON_ERROR_STOP=1"], stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, bufsize=1)
+        self.pid = int(self.sql("SELECT pg_backend_pid();")[0])
+
+    def sql(self, text):
+        self.proc.stdin.write(text.rstrip().rstrip(";") + ";\n\\echo =done=\n")
+        self.proc.stdin.flush()
+        lines = []
+        while True:
+            line = self.proc.stdout.readline()
+            if not line:
+                raise RuntimeError("psql ended: " + "\n".join(lines[-20:]))
+            line = line.rstrip("\n")
+            if line == "=done=":
+                return lines
+            lines.append(line)
+
+    def cpu(self):
+        with open("/proc/%d/stat" % self.pid) as f:
+            fields = f.read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / TICK
+
+    def memory(self):
+        """private and anonymous: shared buffers touched do not count as growth"""
+        with open("/proc/%d/status" % self.pid) as f:
+            return int(re.search(r"RssAnon:\s+(\d+)", f.read()).group(1)) / 1024
+
+    def measure(self, text):
+        cpu, start = self.cpu(), time.monotonic()
+        self.sql(text)
+        return {"wall": time.monotonic() - start, "cpu": self.cpu() - cpu}
+
+    def close(self):
+        self.proc.stdin.close()
+        self.proc.wait()
+
+
+class Peak:
+    """Samples a backend's memory while a statement runs."""
+
+    def __init__(self, session):
+        self.session, self.peak = session, 0.0
+
+    def run(self, text):
+        import threading
+        base, stop = self.session.memory(), threading.Event()
+
+        def sample():
+            while not stop.is_set():
+                self.peak = max(self.peak, self.session.memory() - base)
+                stop.wait(0.02)
+        thread = threading.Thread(target=sample)
+        thread.start()
+        try:
+            return self.session.measure(text)
+        finally:
+            stop.set()
+            thread.join()
+
+
+def odps_ddl(name, columns):
+    return "CREATE TABLE demo.%s (%s)" % (
+        name, ", ".join("`%s` %s" % (c, ODPS_TYPE[t]) for c, t in columns))
+
+
+def setup(s, rows):
+    s.sql("""
+CREATE EXTENSION mc_fdw; CREATE EXTENSION file_fdw;
+CREATE SERVER sls FOREIGN DATA WRAPPER loghub_fdw OPTIONS (endpoint 'http://localhost:%s', project 'web');
+CREATE SERVER odps FOREIGN DATA WRAPPER maxcompute_fdw OPTIONS (endpoint 'http://127.0.0.1:%s/api', project 'demo');
+CREATE USER MAPPING FOR CURRENT_USER SERVER sls OPTIONS (access_key_id '%s', access_key_secret '%s');
+CREATE USER MAPPING FOR CURRENT_USER SERVER odps OPTIONS (access_key_id '%s', access_key_secret '%s');
+CREATE SERVER files FOREIGN DATA WRAPPER file_fdw""" % (
+        os.environ["MC_LOGHUB_PORT"], os.environ["MC_MAXCOMPUTE_PORT"],
+        os.environ["MC_KEY_ID"], os.environ["MC_KEY_SECRET"],
+        os.environ["MC_KEY_ID"], os.environ["MC_KEY_SECRET"]))
+    control("command", {"service": "loghub", "op": "create_project", "project": "web"})
+    control("command", {"service": "maxcompute", "op": "create_project", "project": "demo"})
+    for profile, columns in PROFILES.items():
+        n = rows[profile]
+        control("command", {"service": "loghub", "op": "create_logstore", "project": "web",
+                            "logstore": profile, "shards": 4, "ttl": 3650})
+        control("command", {"service": "loghub", "op": "generate", "project": "web", "logstore": profile,
+                            "profile": profile, "rows": n, "seed": 1,
+                            "from": WINDOW[0], "to": WINDOW[1]})
+        csv = "%s/%s.csv" % (os.environ["MC_DIR"], profile)
+        declared = ", ".join("%s %s" % c for c in columns)
+        for table in (profile, profile + "_peer"):
+            control("command", {"service": "maxcompute", "op": "sql", "project": "demo",
+                                "sql": odps_ddl(table, columns)})
+        s.sql("""
+CREATE FOREIGN TABLE sls_{p} (__receive_time__ timestamptz, {d}) SERVER sls OPTIONS (logstore '{p}');
+CREATE FOREIGN TABLE odps_{p} ({d}) SERVER odps OPTIONS (table '{p}', write_mode 'overwrite');
+CREATE UNLOGGED TABLE local_{p} ({d});
+CREATE UNLOGGED TABLE load_{p} ({d});
+INSERT INTO local_{p} SELECT {c} FROM sls_{p} {w};
+COPY local_{p} TO '{f}' (FORMAT csv);
+CREATE FOREIGN TABLE file_{p} ({d}) SERVER files OPTIONS (filename '{f}', format 'csv');
+INSERT INTO odps_{p} SELECT * FROM local_{p};
+VACUUM ANALYZE local_{p}""".format(p=profile, d=declared, f=csv, w=WHERE,
+                                   c=", ".join(c for c, _ in columns)))
+        got = int(s.sql("SELECT count(*) FROM local_%s" % profile)[-1])
+        if got != n:
+            sys.exit("%s: %d rows generated, %d read" % (profile, n, got))
+
+
+def statements(profile):
+    columns = ", ".join(c for c, _ in PROFILES[profile])
+    counts = ", ".join("count(%s)" % c for c, _ in PROFILES[profile])
+    csv = "%s/%s.csv" % (os.environ["MC_DIR"], profile)
+    p = {"p": profile, "c": columns, "w": WHERE, "n": counts, "f": csv}
+    return {
+        "copy": "COPY load_{p} FROM '{f}' (FORMAT csv)".format(**p),
+        "file_scan": "SELECT {n} FROM file_{p}".format(**p),
+        "file_to_local": "INSERT INTO load_{p} SELECT * FROM file_{p}".format(**p),
+        "loghub_scan": "SELECT {n} FROM sls_{p} {w}".format(**p),
+        "loghub_to_local": "INSERT INTO load_{p} SELECT {c} FROM sls_{p} {w}".format(**p),
+        "loghub_to_maxcompute": "INSERT INTO odps_{p} SELECT {c} FROM sls_{p} {w}".format(**p),
+        "maxcompute_to_local": "INSERT INTO load_{p} SELECT * FROM odps_{p}".format(**p),
+        "local_to_maxcompute": "INSERT INTO odps_{p} SELECT * FROM local_{p}".format(**p),
+    }
+
+
+def median(samples, key):
+    return statistics.median(x[key] for x in samples)
+
+
+def measure_all(s, rounds, rows, wanted):
+    samples = {}
+    for profile in PROFILES:
+        for _ in range(rounds):
+            for case, text in statements(profile).items():
+                if case.startswith(("loghub", "maxcompute", "local")) and not wanted(case):
+                    continue
+                s.sql("TRUNCATE load_%s" % profile)
+                samples.setdefault((case, profile), []).append(s.measure(text))
+    return {k: {"rate": rows[k[1]] / median(v, "wall"), "ns": median(v, "cpu") / rows[k[1]] * 1e9}
+            for k, v in samples.items()}
+
+
+class Results:
+    def __init__(self, only):
+        self.rows, self.only = [], re.compile(only) if only else None
+
+    def add(self, name, metric, value, unit, peer, peer_value, digits=0):
+        if self.only and not self.only.search(name):
+            return
+        ratio = value / peer_value if peer_value else None
+        self.rows.append({"name": name, "metric": metric, "value": round(value, digits or None), "unit": unit,
+                          "peer": peer, "peer_value": None if peer_value is None else round(peer_value, digits or None),
+                          "ratio": None if ratio is None else round(ratio, 3)})
+        print("%-44s %12.0f %-8s %-16s %12s %8s" % (
+            name, value, unit, peer or "", "" if peer_value is None else "%.0f" % peer_value,
+            "" if ratio is None else "%.2f" % ratio), flush=True)
+
+
+def report(results, m, rows):
+    for (case, profile), v in m.items():
+        if case in ("copy", "file_scan", "file_to_local"):
+            continue
+        suffix = "" if profile == "text10" else "_" + profile
+        peer_case = "file_scan" if case == "loghub_scan" else "copy"
+        peer_name = "file_fdw" if case == "loghub_scan" else "copy csv"
+        short = "file_fdw" if case == "loghub_scan" else "copy"
+        peer = m[(peer_case, profile)]
+        size = os.path.getsize("%s/%s.csv" % (os.environ["MC_DIR"], profile)) / rows[profile]
+        results.add("%s_cpu_vs_%s%s" % (case, short, suffix), "backend CPU", v["ns"], "ns/row", peer_name, peer["ns"])
+        results.add("%s_rate_vs_%s%s" % (case, short, suffix), "rate", v["rate"], "rows/s", peer_name, peer["rate"])
+        results.add("%s_mb_per_s%s" % (case, suffix), "throughput as csv", v["rate"] * size / 1e6, "MB/s", None, None)
+        if case.endswith("to_local"):
+            f = m[("file_to_local", profile)]
+            results.add("%s_rate_vs_file_fdw%s" % (case, suffix), "rate", v["rate"], "rows/s", "file_fdw", f["rate"])
+
+
+def latency_case(results, s, rows, rounds, wanted):
+    if not wanted("loghub_to_maxcompute_rate_20ms"):
+        return
+    text = statements("text10")["loghub_to_maxcompute"]
+    plain, slow = [], []
+    for _ in range(rounds):
+        control("faults", [])
+        plain.append(s.measure(text))
+        control("faults", [{"action": "delay", "ms": 20}])
+        slow.append(s.measure(text))
+    control("faults", [])
+    results.add("loghub_to_maxcompute_rate_20ms_vs_0ms", "rate", rows["text10"] / median(slow, "wall"), "rows/s",
+                "0 ms", rows["text10"] / median(plain, "wall"))
+
+
+def sdk_cases(results, s, rows, rounds, wanted):
+    ours = None
+    for sdk in ("python", "java", "go"):
+        name = "loghub_to_maxcompute_rate_vs_%s_sdk" % sdk
+        if not wanted(name):
+            continue
+        if ours is None:
+            ours = statistics.median(s.measure(statements("text10")["loghub_to_maxcompute"])["wall"] for _ in range(rounds))
+        env = dict(os.environ, BENCH_FROM="1515605400", BENCH_TO="1515605700", BENCH_PROJECT="web", BENCH_LOGSTORE="text10",
+                   BENCH_ODPS_PROJECT="demo", BENCH_ODPS_TABLE="text10_peer", BENCH_COLUMNS=",".join(c for c, _ in PROFILES["text10"]))
+        walls = []
+        for _ in range(1 if sdk == "python" else rounds):
+            out = subprocess.run([os.path.join(HERE, "peers", "run"), sdk], env=env, check=True,
+                                 stdout=subprocess.PIPE, text=True).stdout
+            answer = json.loads(out.strip().splitlines()[-1])
+            if answer["rows"] != rows["text10"]:
+                sys.exit("%s SDK moved %d of %d rows" % (sdk, answer["rows"], rows["text10"]))
+            walls.append(answer["seconds"])
+        results.add(name, "rate", rows["text10"] / ours, "rows/s", "%s SDK" % sdk, rows["text10"] / statistics.median(walls))
+
+
+def memory_case(results, wanted, megabytes):
+    if not wanted("loghub_to_maxcompute_rss_growth_mb"):
+        return
+    control("command", {"service": "loghub", "op": "create_logstore", "project": "web",
+                        "logstore": "big", "shards": 4, "ttl": 3650})
+    # a raw row of this profile is about 350 bytes in the LogGroup
+    n = int(megabytes * 1e6 / 350)
+    control("command", {"service": "loghub", "op": "generate", "project": "web", "logstore": "big",
+                        "profile": "text10", "rows": n, "seed": 2, "from": WINDOW[0], "to": WINDOW[1]})
+    s = Session()
+    declared = ", ".join("%s %s" % c for c in PROFILES["text10"])
+    s.sql("CREATE FOREIGN TABLE sls_big (__receive_time__ timestamptz, %s) SERVER sls OPTIONS (logstore 'big')" % declared)
+    columns = ", ".join(c for c, _ in PROFILES["text10"])
+    s.sql("SELECT count(c1) FROM sls_big %s LIMIT 1" % WHERE.replace("01:35", "01:30:01"))
+    peak = Peak(s)
+    took = peak.run("INSERT INTO odps_text10 SELECT %s FROM sls_big %s" % (columns, WHERE))
+    results.add("loghub_to_maxcompute_rss_growth_mb", "peak RSS growth", peak.peak, "MB",
+                "%.1f GB window" % (megabytes / 1000), None)
+    results.add("loghub_to_maxcompute_big_rate", "rate", n / took["wall"], "rows/s", None, None)
+    s.close()
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--only", default=os.environ.get("ONLY", ""))
+    parser.add_argument("--rows", type=int, default=int(os.environ.get("ROWS", "1000000")))
+    parser.add_argument("--rounds", type=int, default=int(os.environ.get("ROUNDS", "3")))
+    parser.add_argument("--memory-mb", type=int, default=int(os.environ.get("MEMORY_MB", "5000")))
+    args = parser.parse_args()
+    rows = {"text10": args.rows, "mixed": args.rows // 2}
+    names = ["loghub_scan", "loghub_to_local", "loghub_to_maxcompute", "maxcompute_to_local", "local_to_maxcompute"]
+
+    def wanted(case):
+        if not args.only:
+            return True
+        pattern = re.compile(args.only)
+        if case in names:       # any result name that begins with this case may match
+            return any(pattern.search(case + x + y) for y in ("", "_mixed")
+                       for x in ("_cpu_vs_copy", "_rate_vs_copy", "_mb_per_s", "_cpu_vs_file_fdw", "_rate_vs_file_fdw"))
+        return bool(pattern.search(case))
+
+    s = Session()
+    setup(s, rows)
+    print("%-44s %12s %-8s %-16s %12s %8s" % ("name", "value", "unit", "peer", "peer value", "ratio"))
+    results = Results(args.only)
+    if any(wanted(x) for x in names):
+        report(results, measure_all(s, args.rounds, rows, wanted), rows)
+    latency_case(results, s, rows, args.rounds, wanted)
+    sdk_cases(results, s, rows, args.rounds, wanted)
+    s.close()
+    memory_case(results, wanted, args.memory_mb)
+    with open(os.path.join(HERE, "result.json"), "w") as f:
+        json.dump(results.rows, f, indent=1)
+        f.write("\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,3 @@
+.PHONY: bench
+bench:
+	@ONLY='$(ONLY)' test/bench/run
