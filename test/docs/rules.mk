@@ -1,0 +1,3 @@
+.PHONY: check-docs
+check-docs:
+	@test/docs/run
