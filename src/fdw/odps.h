@@ -18,18 +18,21 @@
 /* ---- odps_conn.c ---- */
 
 /*
- * Lives in the memory context it was made in; a reset callback frees the channels.
- * Statement-wide: a scan has its own, an upload too.
+ * Lives in a memory context of its own below the one it was made in; a reset
+ * callback frees the channels.  Whoever has requests in flight keeps them in a
+ * child of 'cxt' with a reset callback that cancels them: children go first.
  */
 typedef struct McOdps
 {
 	McServer   *server;
 	mcs_odps	service;
-	mcw_alloc	alloc;			/* over 'cxt' */
 	MemoryContext cxt;			/* of the connection */
+	mcw_alloc	alloc;			/* over 'cxt' */
 	char	   *table_name;		/* option "table", NULL for a server-only connection */
 	char	   *label;			/* project.[schema.]table, for messages */
 	McPlace		place;			/* wrapper, server, object filled */
+	struct McOdpsPin *pins;		/* cached metadata in use */
+	MemoryContextCallback on_reset;
 } McOdps;
 
 /* REST channel only, no request is sent.  Memory is taken from CurrentMemoryContext. */
@@ -40,13 +43,15 @@ extern void mcOdpsOpenTunnel(McOdps *odps);
 extern void mcOdpsCheck(McOdps *odps, mcw_status status, const mcw_error *err);
 
 /*
- * Table metadata and partition list.  Kept in the backend for a short time
- * (mc_fdw.metadata_ttl), per server, user and table; what is returned stays valid
- * until the memory context of 'odps' is reset.  'fresh' asks the service in any
- * case.
+ * Table metadata and partition list.  Kept in the backend for half a minute, per
+ * server, user and table; what is returned stays valid until the memory context of
+ * 'odps' is reset.  'fresh' asks the service in any case: whoever needs today's
+ * partitions does, while a tunnel session says itself that the columns changed.
  */
 extern const mcs_odps_table *mcOdpsTable(McOdps *odps, bool fresh);
 extern const mcs_odps_partitions *mcOdpsPartitions(McOdps *odps, bool fresh);
+/* what is cached, without any I/O; NULL if nothing is */
+extern const mcs_odps_table *mcOdpsPeek(Oid serverid, Oid userid, Oid relid);
 /* forget what is cached about a foreign table (after DDL, drop, publish); InvalidOid = all.  No I/O, cannot fail. */
 extern void mcOdpsForget(Oid relid);
 
@@ -97,5 +102,14 @@ extern Datum mcPrunerKeyValue(McPruner *pruner, int key, mcw_view text, bool *is
  * sub-select and no system column?
  */
 extern bool mcIsPartitionClause(Node *clause, Index relid, Bitmapset *key_attnums);
+
+/* ---- odps_upload.c ---- */
+
+/*
+ * Raises if this transaction has changed the foreign table.  A scan calls it in
+ * BeginForeignScan (not for EXPLAIN without ANALYZE), so that INSERT INTO t SELECT
+ * FROM t, whose scan begins before its first row is written, stays legal.
+ */
+extern void mcOdpsCheckRead(Oid relid);
 
 #endif							/* MC_ODPS_H */
