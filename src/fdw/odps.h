@@ -94,8 +94,8 @@ extern McPruner *mcPrunerCreate(Relation rel, List *quals, const mcs_odps_table 
 								PlanState *parent, McOdps *odps);
 /* would this partition qualify?  econtext->ecxt_per_tuple_memory is used and not reset */
 extern bool mcPrunerMatch(McPruner *pruner, ExprContext *econtext, const mcs_odps_partition *partition);
-/* value of key number 'key' as the attribute's type; in CurrentMemoryContext; raises if it does not convert */
-extern Datum mcPrunerKeyValue(McPruner *pruner, int key, mcw_view text, bool *isnull);
+/* value of the key that attribute is bound to, as its type; in CurrentMemoryContext; raises if it does not convert */
+extern Datum mcPrunerKeyValue(McPruner *pruner, AttrNumber attnum, mcw_view text, bool *isnull);
 
 /*
  * Does the clause use only partition columns (given by attnum), nothing volatile, no
