@@ -6,9 +6,6 @@
  * They only append bytes, note times and set flags: no callback of a request runs
  * from here, nothing is raised, and no libcurl function is called except getinfo.
  */
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include "mcn_private.h"
 
 static size_t
@@ -204,46 +201,6 @@ on_issue(void *arg, char *peer_ip, char *local_ip, int peer_port, int local_port
 	return CURL_PREREQFUNC_OK;
 }
 
-static curl_socket_t
-on_open(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
-{
-	mcn_transfer *transfer = arg;
-	mcn_loop   *loop = transfer->loop;
-	const char *reason;
-	int			fd;
-
-	if (transfer->issued > 0)
-	{
-		transfer->stale = true;
-		return CURL_SOCKET_BAD;
-	}
-	if (loop->hooks.deny_address &&
-		(reason = loop->hooks.deny_address(loop->hooks.ctx, transfer->req->channel,
-										   &address->addr, address->addrlen)) != NULL)
-	{
-		transfer->denied = reason;
-		return CURL_SOCKET_BAD;
-	}
-	transfer->address_tried = true;
-	fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
-	if (fd < 0)
-		return CURL_SOCKET_BAD;
-	if (loop->hooks.count_fd)
-		loop->hooks.count_fd(loop->hooks.ctx, 1);
-	return fd;
-}
-
-/* The connection outlives the transfer: the argument is the loop. */
-static int
-on_close(void *arg, curl_socket_t fd)
-{
-	mcn_loop   *loop = arg;
-
-	if (loop->hooks.count_fd)
-		loop->hooks.count_fd(loop->hooks.ctx, -1);
-	return close(fd);
-}
-
 CURLcode
 mcn_callbacks_install(mcn_transfer *transfer)
 {
@@ -262,9 +219,9 @@ mcn_callbacks_install(mcn_transfer *transfer)
 	rc |= curl_easy_setopt(easy, CURLOPT_XFERINFODATA, transfer);
 	rc |= curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_issue);
 	rc |= curl_easy_setopt(easy, CURLOPT_PREREQDATA, transfer);
-	rc |= curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open);
+	rc |= curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, mcn_on_open_socket);
 	rc |= curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, transfer);
-	rc |= curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, on_close);
+	rc |= curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, mcn_on_close_socket);
 	rc |= curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, transfer->loop);
 	return rc == 0 ? CURLE_OK : CURLE_OUT_OF_MEMORY;
 }

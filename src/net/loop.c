@@ -373,6 +373,7 @@ mcn_loop_free(mcn_loop *loop)
 	}
 	if (loop->multi)
 		(void) curl_multi_cleanup(loop->multi);
+	mcn_sockets_free(loop);
 	if (loop->epfd >= 0 && loop->timerfd >= 0 && loop->multi && loop->hooks.count_fd)
 		loop->hooks.count_fd(loop->hooks.ctx, -2);
 	if (loop->epfd >= 0)

@@ -41,6 +41,12 @@ typedef struct mcn_rate
 	int64_t		blocked_since_us;
 } mcn_rate;
 
+typedef struct mcn_socket
+{
+	int			fd;
+	uint64_t	inode;
+} mcn_socket;
+
 struct mcn_loop
 {
 	mcn_hooks	hooks;
@@ -57,6 +63,9 @@ struct mcn_loop
 	struct mcn_transfer *pool;
 	int			npool;
 	mcn_channel *channels;
+	mcn_socket *sockets;		/* open ones, as counted by the host */
+	int			nsockets;
+	int			max_sockets;
 	uint64_t	next_serial;	/* of channels */
 };
 
@@ -162,6 +171,12 @@ extern void mcn_transfer_started(mcn_transfer *transfer);	/* name resolution is 
 
 /* callback.c */
 extern CURLcode mcn_callbacks_install(mcn_transfer *transfer);
+
+/* socket.c */
+extern curl_socket_t mcn_on_open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address);
+extern int	mcn_on_close_socket(void *arg, curl_socket_t fd);
+extern void mcn_sockets_check(mcn_loop *loop);
+extern void mcn_sockets_free(mcn_loop *loop);
 
 /* retry.c */
 extern mcn_verdict mcn_judge(mcn_request *req, CURLcode result);

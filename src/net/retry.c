@@ -199,6 +199,11 @@ judge_curl(mcn_request *req, CURLcode result)
 							channel->options.ca_file ? channel->options.ca_file : "of the system");
 			return MCN_FINAL;
 		case CURLE_UNSUPPORTED_PROTOCOL:
+			if (req->sent)		/* also libcurl's word for an answer without a status line */
+			{
+				(void) mcw_fail(&req->error, MCW_ERR_PROTOCOL, "answer of %s is not valid HTTP", channel->peer);
+				return MCN_LOST;
+			}
 			(void) mcw_fail(&req->error, MCW_ERR_DENIED, "only http and https can be used for %s", channel->peer);
 			return MCN_FINAL;
 		case CURLE_URL_MALFORMAT:

@@ -91,6 +91,8 @@ mcn_transfer_stop(mcn_transfer *transfer)
 	transfer->loop->in_multi--;
 	(void) curl_multi_remove_handle(transfer->loop->multi, transfer->easy);
 	mcn_transfer_started(transfer);
+	if (transfer->address_tried)
+		mcn_sockets_check(transfer->loop);
 }
 
 /* After a pause of the rate limit; bytes libcurl held back are delivered from here. */
