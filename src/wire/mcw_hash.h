@@ -84,5 +84,7 @@ mcw_crc32c_short(uint32_t crc, const char *data, size_t len)
 	}
 	return len > 0 ? mcw_crc32c(crc, data, len) : crc;
 }
+/* The same without the processor's instruction: for tests and other processors */
+extern uint32_t mcw_crc32c_portable(uint32_t crc, const void *data, size_t len);
 
 #endif							/* MCW_HASH_H */
