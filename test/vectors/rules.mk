@@ -1,0 +1,19 @@
+# make check-vectors [VECTORS=<directory>]: the codecs against every golden vector.
+# make bench-wire: speed of the record codecs (no pass or fail).
+
+VECTORS ?= test/data/vectors
+CHECK_VECTORS = $(BUILD)/plain/test/vectors/check_vectors
+WIRE_BENCH = $(BUILD)/plain/test/bench/wire_bench
+
+$(CHECK_VECTORS): $(call plain_objs,$(wildcard test/vectors/*.c) $(WIRE_SRC))
+	$(TEST_CC) -o $@ $^ $(TEST_LIBS)
+
+$(WIRE_BENCH): $(call plain_objs,test/bench/wire_bench.c $(WIRE_SRC))
+	$(TEST_CC) -o $@ $^ $(TEST_LIBS)
+
+.PHONY: check-vectors bench-wire
+check-vectors: $(CHECK_VECTORS)
+	@$(CHECK_VECTORS) $(VECTORS)
+
+bench-wire: $(WIRE_BENCH)
+	@$(WIRE_BENCH)
