@@ -7,6 +7,8 @@
  * the epoll descriptor together with a latch, and whether a cancel is pending -
  * comes through mcn_hooks, so that the same code runs in a test program.
  *
+ * The process ignores SIGPIPE (a backend does): TLS writes may raise it.
+ *
  * No callback given to libcurl raises, allocates with anything that could
  * longjmp, or calls back into the host; completion callbacks run outside libcurl.
  */
