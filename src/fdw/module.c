@@ -38,6 +38,7 @@ static McOverride overrides[] = {
 	{"expired_window", "What to do when a window begins before the retention: error or clamp."},
 	{"write_mode", "How INSERT treats the rows that are there: append or overwrite."},
 	{"block_size", "Size at which an upload block is sent."},
+	{"write_buffer", "Memory for all upload blocks of one statement."},
 	{"max_open_partitions", "Partitions that keep an open buffer at the same time."},
 	{"compression", "Coding of bodies, see the options of each wrapper."},
 	{"on_precision_loss", "What to do with fractions of a second that do not fit: error or truncate."},

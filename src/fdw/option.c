@@ -100,6 +100,7 @@ static const McOption options[] = {
 	{"updatable", MAXCOMPUTE, IN_BOTH, MC_OPT_BOOL, 0},
 	{"compression", MAXCOMPUTE, IN_BOTH, MC_OPT_ENUM, 0, 0, 0, "auto none deflate zstd lz4 snappy"},
 	{"block_size", MAXCOMPUTE, IN_BOTH, MC_OPT_SIZE, 0, 64 * 1024, 512 * 1024 * 1024},
+	{"write_buffer", MAXCOMPUTE, IN_BOTH, MC_OPT_SIZE, 0, 1024 * 1024, INT64CONST(1) << 40},
 	{"max_open_partitions", MAXCOMPUTE, IN_BOTH, MC_OPT_INT, 0, 1, 1000},
 	{"null_partition", MAXCOMPUTE, IN_TABLE, MC_OPT_TEXT, 0},
 	{"on_precision_loss", MAXCOMPUTE, IN_BOTH, MC_OPT_ENUM, 0, 0, 0, "error truncate"},

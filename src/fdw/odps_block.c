@@ -1,0 +1,393 @@
+/*
+ * odps_block.c
+ *		Blocks of a sink: buffers under one budget, requests in flight, and the end of
+ *		both.
+ *
+ * Waiting drives the backend's loop, so the transfers of the source progress as
+ * well.  Completion callbacks only set flags; what failed is raised here, outside of
+ * the network layer.
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "utils/memutils.h"
+
+#include "odps_sink.h"
+
+#define STEP_BYTES (256 * 1024)	/* encoded between two looks at the network */
+#define SPEC_MAX_AGE_US (INT64CONST(18) * 3600 * 1000000)	/* a session lives 24 hours */
+#define RECORD_MAX (256 * 1024 * 1024)	/* a record is at most this large */
+#define PRESSURE 0.10			/* share of waiting above which 'auto' compresses */
+
+static dlist_head live_sinks = DLIST_STATIC_INIT(live_sinks);
+
+void
+mcSinkRegister(McSink *sink)
+{
+	dlist_push_head(&live_sinks, &sink->live);
+	mcWriterBegin();
+}
+
+/*
+ * The transaction is over, or the executor's memory goes: whichever comes first.
+ * The other one finds nothing left to do.
+ */
+void
+mcBlockAbandon(McSink *sink)
+{
+	dlist_mutable_iter iter;
+
+	if (sink->dead)
+		return;
+	dlist_foreach_modify(iter, &sink->flight)
+	{
+		McBlock    *block = dlist_container(McBlock, node, iter.cur);
+
+		mcs_odps_call_free(&block->call);
+		dlist_delete(&block->node);
+	}
+	sink->nflight = 0;
+	for (McUpload *u = mcWriteUploads(); u; u = u->next)
+		if (u->opening.req.owner == sink)
+		{
+			mcs_odps_call_free(&u->opening);
+			u->opening.req.owner = NULL;
+			u->garbage = true;
+		}
+	dlist_delete(&sink->live);
+	if (!sink->ended)
+		mcWriterEnd();
+	sink->dead = true;
+}
+
+void
+mcSinkAbandonAll(void)
+{
+	while (!dlist_is_empty(&live_sinks))
+		mcBlockAbandon(dlist_container(McSink, live, dlist_head_node(&live_sinks)));
+}
+
+bool
+mcSinkOn(const McTarget *target)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &live_sinks)
+		if (mcSameRemote(dlist_container(McSink, live, iter.cur)->target, target))
+			return true;
+	return false;
+}
+
+static void
+raise_part(McSink *sink, const char *spec, int block, const mcw_error *err)
+{
+	McPlace		place = sink->place;
+
+	if (spec[0])
+		place.part = psprintf("partition %s", spec);
+	if (block >= 0)
+		place.position = psprintf("block %d", block);
+	if (err->status == MCW_ERR_INTERRUPTED)
+		CHECK_FOR_INTERRUPTS();
+	mcRaise(err, &place);
+}
+
+static void
+on_block_done(mcn_request *req)
+{
+	((McBlock *) req->owner)->done = true;
+}
+
+static void
+on_open_done(mcn_request *req)
+{
+	((McSink *) req->owner)->nopening--;
+}
+
+static void
+release(McSink *sink, mcw_buf *buf)
+{
+	/* one spare is enough: the next block takes it; small ones are not worth keeping */
+	if (!sink->spare.data && buf->cap >= sink->block_size / 2)
+	{
+		sink->spare = *buf;
+		mcw_buf_reset(&sink->spare);
+		memset(buf, 0, sizeof(*buf));
+		return;
+	}
+	sink->held -= buf->cap;
+	mcw_buf_free(buf);
+}
+
+/* Take finished blocks off the list; raise the first failure */
+static void
+reap(McSink *sink)
+{
+	dlist_mutable_iter iter;
+
+	dlist_foreach_modify(iter, &sink->flight)
+	{
+		McBlock    *block = dlist_container(McBlock, node, iter.cur);
+
+		if (!block->done)
+			continue;
+		if (block->call.req.status != MCW_OK)
+			raise_part(sink, block->upload->spec, block->id, &block->call.req.error);
+		dlist_delete(&block->node);
+		sink->nflight--;
+		mcs_odps_call_free(&block->call);
+		release(sink, &block->body);
+		pfree(block);
+	}
+}
+
+static void
+step(McSink *sink, int timeout_ms)
+{
+	int64		before = timeout_ms != 0 ? mcn_now_us() : 0;
+	mcw_status	status = mcn_loop_step(mcLoop(), timeout_ms);
+
+	if (timeout_ms != 0)
+		sink->stats.wait_us += mcn_now_us() - before;
+	if (status == MCW_ERR_INTERRUPTED)
+		CHECK_FOR_INTERRUPTS();
+	reap(sink);
+}
+
+void
+mcBlockProgress(McSink *sink)
+{
+	if (sink->since_step < STEP_BYTES)
+		return;
+	sink->since_step = 0;
+	if (sink->nflight + sink->nopening > 0)
+		step(sink, 0);
+}
+
+/* Begin to create the session of a partition; its answer is looked at in await_session */
+static void
+open_session(McSink *sink, McUpload *upload)
+{
+	if (upload->session.id[0] || upload->opening.req.owner)
+		return;
+	while (sink->nopening >= sink->concurrency)
+		step(sink, -1);
+	mcs_odps_upload_open(&upload->opening, &upload->target->odps->service, &upload->session);
+	upload->opening.req.owner = sink;
+	upload->opening.req.on_done = on_open_done;
+	sink->nopening++;
+	mcs_odps_call_start(&upload->opening);
+}
+
+static void
+await_session(McSink *sink, McUpload *upload)
+{
+	mcw_error	err;
+	mcw_status	status;
+
+	if (upload->session.id[0])
+	{
+		if (mcn_now_us() - upload->session.opened_us > SPEC_MAX_AGE_US)
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("the upload session of \"%s\" is older than 18 hours", sink->relname),
+					 errdetail("The service discards it after 24 hours."),
+					 errhint("Split the statement into smaller transactions.")));
+		return;
+	}
+	while (upload->opening.req.active)
+		step(sink, -1);
+	memset(&err, 0, sizeof(err));
+	status = mcs_odps_upload_opened(&upload->opening, sink->target->table, &upload->session, &err);
+	mcs_odps_call_free(&upload->opening);
+	upload->opening.req.owner = NULL;
+	if (status != MCW_OK)
+	{
+		if (status == MCW_ERR_PROTOCOL)
+			mcOdpsForget(sink->target->relid);
+		raise_part(sink, upload->spec, -1, &err);
+	}
+	if (upload->session.max_field > 0)
+		sink->out.max_field = upload->session.max_field;
+}
+
+static void
+account(McSink *sink, McSinkPartition *part)
+{
+	sink->held += part->buf.cap - part->accounted;
+	part->accounted = part->buf.cap;
+}
+
+/*
+ * Only a partition that really gets a row gets a session: what is registered has at
+ * least one block in the end, or its statement fails.
+ */
+void
+mcBlockAttach(McSink *sink, McSinkPartition *part)
+{
+	if (part->upload && !part->upload->full)
+		return;
+	part->upload = mcWriteUpload(sink->target, part->spec, sink->overwrite);
+	open_session(sink, part->upload);
+}
+
+void
+mcBlockOpen(McSink *sink, McSinkPartition *part)
+{
+	if (sink->nopen >= sink->max_open)
+		mcBlockSend(sink, dlist_container(McSinkPartition, lru, dlist_tail_node(&sink->lru)));
+	if (sink->spare.data)
+	{
+		part->buf = sink->spare;
+		part->accounted = part->buf.cap;
+		memset(&sink->spare, 0, sizeof(sink->spare));
+	}
+	else
+	{
+		mcw_buf_init(&part->buf, &sink->alloc, sink->block_size + RECORD_MAX);
+		part->accounted = 0;
+	}
+	mcw_odps_writer_init(&part->writer, &part->buf);
+	dlist_push_head(&sink->lru, &part->lru);
+	part->open = true;
+	sink->nopen++;
+}
+
+/* Over budget: first wait for what is on its way, then send the largest buffer */
+void
+mcBlockGrown(McSink *sink, McSinkPartition *part)
+{
+	account(sink, part);
+	if (sink->held > sink->budget && sink->spare.data)
+	{
+		sink->held -= sink->spare.cap;
+		mcw_buf_free(&sink->spare);
+		memset(&sink->spare, 0, sizeof(sink->spare));
+	}
+	while (sink->held > sink->budget && sink->nflight > 0)
+		step(sink, -1);
+	while (sink->held > sink->budget && sink->nopen > 1)
+	{
+		McSinkPartition *largest = NULL;
+		dlist_iter	iter;
+
+		dlist_foreach(iter, &sink->lru)
+		{
+			McSinkPartition *p = dlist_container(McSinkPartition, lru, iter.cur);
+
+			if (p->writer.nrecords > 0 && (!largest || p->buf.len > largest->buf.len))
+				largest = p;
+		}
+		if (!largest)
+			break;
+		mcBlockSend(sink, largest);
+		while (sink->held > sink->budget && sink->nflight > 0)
+			step(sink, -1);
+	}
+}
+
+static void
+oom(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OUT_OF_MEMORY),
+			 errmsg("out of memory"),
+			 errdetail("An upload block could not be allocated."),
+			 errhint("Lower block_size, write_buffer or concurrency.")));
+}
+
+/* 'auto' compresses while the network is what we wait for */
+static mcw_codec
+choose_codec(McSink *sink, int64 waited_us)
+{
+	int64		now = mcn_now_us();
+	int64		elapsed = Max(now - sink->mark_us, 1);
+
+	sink->pressure = 0.5 * sink->pressure + 0.5 * ((double) waited_us / elapsed);
+	sink->mark_us = now;
+	if (!sink->compress_auto)
+		return sink->codec;
+	return sink->pressure > PRESSURE ? sink->codec : MCW_CODEC_NONE;
+}
+
+void
+mcBlockSend(McSink *sink, McSinkPartition *part)
+{
+	McUpload   *upload = part->upload;
+	int64		waited = sink->stats.wait_us;
+	int64		rows = (int64) part->writer.nrecords;
+	McBlock    *block;
+	mcw_codec	codec;
+	mcw_error	err;
+	mcw_status	status;
+
+	part->open = false;
+	dlist_delete(&part->lru);
+	sink->nopen--;
+	if (rows == 0)
+	{
+		account(sink, part);
+		release(sink, &part->buf);
+		part->accounted = 0;
+		return;
+	}
+	if (mcw_odps_finish(&part->writer) != MCW_OK)
+		oom();
+	account(sink, part);
+	part->accounted = 0;
+
+	/* from here on the bytes belong to the block */
+	block = MemoryContextAllocZero(sink->cxt, sizeof(McBlock));
+	block->body = part->buf;
+	block->upload = upload;
+	memset(&part->buf, 0, sizeof(part->buf));
+	sink->stats.raw_bytes += block->body.len;
+
+	await_session(sink, upload);
+	while (sink->nflight >= sink->concurrency)
+		step(sink, -1);
+	codec = choose_codec(sink, sink->stats.wait_us - waited);
+	if (codec != MCW_CODEC_NONE)
+	{
+		mcw_buf		packed;
+
+		mcw_buf_init(&packed, &sink->alloc, block->body.len + block->body.len / 8 + 65536);
+		if (mcw_buf_grow(&packed, block->body.len / 3) != MCW_OK)
+			oom();
+		status = mcw_compress(codec, 0, mcw_buf_view(&block->body), &packed, &err);
+		if (status != MCW_OK)
+			raise_part(sink, upload->spec, -1, &err);
+		release(sink, &block->body);
+		block->body = packed;
+		sink->held += packed.cap;
+		sink->stats.compressed++;
+	}
+
+	memset(&err, 0, sizeof(err));
+	status = mcs_odps_upload_new_block(&upload->session, rows, &block->id, &err);
+	if (status != MCW_OK)
+		raise_part(sink, upload->spec, -1, &err);
+	if (upload->session.nblocks >= MCS_ODPS_MAX_BLOCKS)
+		upload->full = true;	/* an append goes on in another session */
+	mcs_odps_upload_put(&block->call, &upload->target->odps->service, &upload->session, block->id,
+						codec, mcw_buf_view(&block->body));
+	block->call.req.owner = block;
+	block->call.req.on_done = on_block_done;
+	dlist_push_tail(&sink->flight, &block->node);
+	sink->nflight++;
+	sink->stats.blocks++;
+	sink->stats.sent_bytes += block->body.len;
+	mcs_odps_call_start(&block->call);
+	step(sink, 0);
+}
+
+void
+mcBlockFlush(McSink *sink)
+{
+	while (!dlist_is_empty(&sink->lru))
+		mcBlockSend(sink, dlist_container(McSinkPartition, lru, dlist_tail_node(&sink->lru)));
+	reap(sink);
+	while (sink->nflight > 0)
+		step(sink, -1);
+
+}

@@ -1,0 +1,399 @@
+/*
+ * odps_publish.c
+ *		Publishing at commit: everything that can be checked is checked, then sessions
+ *		are committed in order of first write, then TRUNCATE and DELETE are executed.
+ *
+ * Several sessions are several commits: there is no atomicity between them.  If
+ * nothing was published the failure is an ordinary error; else SQLSTATE 40003 with
+ * three lists.  The protocol of one session is in service/mcs_odps_upload.c.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+
+#include "odps_write.h"
+
+/* One erasing statement of the service */
+typedef struct Erasure
+{
+	McTarget   *target;
+	char	   *spec;			/* NULL = the whole unpartitioned table */
+	bool		keep_partition; /* empty it, do not drop it */
+	bool		attempted;
+	bool		in_doubt;
+	bool		done;
+} Erasure;
+
+typedef struct McPublication
+{
+	List	   *uploads;		/* McUpload, in order */
+	List	   *erasures;		/* Erasure, in order */
+	int64		deadline_us;
+} McPublication;
+
+static bool published_any = false;
+
+bool
+mcPublished(void)
+{
+	bool		result = published_any;
+
+	published_any = false;
+	return result;
+}
+
+static void
+collect_uploads(McPublication *pub)
+{
+	for (McUpload *u = mcWriteUploads(); u; u = u->next)
+		if (!u->garbage && u->session.nblocks > 0 && !mcUploadSuperseded(u))
+			pub->uploads = lappend(pub->uploads, u);
+}
+
+/* was this partition written after the intent?  Then its overwrite has emptied it. */
+static bool
+overwritten(const McPublication *pub, const McIntent *intent, const char *spec)
+{
+	ListCell   *lc;
+
+	foreach(lc, pub->uploads)
+	{
+		McUpload   *u = lfirst(lc);
+
+		if (u->seq > intent->seq && u->session.overwrite && mcSameRemote(u->target, intent->target) &&
+			strcmp(u->spec, spec) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void
+add_erasure(McPublication *pub, McIntent *intent, const char *spec, bool keep_partition)
+{
+	Erasure    *e;
+	ListCell   *lc;
+
+	if (overwritten(pub, intent, spec ? spec : ""))
+		return;
+	foreach(lc, pub->erasures)
+	{
+		e = lfirst(lc);
+		if (mcSameRemote(e->target, intent->target) &&
+			strcmp(e->spec ? e->spec : "", spec ? spec : "") == 0)
+			return;
+	}
+	e = palloc0(sizeof(Erasure));
+	e->target = intent->target;
+	e->spec = spec ? pstrdup(spec) : NULL;
+	e->keep_partition = keep_partition;
+	pub->erasures = lappend(pub->erasures, e);
+}
+
+/* TRUNCATE of a partitioned table: every partition in its scope that exists now */
+static void
+collect_partitions(McPublication *pub, McIntent *intent)
+{
+	McTarget   *target = intent->target;
+	const mcs_odps_partitions *list = mcOdpsPartitions(target->odps, true);
+	mcw_alloc	alloc = mcContextAlloc(CurrentMemoryContext);
+
+	for (int i = 0; i < list->nitems; i++)
+	{
+		mcw_buf		spec;
+
+		mcw_buf_init(&spec, &alloc, 1024 * 1024);
+		if (mcs_odps_partition_spec(target->table, list->items[i].values, false, &spec) != MCW_OK ||
+			!mcw_buf_cstr(&spec))
+			ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+		if (mcIntentCovers(intent, target, spec.data))
+			add_erasure(pub, intent, spec.data, target->all_fixed);
+	}
+}
+
+static void
+collect_erasures(McPublication *pub)
+{
+	for (McIntent *i = mcWriteIntents(); i; i = i->next)
+	{
+		if (i->dead)
+			continue;
+		if (i->spec)
+			add_erasure(pub, i, i->spec, false);
+		else if (i->target->table->nkeys == 0)
+			add_erasure(pub, i, NULL, false);
+		else
+			collect_partitions(pub, i);
+	}
+}
+
+static void
+raise_upload(const McUpload *u, const mcw_error *err)
+{
+	McPlace		place = u->target->odps->place;
+
+	if (u->spec[0])
+		place.part = psprintf("partition %s", u->spec);
+	place.position = psprintf("upload session %s", u->session.id);
+	if (err->status == MCW_ERR_INTERRUPTED)
+		CHECK_FOR_INTERRUPTS();
+	mcRaise(err, &place);
+}
+
+/* the calls under way must be gone before an error leaves */
+typedef struct Checks
+{
+	mcs_odps_call *calls;
+	int			n;
+	MemoryContextCallback callback;
+} Checks;
+
+static void
+drop_checks(void *arg)
+{
+	Checks	   *checks = arg;
+
+	for (int i = 0; i < checks->n; i++)
+		mcs_odps_call_free(&checks->calls[i]);
+	checks->n = 0;
+}
+
+/*
+ * Every session must hold exactly the blocks that were acknowledged, with their row
+ * counts, before the first one is committed.  Several questions are under way at
+ * once.
+ */
+static void
+verify(McPublication *pub, MemoryContext cxt)
+{
+	int			total = list_length(pub->uploads);
+	Checks	   *checks = palloc0(sizeof(Checks));
+
+	checks->calls = palloc0(Max(total, 1) * sizeof(mcs_odps_call));
+	checks->callback.func = drop_checks;
+	checks->callback.arg = checks;
+	MemoryContextRegisterResetCallback(cxt, &checks->callback);
+
+	for (int i = 0; i < total; i++)
+	{
+		McUpload   *u;
+		mcw_error	err;
+		mcw_status	status;
+		int			width;
+
+		/* keep a window of questions ahead of the one that is looked at */
+		u = list_nth(pub->uploads, i);
+		width = u->target->odps->server->concurrency;
+		while (checks->n < total && checks->n < i + width)
+		{
+			McUpload   *next = list_nth(pub->uploads, checks->n);
+
+			mcs_odps_upload_reload(&checks->calls[checks->n], &next->target->odps->service, &next->session);
+			checks->n++;
+			mcs_odps_call_start(&checks->calls[checks->n - 1]);
+		}
+		while (checks->calls[i].req.active)
+			if (mcn_loop_step(mcLoop(), -1) == MCW_ERR_INTERRUPTED)
+				CHECK_FOR_INTERRUPTS();
+		memset(&err, 0, sizeof(err));
+		status = mcs_odps_upload_reloaded(&checks->calls[i], &u->session, &err);
+		if (status == MCW_OK && u->session.status != MCS_ODPS_UPLOAD_NORMAL)
+			status = mcw_fail(&err, MCW_ERR_SERVICE, "upload session %s is %s, nothing was published",
+							  u->session.id, mcs_odps_upload_status_name(u->session.status));
+		mcs_odps_call_free(&checks->calls[i]);
+		if (status != MCW_OK)
+			raise_upload(u, &err);
+	}
+	checks->n = 0;
+}
+
+static void
+append_item(StringInfo list, const char *fmt, const McTarget *target, const char *spec, const char *rest)
+{
+	if (list->len > 0)
+		appendStringInfoString(list, ", ");
+	appendStringInfoString(list, fmt);
+	appendStringInfo(list, "%s%s%s%s%s", target->odps->label, spec && spec[0] ? " (" : "", spec ? spec : "",
+					 spec && spec[0] ? ")" : "", rest);
+}
+
+static void
+describe_upload(StringInfo list, const McUpload *u)
+{
+	append_item(list, "", u->target, u->spec,
+				psprintf(" " INT64_FORMAT " rows in session %s%s", u->session.rows, u->session.id,
+						 u->session.residue_possible ? " (rows may remain of the failed commit)" : ""));
+}
+
+static void
+describe_erasure(StringInfo list, const Erasure *e)
+{
+	append_item(list, e->spec && !e->keep_partition ? "drop of " : "truncation of ", e->target, e->spec, "");
+}
+
+static void
+log_intention(const McPublication *pub)
+{
+	StringInfoData text;
+	ListCell   *lc;
+
+	initStringInfo(&text);
+	foreach(lc, pub->uploads)
+		describe_upload(&text, lfirst(lc));
+	foreach(lc, pub->erasures)
+		describe_erasure(&text, lfirst(lc));
+	ereport(LOG,
+			(errmsg("mc_fdw: transaction %u publishes to MaxCompute: %s",
+					GetTopTransactionIdIfAny(), text.data),
+			 errhidestmt(true), errhidecontext(true)));
+}
+
+/* 40003 with the three lists, or the plain error if nothing happened */
+static void
+fail(McPublication *pub, const mcw_error *err, const McUpload *upload, const Erasure *erasure)
+{
+	StringInfoData yes;
+	StringInfoData no;
+	StringInfoData perhaps;
+	ListCell   *lc;
+
+	initStringInfo(&yes);
+	initStringInfo(&no);
+	initStringInfo(&perhaps);
+	foreach(lc, pub->uploads)
+	{
+		McUpload   *u = lfirst(lc);
+
+		describe_upload(u->attempted && u->outcome == MCS_ODPS_PUBLISHED ? &yes :
+						u->attempted && u->outcome == MCS_ODPS_IN_DOUBT ? &perhaps : &no, u);
+	}
+	foreach(lc, pub->erasures)
+	{
+		Erasure    *e = lfirst(lc);
+
+		describe_erasure(e->done ? &yes : e->in_doubt ? &perhaps : &no, e);
+	}
+	if (yes.len == 0 && perhaps.len == 0 && !(upload && upload->session.residue_possible))
+	{
+		if (upload)
+			raise_upload(upload, err);
+		mcOdpsCheck(erasure->target->odps, err->status ? err->status : MCW_ERR_PROTOCOL, err);
+	}
+	published_any = false;		/* this error says it */
+	ereport(ERROR,
+			(errcode(ERRCODE_T_R_STATEMENT_COMPLETION_UNKNOWN),
+			 errmsg("publishing to MaxCompute failed halfway: %s", err->message),
+			 errdetail("Published: %s.\nNot published: %s.\nUnknown: %s.%s%s",
+					   yes.len ? yes.data : "nothing", no.len ? no.data : "nothing",
+					   perhaps.len ? perhaps.data : "nothing",
+					   mcErrorDetail(err) ? "\n" : "", mcErrorDetail(err) ? mcErrorDetail(err) : ""),
+			 errhint("The local transaction is rolled back. Look at the unknown ones in MaxCompute before repeating the statement.")));
+}
+
+static void
+commit_uploads(McPublication *pub)
+{
+	ListCell   *lc;
+
+	foreach(lc, pub->uploads)
+	{
+		McUpload   *u = lfirst(lc);
+		mcw_error	err;
+
+		memset(&err, 0, sizeof(err));
+		u->attempted = true;
+		u->outcome = mcs_odps_upload_commit(&u->target->odps->service, u->target->once, &u->session,
+											pub->deadline_us, &err);
+		if (u->outcome != MCS_ODPS_PUBLISHED)
+			fail(pub, &err, u, NULL);
+		published_any = true;
+	}
+}
+
+static void
+erase(McPublication *pub, Erasure *e)
+{
+	mcs_odps   *service = &e->target->odps->service;
+	mcs_odps_sql sql = {0};
+	mcs_odps_sql_result result;
+	mcw_alloc	alloc = mcContextAlloc(CurrentMemoryContext);
+	mcw_arena	arena;
+	mcw_buf		name;
+	mcw_error	err;
+	mcw_status	status;
+	char	   *text;
+
+	mcw_arena_init(&arena, &alloc, 16 * 1024 * 1024);
+	mcw_buf_init(&name, &alloc, 64 * 1024);
+	memset(&err, 0, sizeof(err));
+	if (mcs_odps_sql_table(service, e->target->table->name, &name) != MCW_OK || !mcw_buf_cstr(&name))
+		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+	if (!e->spec)
+		text = psprintf("TRUNCATE TABLE %s;", name.data);
+	else if (e->keep_partition)
+		text = psprintf("TRUNCATE TABLE %s PARTITION (%s);", name.data, mcSpecQuoted(e->target, e->spec));
+	else
+		text = psprintf("ALTER TABLE %s DROP IF EXISTS PARTITION (%s);", name.data,
+						mcSpecQuoted(e->target, e->spec));
+	sql.task = e->spec && !e->keep_partition ? "SQLDropPartitionTask" : "SQLTruncateTableTask";
+	sql.query = mcw_str(text);
+	sql.idempotent = true;
+
+	e->attempted = true;
+	status = mcs_odps_run_sql(service, &sql, &arena, &result, &err);
+	if (status != MCW_OK)
+	{
+		e->in_doubt = status != MCW_ERR_SERVICE;
+		fail(pub, &err, NULL, e);
+	}
+	e->done = true;
+	published_any = true;
+}
+
+/* the channel for commit requests repeats nothing by itself */
+static void
+open_once(McTarget *target)
+{
+	static const mcn_retry_rule never[] = {{NULL, 0, MCN_RETRY_NO}};
+	McServer	server = *target->odps->server;
+
+	if (target->once)
+		return;
+	server.net.max_retries = 0;
+	target->once = mcOpenChannel(&server, &target->odps->alloc,
+								 mcn_channel_url(target->odps->service.tunnel), NULL, never);
+	mcn_channel_set_private(target->once, mcn_channel_private(target->odps->service.tunnel));
+}
+
+void
+mcPublish(void)
+{
+	MemoryContext cxt = AllocSetContextCreate(TopTransactionContext, "mc_fdw publish", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(cxt);
+	McPublication pub = {NIL, NIL, 0};
+	ListCell   *lc;
+
+	published_any = false;
+	pub.deadline_us = mcn_now_us() + (int64) mc_publish_timeout * 1000;
+	for (McTarget *t = mcWriteTargets(); t; t = t->next)
+		t->odps->service.deadline_us = pub.deadline_us;
+	collect_uploads(&pub);
+	collect_erasures(&pub);
+	if (pub.uploads != NIL || pub.erasures != NIL)
+	{
+		verify(&pub, cxt);
+		foreach(lc, pub.uploads)
+			open_once(((McUpload *) lfirst(lc))->target);
+		log_intention(&pub);
+		CHECK_FOR_INTERRUPTS();
+		mcHoldInterrupts();
+		commit_uploads(&pub);
+		foreach(lc, pub.erasures)
+			erase(&pub, lfirst(lc));
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(cxt);
+}

@@ -1,0 +1,524 @@
+/*
+ * odps_sink.c
+ *		Rows of one statement into the buffers of their partitions.
+ *
+ * The row is encoded in ExecForeignInsert itself (the executor's batching would copy
+ * it twice).  Core checks no constraint on rows of a foreign table, so NOT NULL is
+ * enforced here.  Not here: buffers and requests (odps_block.c), which session a
+ * partition's rows join (odps_upload.c).
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "common/hashfn.h"
+#include "executor/tuptable.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/hsearch.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+
+#include "odps_sink.h"
+
+#define DEFAULT_BLOCK_SIZE (16 * 1024 * 1024)
+#define DEFAULT_WRITE_BUFFER (96 * 1024 * 1024)
+#define DEFAULT_OPEN_PARTITIONS 32
+
+typedef struct PartitionEntry
+{
+	uint32		hash;			/* of the specification; chained through 'next' */
+	struct PartitionChain *first;
+} PartitionEntry;
+
+typedef struct PartitionChain
+{
+	McSinkPartition part;
+	struct PartitionChain *next;
+} PartitionChain;
+
+static void
+sink_callback(void *arg)
+{
+	mcBlockAbandon((McSink *) arg);
+}
+
+static void
+refuse_column(McSink *sink, Form_pg_attribute att, const mcs_odps_column *remote, const char *reason)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_FDW_INVALID_DATA_TYPE),
+			 errmsg("column \"%s\" of foreign table \"%s\" does not fit the remote column",
+					NameStr(att->attname), sink->relname),
+			 errdetail("%s.", reason),
+			 errhint("Declare the column with a type that corresponds to %.*s; a SELECT may cast the values.",
+					 (int) remote->type_text.len, remote->type_text.data),
+			 mcPlaceContext(&sink->place)));
+}
+
+static void
+prepare_columns(McSink *sink, const McOdpsMap *map)
+{
+	const mcs_odps_table *table = sink->target->table;
+	int		   *bound = palloc0(Max(table->ncolumns, 1) * sizeof(int));	/* attnum of each remote column */
+
+	for (int i = 0; i < map->natts; i++)
+		if (map->columns[i].remote && !map->columns[i].is_key)
+		{
+			if (bound[map->columns[i].index])
+				ereport(ERROR,
+						(errcode(ERRCODE_FDW_INCONSISTENT_DESCRIPTOR_INFORMATION),
+						 errmsg("two columns of foreign table \"%s\" are bound to the remote column \"%.*s\"",
+								sink->relname, (int) map->columns[i].remote->name.len,
+								map->columns[i].remote->name.data)));
+			bound[map->columns[i].index] = i + 1;
+		}
+
+	/* the tunnel wants ascending column numbers */
+	sink->columns = palloc0(Max(table->ncolumns, 1) * sizeof(McSinkColumn));
+	for (int n = 0; n < table->ncolumns; n++)
+	{
+		const mcs_odps_column *remote = &table->columns[n];
+		McSinkColumn *c = &sink->columns[sink->ncolumns];
+		Form_pg_attribute att;
+		const char *reason;
+
+		if (!bound[n])
+		{
+			if (!remote->nullable && !remote->has_default)
+				ereport(ERROR,
+						(errcode(ERRCODE_FDW_COLUMN_NAME_NOT_FOUND),
+						 errmsg("foreign table \"%s\" has no column for \"%.*s\", which must not be null",
+								sink->relname, (int) remote->name.len, remote->name.data),
+						 errhint("Add the column to the foreign table."),
+						 mcPlaceContext(&sink->place)));
+			continue;
+		}
+		att = TupleDescAttr(sink->desc, bound[n] - 1);
+		if (!remote->type)
+			refuse_column(sink, att, remote, "the remote type is not supported");
+		c->out = mcOutPrepare(&sink->out, att->atttypid, remote->type, &reason);
+		if (!c->out)
+			refuse_column(sink, att, remote, reason);
+		c->attno = bound[n] - 1;
+		c->number = n + 1;
+		c->not_null = att->attnotnull || !remote->nullable;
+		c->name = NameStr(att->attname);
+		sink->ncolumns++;
+	}
+	if (sink->ncolumns == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_COLUMN_NUMBER),
+				 errmsg("foreign table \"%s\" has no data column to write", sink->relname)));
+}
+
+static void
+prepare_keys(McSink *sink, Relation rel, const McOdpsMap *map)
+{
+	sink->nkeys = sink->target->table->nkeys;
+	sink->keys = mcPrepareKeys(rel, sink->target, map);
+	sink->last_values = palloc0(Max(sink->nkeys, 1) * sizeof(Datum));
+	sink->last_nulls = palloc0(Max(sink->nkeys, 1) * sizeof(bool));
+	sink->last_text = palloc0(Max(sink->nkeys, 1) * sizeof(StringInfoData));
+	for (int k = 0; k < sink->nkeys; k++)
+		initStringInfo(&sink->last_text[k]);
+	initStringInfo(&sink->spec);
+	sink->null_partition = mcServerOption(sink->target->odps->server, "null_partition");
+	if (sink->null_partition &&
+		(sink->null_partition[0] == '\0' || strlen(sink->null_partition) > 255 ||
+		 strpbrk(sink->null_partition, ",/=\\'\" ")))
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+				 errmsg("invalid value for option \"null_partition\": \"%s\"", sink->null_partition),
+				 errdetail("It must be a partition value: not empty, without blank, comma, slash, quote or equals sign.")));
+}
+
+static void
+choose_coding(McSink *sink)
+{
+	const char *name = mcServerOption(sink->target->odps->server, "compression");
+
+	sink->compress_auto = !name || pg_strcasecmp(name, "auto") == 0;
+	if (sink->compress_auto || pg_strcasecmp(name, "zstd") == 0)
+		sink->codec = MCW_CODEC_ZSTD;
+	else if (pg_strcasecmp(name, "lz4") == 0)
+		sink->codec = MCW_CODEC_LZ4_FRAME;
+	else if (pg_strcasecmp(name, "snappy") == 0)
+		sink->codec = MCW_CODEC_SNAPPY_FRAMED;
+	else if (pg_strcasecmp(name, "deflate") == 0)
+		sink->codec = MCW_CODEC_DEFLATE;
+	else
+		sink->codec = MCW_CODEC_NONE;
+}
+
+McSink *
+mcSinkCreate(EState *estate, Relation rel, Oid userid)
+{
+	McTarget   *target = mcWriteTarget(rel, userid);
+	McServer   *server = mcGetServer(MC_MAXCOMPUTE, target->odps->server->serverid, userid,
+									 RelationGetRelid(rel), false);
+	MemoryContext cxt = AllocSetContextCreate(estate->es_query_cxt, "mc_fdw sink", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(cxt);
+	McSink	   *sink = palloc0(sizeof(McSink));
+	const char *mode;
+	const char *loss;
+	HASHCTL		ctl;
+
+	sink->cxt = cxt;
+	sink->alloc = mcContextAlloc(cxt);
+	sink->target = target;
+	sink->place = target->odps->place;
+	sink->relname = pstrdup(RelationGetRelationName(rel));
+	sink->desc = CreateTupleDescCopyConstr(RelationGetDescr(rel));
+	dlist_init(&sink->lru);
+	dlist_init(&sink->flight);
+
+	/* this statement's settings; connection and credentials are the transaction's */
+	mode = mcServerOption(server, "write_mode");
+	loss = mcServerOption(server, "on_precision_loss");
+	sink->overwrite = mode && pg_strcasecmp(mode, "overwrite") == 0;
+	sink->out.truncate = loss && pg_strcasecmp(loss, "truncate") == 0;
+	sink->out.recode = GetDatabaseEncoding() != PG_UTF8;
+	sink->out.max_field = MCW_ODPS_MAX_FIELD;
+	sink->concurrency = server->concurrency;
+	sink->budget = mcServerOptionInt(server, "write_buffer", DEFAULT_WRITE_BUFFER);
+	sink->block_size = mcServerOptionInt(server, "block_size", DEFAULT_BLOCK_SIZE);
+	sink->block_size = Min(sink->block_size, sink->budget / 2);
+	sink->max_open = mcServerOptionInt(server, "max_open_partitions", DEFAULT_OPEN_PARTITIONS);
+	sink->mark_us = mcn_now_us();
+	choose_coding(sink);
+	mcRejectsInit(&sink->rejects, server);
+	{
+		McOdpsMap  *map = mcOdpsMapColumns(rel, target->table, &sink->place);
+
+		prepare_columns(sink, map);
+		prepare_keys(sink, rel, map);
+	}
+
+	memset(&ctl, 0, sizeof(ctl));
+	ctl.keysize = sizeof(uint32);
+	ctl.entrysize = sizeof(PartitionEntry);
+	ctl.hcxt = cxt;
+	sink->partitions = hash_create("mc_fdw partitions", 64, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+
+	/* a child is deleted before the callback runs: nothing in flight may live in it */
+	sink->scratch = AllocSetContextCreate(cxt, "mc_fdw row", ALLOCSET_DEFAULT_SIZES);
+	sink->out.scratch = sink->scratch;
+	sink->callback.func = sink_callback;
+	sink->callback.arg = sink;
+	mcSinkRegister(sink);
+	MemoryContextRegisterResetCallback(cxt, &sink->callback);
+	MemoryContextSwitchTo(old);
+	return sink;
+}
+
+/*
+ * The slot of the plan below spares a second deforming of the row; its values are
+ * the same only if nothing between the plan and us changes them.
+ */
+void
+mcSinkAllowPlanSlot(McSink *sink, TupleDesc plan)
+{
+	if (plan->natts != sink->desc->natts)
+		return;
+	for (int i = 0; i < plan->natts; i++)
+	{
+		Form_pg_attribute ours = TupleDescAttr(sink->desc, i);
+
+		if (!ours->attisdropped && ours->atttypid != TupleDescAttr(plan, i)->atttypid)
+			return;
+	}
+	sink->plan_desc = plan;
+}
+
+bool
+mcSinkReadsPlanSlot(const McSink *sink)
+{
+	return sink->plan_desc != NULL;
+}
+
+/* Are the keys of this row those of the last one?  Byte equality is enough. */
+static bool
+same_keys(McSink *sink, TupleTableSlot *slot)
+{
+	for (int k = 0; k < sink->nkeys; k++)
+	{
+		int			a = sink->keys[k].attno;
+
+		if (a < 0)
+			continue;
+		if (slot->tts_isnull[a] != sink->last_nulls[k])
+			return false;
+		if (slot->tts_isnull[a])
+			continue;
+		if (TupleDescAttr(sink->desc, a)->attbyval)
+		{
+			if (slot->tts_values[a] != sink->last_values[k])
+				return false;
+		}
+		else
+		{
+			struct varlena *v = (struct varlena *) DatumGetPointer(slot->tts_values[a]);
+
+			if (VARATT_IS_EXTENDED(v) && !VARATT_IS_SHORT(v))
+				return false;
+			if (VARSIZE_ANY_EXHDR(v) != sink->last_text[k].len ||
+				memcmp(VARDATA_ANY(v), sink->last_text[k].data, sink->last_text[k].len) != 0)
+				return false;
+		}
+	}
+	return true;
+}
+
+static void
+remember_keys(McSink *sink, TupleTableSlot *slot)
+{
+	sink->last_valid = true;
+	for (int k = 0; k < sink->nkeys; k++)
+	{
+		int			a = sink->keys[k].attno;
+
+		if (a < 0)
+			continue;
+		sink->last_nulls[k] = slot->tts_isnull[a];
+		sink->last_values[k] = slot->tts_values[a];
+		if (!slot->tts_isnull[a] && !TupleDescAttr(sink->desc, a)->attbyval)
+		{
+			struct varlena *v = (struct varlena *) DatumGetPointer(slot->tts_values[a]);
+
+			if (VARATT_IS_EXTENDED(v) && !VARATT_IS_SHORT(v))
+			{
+				sink->last_valid = false;
+				return;
+			}
+			resetStringInfo(&sink->last_text[k]);
+			appendBinaryStringInfo(&sink->last_text[k], VARDATA_ANY(v), VARSIZE_ANY_EXHDR(v));
+		}
+	}
+}
+
+static McSinkPartition *
+lookup_partition(McSink *sink, const char *spec, int len)
+{
+	uint32		hash = string_hash(spec, len + 1);
+	bool		found;
+	PartitionEntry *entry = hash_search(sink->partitions, &hash, HASH_ENTER, &found);
+	PartitionChain *chain;
+
+	if (!found)
+		entry->first = NULL;
+	for (chain = entry->first; chain; chain = chain->next)
+		if (strcmp(chain->part.spec, spec) == 0)
+			return &chain->part;
+	chain = MemoryContextAllocZero(sink->cxt, sizeof(PartitionChain));
+	chain->part.spec = MemoryContextStrdup(sink->cxt, spec);
+	chain->next = entry->first;
+	entry->first = chain;
+	sink->stats.partitions++;
+	return &chain->part;
+}
+
+static bool
+bad_partition(McSink *sink, const char *reason, int sqlstate, int key)
+{
+	McPlace		place = sink->place;
+	int			a = sink->keys[key].attno;
+	mcw_view	none = {NULL, 0};
+
+	place.column = a >= 0 ? NameStr(TupleDescAttr(sink->desc, a)->attname) : NULL;
+	if (sink->rejects.on_error == MC_ON_ERROR_STOP)
+		ereport(ERROR,
+				(errcode(sqlstate),
+				 errmsg("%s", reason),
+				 sqlstate == ERRCODE_NOT_NULL_VIOLATION ?
+				 errhint("Filter such rows, or name a partition for them in option \"null_partition\".") :
+				 errhint("Correct the value in the SELECT, or set on_error to reject such rows."),
+				 mcPlaceContext(&place)));
+	(void) mcBadValue(&sink->rejects, &place, sqlstate, reason, none, true);
+	return false;
+}
+
+/* Sets sink->current; false if the row was rejected */
+static bool
+find_partition(McSink *sink, TupleTableSlot *slot)
+{
+	if (sink->current && (sink->nkeys == 0 || (sink->last_valid && same_keys(sink, slot))))
+		return true;
+	resetStringInfo(&sink->spec);
+	for (int k = 0; k < sink->nkeys; k++)
+	{
+		int			a = sink->keys[k].attno;
+		int			sqlstate = 0;
+		const char *reason = mcFormatKey(&sink->keys[k], a >= 0 ? slot->tts_values[a] : (Datum) 0,
+										 a >= 0 && slot->tts_isnull[a], sink->null_partition,
+										 &sink->spec, &sqlstate);
+
+		if (reason)
+		{
+			sink->current = NULL;
+			return bad_partition(sink, reason, sqlstate, k);
+		}
+	}
+	remember_keys(sink, slot);
+	sink->current = lookup_partition(sink, sink->spec.data, sink->spec.len);
+	return true;
+}
+
+/* a value that mcBadValue may show */
+static mcw_view
+shown(McSink *sink, McSinkColumn *c, Datum value)
+{
+	Oid			function;
+	bool		varlena;
+
+	if (!sink->rejects.verbose_values)
+		return (mcw_view) {NULL, 0};
+	getTypeOutputInfo(TupleDescAttr(sink->desc, c->attno)->atttypid, &function, &varlena);
+	return mcw_str(OidOutputFunctionCall(function, value));
+}
+
+static bool
+null_refused(McSink *sink, McSinkColumn *c)
+{
+	McPlace		place = sink->place;
+	const char *reason = psprintf("null value in column \"%s\" violates not-null constraint", c->name);
+
+	place.column = c->name;
+	if (sink->rejects.on_error == MC_ON_ERROR_STOP)
+		ereport(ERROR,
+				(errcode(ERRCODE_NOT_NULL_VIOLATION),
+				 errmsg("%s", reason),
+				 errhint("Filter such rows, or set on_error to reject them."),
+				 mcPlaceContext(&place)));
+	(void) mcBadValue(&sink->rejects, &place, ERRCODE_NOT_NULL_VIOLATION, reason, (mcw_view) {NULL, 0}, true);
+	return false;
+}
+
+/* One column; false if the row is to be dropped */
+static inline bool
+put_column(McSink *sink, McSinkColumn *c, mcw_odps_writer *w, TupleTableSlot *slot)
+{
+	Datum		value = slot->tts_values[c->attno];
+	size_t		start;
+	uint32		crc;
+	const char *reason;
+	McPlace		place;
+
+	if (slot->tts_isnull[c->attno])
+		return !c->not_null || null_refused(sink, c);
+	if (c->out->plain_text)
+	{
+		struct varlena *v = (struct varlena *) DatumGetPointer(value);
+
+		if (likely((!VARATT_IS_EXTENDED(v) || VARATT_IS_SHORT(v)) &&
+				   VARSIZE_ANY_EXHDR(v) <= sink->out.max_field))
+		{
+			mcw_odps_put_bytes(w, c->number, VARDATA_ANY(v), VARSIZE_ANY_EXHDR(v));
+			return true;
+		}
+	}
+	start = w->out->len;
+	crc = w->crc;
+	reason = c->out->fn(c->out, value, w, c->number);
+	if (likely(!reason))
+		return true;
+
+	w->out->len = start;
+	w->crc = crc;
+	place = sink->place;
+	place.column = c->name;
+	if (sink->current->spec[0])
+		place.part = psprintf("partition %s", sink->current->spec);
+	return mcBadValue(&sink->rejects, &place, sink->out.sqlstate, reason, shown(sink, c, value),
+					  c->not_null) == MC_VALUE_NULL;
+}
+
+bool
+mcSinkRow(McSink *sink, TupleTableSlot *slot)
+{
+	MemoryContext old = MemoryContextSwitchTo(sink->scratch);
+	McSinkPartition *part;
+	size_t		before;
+	bool		keep;
+
+	slot_getallattrs(slot);
+	keep = find_partition(sink, slot);
+	if (keep)
+	{
+		part = sink->current;
+		if (!part->open)
+			mcBlockOpen(sink, part);
+		else if (sink->nopen > 1 && dlist_head_node(&sink->lru) != &part->lru)
+			dlist_move_head(&sink->lru, &part->lru);
+		before = part->buf.len;
+		mcw_odps_begin_record(&part->writer);
+		for (int i = 0; i < sink->ncolumns && keep; i++)
+			keep = put_column(sink, &sink->columns[i], &part->writer, slot);
+		if (!keep)
+			mcw_odps_abort_record(&part->writer);
+		else
+		{
+			if (unlikely(mcw_odps_end_record(&part->writer) != MCW_OK))
+				ereport(ERROR,
+						(errcode(ERRCODE_OUT_OF_MEMORY),
+						 errmsg("a row of \"%s\" does not fit into an upload block", sink->relname)));
+			before = part->buf.len - before;
+			if (unlikely(part->writer.nrecords == 1))
+				mcBlockAttach(sink, part);
+			sink->stats.rows++;
+			sink->since_step += before;
+			if (before > sink->largest_record)
+				sink->largest_record = before;
+			if (unlikely(part->buf.cap != part->accounted))
+				mcBlockGrown(sink, part);
+			if (unlikely(part->open && part->buf.len + sink->largest_record + 64 > sink->block_size))
+				mcBlockSend(sink, part);
+			else
+				mcBlockProgress(sink);
+		}
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(sink->scratch);
+	return keep;
+}
+
+void
+mcSinkFlush(McSink *sink)
+{
+	mcBlockFlush(sink);
+}
+
+void
+mcSinkEnd(McSink *sink)
+{
+	mcBlockFlush(sink);
+	mcRejectsReport(&sink->rejects, sink->relname);
+	sink->ended = true;
+	mcWriterEnd();
+	mcBlockAbandon(sink);
+}
+
+const McSinkStats *
+mcSinkGetStats(const McSink *sink)
+{
+	return &sink->stats;
+}
+
+const McTarget *
+mcSinkTarget(const McSink *sink)
+{
+	return sink->target;
+}
+
+bool
+mcSinkOverwrites(const McSink *sink)
+{
+	return sink->overwrite;
+}
+
+int64
+mcSinkRejected(const McSink *sink)
+{
+	return sink->rejects.rejected;
+}

@@ -1,0 +1,115 @@
+/*
+ * odps_sink.h
+ *		Inside of a sink: odps_sink.c encodes rows, odps_block.c owns buffers and
+ *		requests in flight.
+ */
+#ifndef MC_ODPS_SINK_H
+#define MC_ODPS_SINK_H
+
+#include "odps_write.h"
+
+#include "utils/hsearch.h"
+
+typedef struct McSinkColumn
+{
+	int			attno;			/* index in the slot */
+	int			number;			/* of the tunnel column, from 1 */
+	McOutType  *out;
+	bool		not_null;
+	const char *name;			/* local */
+} McSinkColumn;
+
+/* One partition that received rows in this statement */
+typedef struct McSinkPartition
+{
+	char	   *spec;
+	McUpload   *upload;			/* NULL until the first row */
+	bool		open;			/* 'buf' holds an unfinished record stream */
+	mcw_buf		buf;
+	Size		accounted;		/* of buf.cap in sink->held */
+	mcw_odps_writer writer;
+	dlist_node	lru;			/* among open ones, most recently used first */
+} McSinkPartition;
+
+/* A block on its way; its memory is the sink's */
+typedef struct McBlock
+{
+	mcs_odps_call call;
+	mcw_buf		body;
+	McUpload   *upload;
+	int			id;
+	bool		done;			/* set by the completion callback */
+	dlist_node	node;
+} McBlock;
+
+struct McSink
+{
+	MemoryContext cxt;			/* everything of the sink; its reset callback ends the requests */
+	MemoryContext scratch;		/* one row */
+	mcw_alloc	alloc;
+	MemoryContextCallback callback;
+	dlist_node	live;			/* among the sinks of this backend */
+	bool		dead;			/* the transaction has ended: uploads and channels are gone */
+	bool		ended;
+
+	McTarget   *target;
+	McPlace		place;
+	char	   *relname;
+	bool		overwrite;
+	McRejects	rejects;
+	McOutContext out;
+	McSinkColumn *columns;
+	int			ncolumns;
+	TupleDesc	desc;
+	TupleDesc	plan_desc;		/* result of the plan below if its slot is read */
+
+	McKeySource *keys;
+	int			nkeys;
+	const char *null_partition;
+	Datum	   *last_values;	/* keys of the last row, to skip the look-up */
+	bool	   *last_nulls;
+	StringInfoData *last_text;
+	bool		last_valid;
+	StringInfoData spec;
+	HTAB	   *partitions;
+	McSinkPartition *current;
+
+	Size		block_size;
+	Size		budget;			/* all buffers together */
+	Size		held;
+	Size		largest_record;
+	int			max_open;
+	int			nopen;
+	dlist_head	lru;			/* open partitions */
+
+	int			concurrency;
+	dlist_head	flight;			/* McBlock */
+	int			nflight;
+	int			nopening;		/* sessions being created */
+	mcw_buf		spare;			/* one buffer kept for the next block */
+	Size		since_step;		/* bytes encoded since the loop was driven */
+
+	bool		compress_auto;
+	mcw_codec	codec;			/* what to use when compressing */
+	int64		mark_us;		/* when the last block was handed over */
+	double		pressure;		/* share of the time since then that was waiting, averaged */
+	McSinkStats stats;
+};
+
+/* the partition's buffer, opened if it is not; may send another partition's block */
+extern void mcBlockOpen(McSink *sink, McSinkPartition *part);
+/* the buffer has its first row: find or make the upload session, which is created meanwhile */
+extern void mcBlockAttach(McSink *sink, McSinkPartition *part);
+/* the buffer has grown: keep the budget */
+extern void mcBlockGrown(McSink *sink, McSinkPartition *part);
+/* finish the partition's stream and put it on its way; its buffer is closed */
+extern void mcBlockSend(McSink *sink, McSinkPartition *part);
+/* let requests progress without waiting */
+extern void mcBlockProgress(McSink *sink);
+/* send everything, wait for every acknowledgement */
+extern void mcBlockFlush(McSink *sink);
+/* take every request off the loop; safe at any time */
+extern void mcBlockAbandon(McSink *sink);
+extern void mcSinkRegister(McSink *sink);
+
+#endif							/* MC_ODPS_SINK_H */
