@@ -13,13 +13,12 @@ import statistics
 import subprocess
 import sys
 import time
-import urllib.request
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-CONTROL = "http://127.0.0.1:%s/__mc/" % os.environ["MC_LOGHUB_PORT"]
-TICK = os.sysconf("SC_CLK_TCK")
-WINDOW = ("2018-01-11 01:30:00+08", "2018-01-11 01:35:00+08")
-WHERE = "WHERE __receive_time__ >= '%s' AND __receive_time__ < '%s'" % WINDOW
+sys.path.insert(0, os.path.join(HERE, ".."))
+from mctest import SERVERS, WINDOW, Session, call, command, generate, odps_sql  # noqa: E402
+
+WHERE = "WHERE " + WINDOW
 PROFILES = {
     "text10": [("c%d" % i, "text") for i in range(1, 11)],
     "mixed": [("i%d" % i, "int8") for i in range(1, 4)]
@@ -29,77 +28,10 @@ PROFILES = {
 ODPS_TYPE = {"text": "STRING", "int8": "BIGINT", "timestamptz": "TIMESTAMP"}
 
 
-def control(what, payload):
-    data = json.dumps(payload).encode()
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(urllib.request.Request(CONTROL + what, data=data, method="POST")) as f:
-        answer = f.read().decode()
-    return json.loads(answer) if answer.strip() else {}
-
-
-class Session:
-    """One psql, so one backend, whose CPU time and memory /proc tells."""
-
-    def __init__(self):
-        self.proc = subprocess.Popen(
-            ["psql", "-XqAt", "-v", "ON_ERROR_STOP=1"], stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, bufsize=1)
-        self.pid = int(self.sql("SELECT pg_backend_pid();")[0])
-
-    def sql(self, text):
-        self.proc.stdin.write(text.rstrip().rstrip(";") + ";\n\\echo =done=\n")
-        self.proc.stdin.flush()
-        lines = []
-        while True:
-            line = self.proc.stdout.readline()
-            if not line:
-                raise RuntimeError("psql ended: " + "\n".join(lines[-20:]))
-            line = line.rstrip("\n")
-            if line == "=done=":
-                return lines
-            lines.append(line)
-
-    def cpu(self):
-        with open("/proc/%d/stat" % self.pid) as f:
-            fields = f.read().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / TICK
-
-    def memory(self):
-        """private and anonymous: shared buffers touched do not count as growth"""
-        with open("/proc/%d/status" % self.pid) as f:
-            return int(re.search(r"RssAnon:\s+(\d+)", f.read()).group(1)) / 1024
-
-    def measure(self, text):
-        cpu, start = self.cpu(), time.monotonic()
-        self.sql(text)
-        return {"wall": time.monotonic() - start, "cpu": self.cpu() - cpu}
-
-    def close(self):
-        self.proc.stdin.close()
-        self.proc.wait()
-
-
-class Peak:
-    """Samples a backend's memory while a statement runs."""
-
-    def __init__(self, session):
-        self.session, self.peak = session, 0.0
-
-    def run(self, text):
-        import threading
-        base, stop = self.session.memory(), threading.Event()
-
-        def sample():
-            while not stop.is_set():
-                self.peak = max(self.peak, self.session.memory() - base)
-                stop.wait(0.02)
-        thread = threading.Thread(target=sample)
-        thread.start()
-        try:
-            return self.session.measure(text)
-        finally:
-            stop.set()
-            thread.join()
+def measure(session, text):
+    cpu, start = session.cpu_seconds(), time.monotonic()
+    session.sql(text)
+    return {"wall": time.monotonic() - start, "cpu": session.cpu_seconds() - cpu}
 
 
 def odps_ddl(name, columns):
@@ -108,30 +40,16 @@ def odps_ddl(name, columns):
 
 
 def setup(s, rows):
-    s.sql("""
-CREATE EXTENSION mc_fdw; CREATE EXTENSION file_fdw;
-CREATE SERVER sls FOREIGN DATA WRAPPER loghub_fdw OPTIONS (endpoint 'http://localhost:%s', project 'web');
-CREATE SERVER odps FOREIGN DATA WRAPPER maxcompute_fdw OPTIONS (endpoint 'http://127.0.0.1:%s/api', project 'demo');
-CREATE USER MAPPING FOR CURRENT_USER SERVER sls OPTIONS (access_key_id '%s', access_key_secret '%s');
-CREATE USER MAPPING FOR CURRENT_USER SERVER odps OPTIONS (access_key_id '%s', access_key_secret '%s');
-CREATE SERVER files FOREIGN DATA WRAPPER file_fdw""" % (
-        os.environ["MC_LOGHUB_PORT"], os.environ["MC_MAXCOMPUTE_PORT"],
-        os.environ["MC_KEY_ID"], os.environ["MC_KEY_SECRET"],
-        os.environ["MC_KEY_ID"], os.environ["MC_KEY_SECRET"]))
-    control("command", {"service": "loghub", "op": "create_project", "project": "web"})
-    control("command", {"service": "maxcompute", "op": "create_project", "project": "demo"})
+    s.sql("CREATE EXTENSION mc_fdw; CREATE EXTENSION file_fdw; CREATE SERVER files FOREIGN DATA WRAPPER file_fdw;" + SERVERS)
+    command("loghub", "create_project", project="web")
+    command("maxcompute", "create_project", project="demo")
     for profile, columns in PROFILES.items():
         n = rows[profile]
-        control("command", {"service": "loghub", "op": "create_logstore", "project": "web",
-                            "logstore": profile, "shards": 4, "ttl": 3650})
-        control("command", {"service": "loghub", "op": "generate", "project": "web", "logstore": profile,
-                            "profile": profile, "rows": n, "seed": 1,
-                            "from": WINDOW[0], "to": WINDOW[1]})
+        generate(profile, n, shards=4, profile=profile)
         csv = "%s/%s.csv" % (os.environ["MC_DIR"], profile)
         declared = ", ".join("%s %s" % c for c in columns)
         for table in (profile, profile + "_peer"):
-            control("command", {"service": "maxcompute", "op": "sql", "project": "demo",
-                                "sql": odps_ddl(table, columns)})
+            odps_sql(odps_ddl(table, columns))
         s.sql("""
 CREATE FOREIGN TABLE sls_{p} (__receive_time__ timestamptz, {d}) SERVER sls OPTIONS (logstore '{p}');
 CREATE FOREIGN TABLE odps_{p} ({d}) SERVER odps OPTIONS (table '{p}', write_mode 'overwrite');
@@ -177,7 +95,7 @@ def measure_all(s, rounds, rows, wanted):
                 if case.startswith(("loghub", "maxcompute", "local")) and not wanted(case):
                     continue
                 s.sql("TRUNCATE load_%s" % profile)
-                samples.setdefault((case, profile), []).append(s.measure(text))
+                samples.setdefault((case, profile), []).append(measure(s, text))
     return {k: {"rate": rows[k[1]] / median(v, "wall"), "ns": median(v, "cpu") / rows[k[1]] * 1e9}
             for k, v in samples.items()}
 
@@ -222,11 +140,11 @@ def latency_case(results, s, rows, rounds, wanted):
     text = statements("text10")["loghub_to_maxcompute"]
     plain, slow = [], []
     for _ in range(rounds):
-        control("faults", [])
-        plain.append(s.measure(text))
-        control("faults", [{"action": "delay", "ms": 20}])
-        slow.append(s.measure(text))
-    control("faults", [])
+        call("faults", [])
+        plain.append(measure(s, text))
+        call("faults", [{"action": "delay", "ms": 20}])
+        slow.append(measure(s, text))
+    call("faults", [])
     results.add("loghub_to_maxcompute_rate_20ms_vs_0ms", "rate", rows["text10"] / median(slow, "wall"), "rows/s",
                 "0 ms", rows["text10"] / median(plain, "wall"))
 
@@ -238,7 +156,7 @@ def sdk_cases(results, s, rows, rounds, wanted):
         if not wanted(name):
             continue
         if ours is None:
-            ours = statistics.median(s.measure(statements("text10")["loghub_to_maxcompute"])["wall"] for _ in range(rounds))
+            ours = statistics.median(measure(s, statements("text10")["loghub_to_maxcompute"])["wall"] for _ in range(rounds))
         env = dict(os.environ, BENCH_FROM="1515605400", BENCH_TO="1515605700", BENCH_PROJECT="web", BENCH_LOGSTORE="text10",
                    BENCH_ODPS_PROJECT="demo", BENCH_ODPS_TABLE="text10_peer", BENCH_COLUMNS=",".join(c for c, _ in PROFILES["text10"]))
         walls = []
@@ -255,22 +173,20 @@ def sdk_cases(results, s, rows, rounds, wanted):
 def memory_case(results, wanted, megabytes):
     if not wanted("loghub_to_maxcompute_rss_growth_mb"):
         return
-    control("command", {"service": "loghub", "op": "create_logstore", "project": "web",
-                        "logstore": "big", "shards": 4, "ttl": 3650})
     # a raw row of this profile is about 350 bytes in the LogGroup
     n = int(megabytes * 1e6 / 350)
-    control("command", {"service": "loghub", "op": "generate", "project": "web", "logstore": "big",
-                        "profile": "text10", "rows": n, "seed": 2, "from": WINDOW[0], "to": WINDOW[1]})
+    generate("big", n, shards=4, seed=2)
     s = Session()
     declared = ", ".join("%s %s" % c for c in PROFILES["text10"])
     s.sql("CREATE FOREIGN TABLE sls_big (__receive_time__ timestamptz, %s) SERVER sls OPTIONS (logstore 'big')" % declared)
     columns = ", ".join(c for c, _ in PROFILES["text10"])
     s.sql("SELECT count(c1) FROM sls_big %s LIMIT 1" % WHERE.replace("01:35", "01:30:01"))
-    peak = Peak(s)
-    took = peak.run("INSERT INTO odps_text10 SELECT %s FROM sls_big %s" % (columns, WHERE))
-    results.add("loghub_to_maxcompute_rss_growth_mb", "peak RSS growth", peak.peak, "MB",
+    start = time.monotonic()
+    peak = s.peak_growth_mb("INSERT INTO odps_text10 SELECT %s FROM sls_big %s" % (columns, WHERE))
+    took = time.monotonic() - start
+    results.add("loghub_to_maxcompute_rss_growth_mb", "peak RSS growth", peak, "MB",
                 "%.1f GB window" % (megabytes / 1000), None)
-    results.add("loghub_to_maxcompute_big_rate", "rate", n / took["wall"], "rows/s", None, None)
+    results.add("loghub_to_maxcompute_big_rate", "rate", n / took, "rows/s", None, None)
     s.close()
 
 

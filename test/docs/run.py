@@ -1,30 +1,21 @@
 """Runs the SQL examples of Markdown pages; see run."""
-import json
 import os
 import re
 import subprocess
 import sys
-import urllib.request
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+from mctest import KEY, LOGHUB, MAXCOMPUTE, command, generate, odps_sql  # noqa: E402
 
 BLOCK = re.compile(r"(?:<!-- (not run|fails): ([^>]*?) -->\n+)?```sql\n(.*?)```", re.S)
-OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-LOGHUB = "http://localhost:" + os.environ["MC_LOGHUB_PORT"]
-MAXCOMPUTE = "http://127.0.0.1:%s/api" % os.environ["MC_MAXCOMPUTE_PORT"]
-
-
-def command(**cmd):
-    request = urllib.request.Request("http://127.0.0.1:%s/__mc/command" % os.environ["MC_LOGHUB_PORT"],
-                                     data=json.dumps(cmd).encode(), method="POST")
-    with OPENER.open(request) as f:
-        return f.read()
 
 
 def localize(sql):
     """the cloud's addresses and keys become the emulator's"""
     sql = re.sub(r"https://[a-z0-9-]+\.log\.aliyuncs\.com", LOGHUB, sql)
     sql = re.sub(r"https://service\.[a-z0-9.-]*maxcompute\.aliyun\.com/api", MAXCOMPUTE, sql)
-    sql = sql.replace("access_key_id '...'", "access_key_id '%s'" % os.environ["MC_KEY_ID"])
-    return sql.replace("access_key_secret '...'", "access_key_secret '%s'" % os.environ["MC_KEY_SECRET"])
+    sql = sql.replace("access_key_id '...'", "access_key_id '%s'" % KEY[0])
+    return sql.replace("access_key_secret '...'", "access_key_secret '%s'" % KEY[1])
 
 
 def psql(database, sql):
@@ -34,18 +25,13 @@ def psql(database, sql):
 
 def fresh_services():
     """what the examples assume to exist in the cloud"""
-    for cmd in ({"service": "loghub", "op": "reset"}, {"service": "maxcompute", "op": "reset"},
-                {"service": "loghub", "op": "create_project", "project": "web"},
-                {"service": "loghub", "op": "create_logstore", "project": "web", "logstore": "access-log",
-                 "shards": 4, "ttl": 3650},
-                {"service": "loghub", "op": "generate", "project": "web", "logstore": "access-log",
-                 "profile": "access_log", "rows": 10000, "seed": 1,
-                 "from": "2018-01-11T01:30:00+08:00", "to": "2018-01-11T01:40:00+08:00"},
-                {"service": "maxcompute", "op": "create_project", "project": "demo"},
-                {"service": "maxcompute", "op": "sql", "project": "demo", "sql":
-                 "CREATE TABLE ods_access_log (at DATETIME, ip STRING, method STRING, status BIGINT, cost DOUBLE) "
-                 "PARTITIONED BY (pt STRING)"}):
-        command(**cmd)
+    for service in ("loghub", "maxcompute"):
+        command(service, "reset")
+    command("loghub", "create_project", project="web")
+    generate("access-log", 10000, shards=4, profile="access_log")
+    command("maxcompute", "create_project", project="demo")
+    odps_sql("CREATE TABLE demo.ods_access_log (at DATETIME, ip STRING, method STRING, status BIGINT, cost DOUBLE) "
+             "PARTITIONED BY (pt STRING)")
 
 
 def main():

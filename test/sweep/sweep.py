@@ -14,23 +14,21 @@ to a publishing request never came.  Then the target must hold each partition ei
 whole or not at all, and DETAIL must name every partition that is not as before.
 """
 import argparse
-import json
 import os
 import queue
-import re
 import signal
 import subprocess
 import sys
-import threading
 import time
-import urllib.request
 
-OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-BASE = "http://127.0.0.1:%s/__mc/" % os.environ["MC_LOGHUB_PORT"]
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+from mctest import SERVERS, WINDOW, Session, call, command, generate, odps_content, odps_sql, requests  # noqa: E402
+
 ROWS = 400
 BEFORE = 50
-STATEMENT = """INSERT INTO target SELECT c1, c2, 'p' || (hashtext(c1) & 1) FROM source
- WHERE __receive_time__ >= '2018-01-11 01:30:00+08' AND __receive_time__ < '2018-01-11 01:35:00+08'"""
+STATEMENT = "INSERT INTO target SELECT c1, c2, 'p' || (hashtext(c1) & 1) FROM source WHERE " + WINDOW
+QUICK = ("SET mc_fdw.max_retries = '3'; SET mc_fdw.stall_timeout = '250ms'; SET mc_fdw.retry_max_elapsed = '3s';"
+         "SET mc_fdw.publish_timeout = '3s'; SET client_min_messages = warning")
 MODES = {
     "http_500": {"action": "status", "http": 500, "code": "InternalServerError", "message": "injected"},
     "http_503": {"action": "status", "http": 503, "code": "ServiceUnavailable", "message": "injected"},
@@ -45,115 +43,40 @@ MODES = {
 }
 
 
-def call(what, payload=None):
-    data = None if payload is None else json.dumps(payload).encode()
-    with OPENER.open(urllib.request.Request(BASE + what, data=data, method="POST" if data else "GET")) as f:
-        answer = f.read().decode()
-    return json.loads(answer) if answer.strip() else {}
-
-
-def command(**cmd):
-    return call("command", cmd)
-
-
-class Session:
-    """psql with its output read by a thread, so that a hanging statement can be waited for"""
-
-    def __init__(self):
-        self.start()
-
-    def start(self):
-        self.proc = subprocess.Popen(["psql", "-XqAt", "-v", "VERBOSITY=verbose"], stdin=subprocess.PIPE,
-                                     stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, bufsize=1)
-        self.lines = queue.Queue()
-        threading.Thread(target=self.pump, args=(self.proc, self.lines), daemon=True).start()
-        self.pid = int(self.sql("SELECT pg_backend_pid()")[0])
-        self.sql("SET mc_fdw.max_retries = '3'; SET mc_fdw.stall_timeout = '250ms'; SET mc_fdw.retry_max_elapsed = '3s';"
-                 "SET mc_fdw.publish_timeout = '3s'; SET client_min_messages = warning")
-
-    @staticmethod
-    def pump(proc, lines):
-        for line in proc.stdout:
-            lines.put(line.rstrip("\n"))
-        lines.put(None)
-
-    def send(self, text):
-        self.proc.stdin.write(text + ";\n\\echo =done= :SQLSTATE\n")
-        self.proc.stdin.flush()
-
-    def finish(self, seconds=60):
-        out = []
-        while True:
-            line = self.lines.get(timeout=seconds)
-            if line is None:
-                return out, "lost"
-            if line.startswith("=done="):
-                return out, line.split()[1]
-            out.append(line)
-
-    def sql(self, text):
-        self.send(text)
-        out, state = self.finish()
-        if state != "00000":
-            raise RuntimeError("%s: %s" % (text, "\n".join(out)))
-        return out
-
-    def try_sql(self, text):
-        self.send(text)
-        return self.finish()
-
-
 class Sweep:
     def __init__(self, short):
         self.short = short
         self.passed = self.failed = 0
-        self.s = Session()
+        self.s = Session(QUICK)
         self.setup()
 
     def setup(self):
-        key = os.environ["MC_KEY_ID"], os.environ["MC_KEY_SECRET"]
-        self.s.sql("""CREATE EXTENSION mc_fdw;
-CREATE SERVER sls FOREIGN DATA WRAPPER loghub_fdw OPTIONS (endpoint 'http://localhost:%s', project 'web');
-CREATE SERVER odps FOREIGN DATA WRAPPER maxcompute_fdw OPTIONS (endpoint 'http://127.0.0.1:%s/api', project 'demo');
-CREATE USER MAPPING FOR CURRENT_USER SERVER sls OPTIONS (access_key_id '%s', access_key_secret '%s');
-CREATE USER MAPPING FOR CURRENT_USER SERVER odps OPTIONS (access_key_id '%s', access_key_secret '%s');
+        self.s.sql("CREATE EXTENSION mc_fdw;" + SERVERS + """;
 CREATE FOREIGN TABLE source (__receive_time__ timestamptz, c1 text, c2 text) SERVER sls
   OPTIONS (logstore 'text10', fetch_size '2');
-CREATE FOREIGN TABLE target (c1 text, c2 text, pt text) SERVER odps OPTIONS (table 'target', block_size '64kB')"""
-                   % ((os.environ["MC_LOGHUB_PORT"], os.environ["MC_MAXCOMPUTE_PORT"]) + key + key))
-        command(service="loghub", op="create_project", project="web")
-        command(service="loghub", op="create_logstore", project="web", logstore="text10", shards=2, ttl=3650)
-        command(service="loghub", op="generate", project="web", logstore="text10", profile="text10", rows=ROWS, seed=7,
-                logs_per_group=50, **{"from": "2018-01-11T01:30:00+08:00", "to": "2018-01-11T01:35:00+08:00"})
-        command(service="maxcompute", op="create_project", project="demo")
-        command(service="maxcompute", op="set", limits=False)
+CREATE FOREIGN TABLE target (c1 text, c2 text, pt text) SERVER odps OPTIONS (table 'target', block_size '64kB')""")
+        command("loghub", "create_project", project="web")
+        generate("text10", ROWS, seed=7, logs_per_group=50)
+        command("maxcompute", "create_project", project="demo")
+        command("maxcompute", "set", limits=False)
         self.reset_target()
-        self.before = self.content()
+        self.before = odps_content("target")
         self.s.sql(STATEMENT)
-        self.after = self.content()
+        self.after = odps_content("target")
         assert sum(v[0] for v in self.after.values()) == ROWS + BEFORE, self.after
         self.reset_target()
-        before = self.requests()
+        before = requests()
         self.s.sql(STATEMENT)
-        self.clean = self.requests() - before
+        self.clean = requests() - before
         print("a clean run makes %d requests" % self.clean)
 
     def reset_target(self):
         for sql in ("DROP TABLE IF EXISTS demo.target",
                     "CREATE TABLE demo.target (c1 STRING, c2 STRING) PARTITIONED BY (pt STRING)",
                     "ALTER TABLE demo.target ADD PARTITION (pt='p0')"):
-            command(service="maxcompute", op="sql", project="demo", sql=sql)
-        command(service="maxcompute", op="generate", project="demo", table="target", partition="pt=p0",
+            odps_sql(sql)
+        command("maxcompute", "generate", project="demo", table="target", partition="pt=p0",
                 profile="text10", rows=BEFORE, seed=99)
-
-    def content(self):
-        """partition -> (rows, order-independent checksum), empty partitions left out"""
-        answer = command(service="maxcompute", op="checksum", project="demo", table="target")
-        return {p["partition"]: (p["rows"], p["checksum"]) for p in answer["partitions"] if p["rows"]}
-
-    @staticmethod
-    def requests():
-        return call("counters")["total_requests"]
 
     def check(self, name, ok, why):
         if ok:
@@ -165,7 +88,7 @@ CREATE FOREIGN TABLE target (c1 text, c2 text, pt text) SERVER odps OPTIONS (tab
     def settle(self, name, state, out):
         """after a failure: as before, or unknown and named; then the statement succeeds"""
         call("faults", [])
-        now = self.content()
+        now = odps_content("target")
         if state == "40003":
             text = "\n".join(out)
             changed = [p for p in set(now) | set(self.before) if now.get(p) != self.before.get(p)]
@@ -176,7 +99,7 @@ CREATE FOREIGN TABLE target (c1 text, c2 text, pt text) SERVER odps OPTIONS (tab
             self.check(name, now == self.before, "%s: the target changed: %s -> %s" % (state, self.before, now))
         self.reset_target()
         out, state = self.s.try_sql(STATEMENT)
-        self.check(name + " repeated", state == "00000" and self.content() == self.after,
+        self.check(name + " repeated", state == "00000" and odps_content("target") == self.after,
                    "%s %s" % (state, out))
 
     def once(self, mode, k):
@@ -186,7 +109,7 @@ CREATE FOREIGN TABLE target (c1 text, c2 text, pt text) SERVER odps OPTIONS (tab
         name = "%s once at %d" % (mode, k)
         if state == "00000":
             call("faults", [])
-            now = self.content()
+            now = odps_content("target")
             self.check(name, now == self.after, "succeeded, but the target is %s, not %s" % (now, self.after))
         elif mode in ("corrupt_body",):
             self.settle(name, state, out)   # a corrupted control answer may be an error
@@ -201,18 +124,18 @@ CREATE FOREIGN TABLE target (c1 text, c2 text, pt text) SERVER odps OPTIONS (tab
         name = "%s from %d" % (mode, k)
         if state == "00000":    # the last answers may be dispensable
             call("faults", [])
-            self.check(name, self.content() == self.after, "succeeded, but the target is wrong")
+            self.check(name, odps_content("target") == self.after, "succeeded, but the target is wrong")
             return
         self.settle(name, state, out)
 
     def hang(self, how, k):
         self.reset_target()
         self.s.sql("SET mc_fdw.stall_timeout = '60s'; SET mc_fdw.publish_timeout = '60s'")
-        seen = self.requests()
+        seen = requests()
         call("faults", [{"action": "stall_before", "from": k}])
         self.s.send(STATEMENT)
         deadline = time.monotonic() + 20
-        while self.requests() < seen + k and time.monotonic() < deadline:
+        while requests() < seen + k and time.monotonic() < deadline:
             time.sleep(0.01)
         time.sleep(0.05)
         if how == "kill":
@@ -227,19 +150,19 @@ CREATE FOREIGN TABLE target (c1 text, c2 text, pt text) SERVER odps OPTIONS (tab
             call("faults", [])
             out, state = self.s.finish(60)
             name = "%s at %d" % (how, k)
-            self.check(name, state == "00000" and self.content() == self.after, "%s %s" % (state, out))
-            self.s.sql("SET mc_fdw.stall_timeout = '250ms'; SET mc_fdw.publish_timeout = '3s'")
+            self.check(name, state == "00000" and odps_content("target") == self.after, "%s %s" % (state, out))
+            self.s.sql(QUICK)
             return
         if how == "kill":
             self.reconnect()
         else:
-            self.s.sql("SET mc_fdw.stall_timeout = '250ms'; SET mc_fdw.publish_timeout = '3s'")
+            self.s.sql(QUICK)
         self.settle("%s at %d" % (how, k), state, out)
 
     def reconnect(self):
         for _ in range(200):
             try:
-                self.s = Session()
+                self.s = Session(QUICK)
                 return
             except (IndexError, ValueError, BrokenPipeError, RuntimeError):
                 time.sleep(0.1)

@@ -1,0 +1,157 @@
+"""What the Python tests share: the emulator's control calls and a psql session.
+
+The environment comes from test/lib.sh (PGHOST, MC_LOGHUB_PORT, ...).
+"""
+import json
+import os
+import queue
+import re
+import subprocess
+import threading
+import time
+import urllib.request
+
+LOGHUB = "http://localhost:" + os.environ["MC_LOGHUB_PORT"]
+MAXCOMPUTE = "http://127.0.0.1:%s/api" % os.environ["MC_MAXCOMPUTE_PORT"]
+KEY = os.environ["MC_KEY_ID"], os.environ["MC_KEY_SECRET"]
+OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+WINDOW = ("__receive_time__ >= '2018-01-11 01:30:00+08' AND __receive_time__ < '2018-01-11 01:35:00+08'")
+SERVERS = """
+CREATE SERVER sls FOREIGN DATA WRAPPER loghub_fdw OPTIONS (endpoint '%s', project 'web');
+CREATE SERVER odps FOREIGN DATA WRAPPER maxcompute_fdw OPTIONS (endpoint '%s', project 'demo');
+CREATE USER MAPPING FOR CURRENT_USER SERVER sls OPTIONS (access_key_id '%s', access_key_secret '%s');
+CREATE USER MAPPING FOR CURRENT_USER SERVER odps OPTIONS (access_key_id '%s', access_key_secret '%s')
+""" % ((LOGHUB, MAXCOMPUTE) + KEY + KEY)
+
+
+def call(what, payload=None):
+    """GET or POST a control path of the emulator"""
+    data = None if payload is None else json.dumps(payload).encode()
+    request = urllib.request.Request("http://127.0.0.1:%s/__mc/%s" % (os.environ["MC_LOGHUB_PORT"], what),
+                                     data=data, method="GET" if data is None else "POST")
+    with OPENER.open(request) as f:
+        answer = f.read().decode()
+    return json.loads(answer) if answer.strip() else {}
+
+
+def command(service, op, **arguments):
+    return call("command", dict(arguments, service=service, op=op))
+
+
+def odps_sql(sql):
+    return command("maxcompute", "sql", project="demo", sql=sql)
+
+
+def odps_content(table):
+    """partition -> (rows, order-independent checksum); empty partitions are left out"""
+    answer = command("maxcompute", "checksum", project="demo", table=table)
+    return {p["partition"]: (p["rows"], p["checksum"]) for p in answer["partitions"] if p["rows"]}
+
+
+def requests():
+    """how many requests the services have seen so far"""
+    return call("counters")["total_requests"]
+
+
+def generate(logstore, rows, shards=2, profile="text10", seed=1, **more):
+    """a logstore whose rows were received between 01:30 and 01:35 on 2018-01-11 in Shanghai"""
+    command("loghub", "create_logstore", project="web", logstore=logstore, shards=shards, ttl=3650)
+    command("loghub", "generate", project="web", logstore=logstore, profile=profile, rows=rows, seed=seed,
+            **dict({"from": "2018-01-11T01:30:00+08:00", "to": "2018-01-11T01:35:00+08:00"}, **more))
+
+
+class Session:
+    """One psql, so one backend.  Its output is read by a thread, so that a statement may hang."""
+
+    def __init__(self, settings="", database=None):
+        self.proc = subprocess.Popen(["psql", "-XqAt", "-v", "VERBOSITY=verbose"] + (["-d", database] if database else []),
+                                     stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                     text=True, bufsize=1)
+        self.lines = queue.Queue()
+        threading.Thread(target=self._pump, args=(self.proc, self.lines), daemon=True).start()
+        self.pid = int(self.sql("SELECT pg_backend_pid()")[0])
+        if settings:
+            self.sql(settings)
+
+    @staticmethod
+    def _pump(proc, lines):
+        for line in proc.stdout:
+            lines.put(line.rstrip("\n"))
+        lines.put(None)
+
+    def send(self, text):
+        self.proc.stdin.write(text.rstrip().rstrip(";") + ";\n\\echo =done= :SQLSTATE\n")
+        self.proc.stdin.flush()
+
+    def finish(self, seconds=600):
+        """(output lines, SQLSTATE of the last statement or 'lost'); queue.Empty when it takes longer"""
+        out = []
+        end = time.monotonic() + seconds
+        while True:
+            line = self.lines.get(timeout=max(0.001, end - time.monotonic()))
+            if line is None:
+                return out, "lost"
+            if line.startswith("=done="):
+                return out, line.split()[1]
+            out.append(line)
+
+    def try_sql(self, text, seconds=600):
+        self.send(text)
+        return self.finish(seconds)
+
+    def sql(self, text):
+        """output lines; any error raises"""
+        out, state = self.try_sql(text)
+        if state != "00000" or any(re.match(r"(psql:.*)?(ERROR|FATAL|PANIC): ", x) for x in out):
+            raise RuntimeError("%s\n%s" % (text, "\n".join(out)))
+        return out
+
+    def close(self):
+        self.proc.stdin.close()
+        self.proc.wait()
+
+    def cpu_seconds(self):
+        with open("/proc/%d/stat" % self.pid) as f:
+            fields = f.read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def memory_mb(self):
+        """anonymous memory: touched shared buffers do not count"""
+        with open("/proc/%d/status" % self.pid) as f:
+            return int(re.search(r"RssAnon:\s+(\d+)", f.read()).group(1)) / 1024
+
+    def peak_growth_mb(self, text):
+        """run a statement and say how much the backend's memory grew at most"""
+        base, peak, stop = self.memory_mb(), 0.0, threading.Event()
+
+        def sample():
+            nonlocal peak
+            while not stop.is_set():
+                peak = max(peak, self.memory_mb() - base)
+                stop.wait(0.02)
+        thread = threading.Thread(target=sample)
+        thread.start()
+        try:
+            self.sql(text)
+        finally:
+            stop.set()
+            thread.join()
+        return peak
+
+
+class Tap:
+    """Counts and prints results as TAP."""
+
+    def __init__(self):
+        self.count = self.failed = 0
+
+    def ok(self, condition, name, why=""):
+        self.count += 1
+        self.failed += not condition
+        print("%sok %d - %s" % ("" if condition else "not ", self.count, name), flush=True)
+        if not condition and why:
+            print("\n".join("# " + x for x in str(why).split("\n")), flush=True)
+
+    def done(self):
+        print("1..%d" % self.count)
+        raise SystemExit(1 if self.failed else 0)

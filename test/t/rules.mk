@@ -1,0 +1,3 @@
+.PHONY: check-tap
+check-tap:
+	@test/t/run
