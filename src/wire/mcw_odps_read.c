@@ -273,6 +273,22 @@ mcw_odps_reader_init(mcw_odps_reader *reader, const mcw_odps_type *const *types,
 	reader->end = reader->start + stream.len;
 }
 
+/*
+ * A checksum.  The compiled writer of one SDK sign-extends it to 64 bits, ten
+ * bytes when the top bit is set; as in protocol buffers that is the same number.
+ */
+static inline const char *
+read_crc(const char *pos, const char *end, uint32_t *out)
+{
+	uint64_t	value;
+
+	pos = mcw_get_varint(pos, end, &value);
+	if (mcw_unlikely(pos == NULL || (value > UINT32_MAX && value >> 31 != UINT64_C(0x1FFFFFFFF))))
+		return NULL;
+	*out = (uint32_t) value;
+	return pos;
+}
+
 /* The metrics of the server: verified and thrown away.  NULL if malformed. */
 static const char *
 skip_metrics(const char *pos, const char *end, bool *crc_ok)
@@ -286,7 +302,7 @@ skip_metrics(const char *pos, const char *end, bool *crc_ok)
 		pos = mcw_get_varint32(pos, end, &tag);
 	if (pos == NULL || tag != MCW_ODPS_END_METRICS << 3)
 		return NULL;
-	pos = mcw_get_varint32(pos, end, &expected);
+	pos = read_crc(pos, end, &expected);
 	if (pos)
 		*crc_ok = expected == mcw_crc32c(mcw_crc32c_u32(0, 1), text.data, text.len);
 	return pos;
@@ -322,7 +338,7 @@ read_footer(mcw_odps_reader *reader, const char *pos, mcw_error *err)
 	if (pos == NULL || tag != (uint32_t) MCW_ODPS_META_CHECKSUM << 3)
 		return malformed(reader, err, field, "footer");
 	field = pos;
-	pos = mcw_get_varint32(pos, end, &crc);
+	pos = read_crc(pos, end, &crc);
 	if (pos == NULL)
 		return malformed(reader, err, field, "footer");
 	if (crc != reader->crc_of_crcs)
@@ -343,7 +359,7 @@ read_mark(mcw_odps_reader *reader, const char *field, const char *pos, uint32_t 
 
 	if (tag == MCW_ODPS_END_RECORD << 3)
 	{
-		pos = mcw_get_varint32(pos, reader->end, &expected);
+		pos = read_crc(pos, reader->end, &expected);
 		if (pos == NULL)
 			return malformed(reader, err, field, "checksum of a record");
 		if (mcw_unlikely(crc != expected))

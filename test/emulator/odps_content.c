@@ -170,6 +170,42 @@ check_record(const odps_schema *schema, const mcw_odps_value *values, uint64_t r
 	return true;
 }
 
+static size_t
+crc_bytes(const char *end)
+{
+	const char *p = end - 1;
+
+	while (p[-1] & 0x80)
+		p--;
+	return (size_t) (end - p);
+}
+
+/*
+ * One SDK writes checksums sign-extended, up to ten bytes; readers of other SDKs
+ * take five at most.  What is stored, and served again, has the short form.
+ */
+static void
+shorten_crcs(char *data, record_index *ix)
+{
+	char	   *to = data;
+	uint32_t	from = 0;
+
+	for (uint32_t i = 0; i < ix->n; i++)
+	{
+		uint32_t	end = ix->offsets[i + 1];
+		size_t		body = end - from - crc_bytes(data + end);
+		uint32_t	crc = ix->crcs[i];
+
+		memmove(to, data + from, body);
+		to += body;
+		for (; crc >= 0x80; crc >>= 7)
+			*to++ = (char) (crc | 0x80);
+		*to++ = (char) crc;
+		from = end;
+		ix->offsets[i + 1] = (uint32_t) (to - data);
+	}
+}
+
 odps_segment *
 odps_segment_verify(const odps_schema *schema, char *data, size_t len, mcw_error *err)
 {
@@ -177,6 +213,7 @@ odps_segment_verify(const odps_schema *schema, char *data, size_t len, mcw_error
 	mcw_odps_reader reader;
 	record_index ix = {0};
 	mcw_status	st;
+	bool		long_crcs = false;
 
 	if (len >= UINT32_MAX)
 	{
@@ -193,6 +230,7 @@ odps_segment_verify(const odps_schema *schema, char *data, size_t len, mcw_error
 			break;
 		}
 		index_add(&ix, reader.pos - data, trailing_crc(reader.pos));
+		long_crcs = long_crcs || crc_bytes(reader.pos) > 5;
 	}
 	free(values);
 	if (st != MCW_END)
@@ -200,6 +238,8 @@ odps_segment_verify(const odps_schema *schema, char *data, size_t len, mcw_error
 		index_free(&ix);
 		return NULL;
 	}
+	if (long_crcs)
+		shorten_crcs(data, &ix);
 	if (ix.n == 0)
 		index_add(&ix, 0, 0), ix.n = 0;
 	return odps_segment_take(data, ix.offsets[ix.n], ix.n, ix.offsets, ix.crcs);

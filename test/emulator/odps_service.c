@@ -409,7 +409,7 @@ odps_tick(int64_t now_us)
 
 emu_service emu_maxcompute = {
 	.name = "maxcompute",
-	.default_port = 8183,
+	.default_port = 7704,
 	.init = odps_init,
 	.handle = odps_handle,
 	.command = odps_command,
