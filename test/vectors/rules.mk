@@ -17,3 +17,15 @@ check-vectors: $(CHECK_VECTORS)
 
 bench-wire: $(WIRE_BENCH)
 	@$(WIRE_BENCH)
+
+# protobuf-c as the oracle of the LogGroup codec
+PROTO = $(BUILD)/proto/log.pb-c
+$(PROTO).c: test/data/proto/log.proto
+	@mkdir -p $(@D)
+	protoc-c --proto_path=$(<D) --c_out=$(@D) $<
+
+SLS_ORACLE_USERS = $(BUILD)/asan/test/unit/test_sls $(BUILD)/fuzz/test/fuzz/fuzz_sls
+$(addsuffix .o,$(SLS_ORACLE_USERS)): $(PROTO).c
+$(addsuffix .o,$(SLS_ORACLE_USERS)): TEST_CFLAGS += -I$(BUILD)/proto
+$(BUILD)/asan/test/unit/test_sls: $(BUILD)/asan/$(PROTO).o
+$(BUILD)/fuzz/fuzz_sls: $(BUILD)/fuzz/$(PROTO).o
