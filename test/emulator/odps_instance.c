@@ -170,6 +170,21 @@ read_settings(emu_request *req, emu_response *resp, const mcw_node *sql, instanc
 
 static void put_result(mcw_buf *b, const instance *i);
 
+/* The <Job> element of the submitted document, for ?source */
+static char *
+job_text(mcw_view body)
+{
+	const char *start = memmem(body.data, body.len, "<Job", 4);
+	const char *end = NULL;
+	const char *p = start;
+
+	while (p && (p = memmem(p, (size_t) (body.data + body.len - p), "</Job>", 6)) != NULL)
+		end = p += 6;
+	if (!start || !end)
+		return emu_strdup(body);
+	return emu_strdup((mcw_view) {start, (size_t) (end - start)});
+}
+
 static void
 submit(emu_request *req, emu_response *resp, odps_target *t)
 {
@@ -200,7 +215,7 @@ submit(emu_request *req, emu_response *resp, odps_target *t)
 	i->project = t->project;
 	i->task = emu_strdup(mcw_node_text(sql, "Name").len ? mcw_node_text(sql, "Name") : MCW_LIT("AnonymousSQLTask"));
 	i->query = emu_strdup(mcw_node_text(sql, "Query"));
-	i->job = emu_strdup(req->body);
+	i->job = job_text(req->body);
 	i->start_us = req->now_us;
 	i->end_us = req->now_us + odps_set.instance_us;
 	i->next = instances;
@@ -233,6 +248,16 @@ instance_status(const instance *i)
 	return i->state == RUNNING ? "Running" : "Terminated";
 }
 
+/* Text with control characters or other than UTF-8 travels as base64 */
+static bool
+fits_xml(mcw_view text)
+{
+	for (size_t i = 0; i < text.len; i++)
+		if ((unsigned char) text.data[i] < 0x20 && text.data[i] != '\n' && text.data[i] != '\t')
+			return false;
+	return mcw_utf8_valid(text.data, text.len) == text.len;
+}
+
 static void
 put_result(mcw_buf *b, const instance *i)
 {
@@ -240,8 +265,13 @@ put_result(mcw_buf *b, const instance *i)
 	odps_xml_text(b, "Name", mcw_str(i->task));
 	if (i->state == DONE)
 	{
-		(void) mcw_buf_printf(b, "<Result Format=\"%s\">", i->result.format);
-		(void) mcw_xml_escape(b, mcw_buf_view(&i->result.text));
+		bool		xml = fits_xml(mcw_buf_view(&i->result.text));
+
+		(void) mcw_buf_printf(b, "<Result Format=\"%s\"%s>", i->result.format, xml ? "" : " Transform=\"Base64\"");
+		if (xml)
+			(void) mcw_xml_escape(b, mcw_buf_view(&i->result.text));
+		else
+			(void) mcw_base64_encode(b, mcw_buf_view(&i->result.text));
 		(void) mcw_buf_append_str(b, "</Result>");
 	}
 	else
