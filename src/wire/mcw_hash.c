@@ -31,11 +31,11 @@ hmac(const EVP_MD *md, mcw_view key, mcw_view data, unsigned char *out)
 {
 	unsigned int out_len;
 
-	/* a NULL key would mean "the key of last time" */
 	if (key.len > INT32_MAX)
 		return MCW_ERR_LIMIT;
-	if (!HMAC(md, key.data ? key.data : "", (int) key.len,
-			  (const unsigned char *) (data.data ? data.data : ""), data.len, out, &out_len))
+	/* HMAC knows the empty key as NULL, but not empty data */
+	if (!HMAC(md, key.data, (int) key.len, (const unsigned char *) (data.data ? data.data : ""),
+			  data.len, out, &out_len))
 		return MCW_ERR_NOMEM;
 	return MCW_OK;
 }

@@ -292,6 +292,21 @@ bit_flips(void)
 	}
 }
 
+/* More than was announced is noticed at once, not after everything is unpacked. */
+static void
+small_size_costs_little(mcw_codec codec, mcw_view packed)
+{
+	unit_heap	heap;
+	mcw_buf		out;
+
+	unit_heap_init(&heap, 0);
+	mcw_buf_init(&out, &heap.alloc, MAX_BODY);
+	CHECK_INT(mcw_decompress(codec, packed, 1000, &out, NULL), MCW_ERR_FORMAT);
+	CHECK(heap.peak <= 100000);
+	mcw_buf_free(&out);
+	CHECK_INT(heap.outstanding, 0);
+}
+
 /* A bomb costs the permitted size, not what it would unpack to. */
 static void
 limits(void)
@@ -313,6 +328,7 @@ limits(void)
 		check_refused(codec, mcw_buf_view(&packed), len, 100000, MCW_ERR_LIMIT);
 		check_refused(codec, mcw_buf_view(&packed), 1000, MAX_BODY, MCW_ERR_FORMAT);
 		check_refused(codec, mcw_buf_view(&packed), 0, MAX_BODY, MCW_ERR_FORMAT);
+		small_size_costs_little(codec, mcw_buf_view(&packed));
 		if (codec != MCW_CODEC_LZ4_BLOCK)
 			check_refused(codec, mcw_buf_view(&packed), SIZE_MAX, 0, MCW_ERR_LIMIT);
 		mcw_buf_free(&packed);
@@ -473,6 +489,35 @@ snappy_chunks(void)
 	check_decompress(MCW_CODEC_SNAPPY_FRAMED, src, SIZE_MAX, MCW_LIT(""));
 }
 
+/* Even with a good checksum a chunk of more than 64 kB is not of this format. */
+static void
+snappy_large_chunk(void)
+{
+	static const char header[] = "\xff\x06\x00\x00sNaPpY\x01";
+
+	for (size_t len = 65536; len <= 65537; len++)
+	{
+		char	   *zeros = calloc(1, len);
+		mcw_view	raw = {zeros, len};
+		uint32_t	plain = mcw_crc32c(0, zeros, len);
+		uint32_t	masked = ((plain >> 15) | (plain << 17)) + 0xa282ead8U;
+		uint32_t	size = (uint32_t) len + 4;
+		mcw_buf		body;
+
+		mcw_buf_init(&body, &mcw_malloc, MAX_BODY);
+		CHECK_OK(mcw_buf_append(&body, header, sizeof(header) - 1));
+		CHECK_OK(mcw_buf_append(&body, &size, 3));
+		CHECK_OK(mcw_buf_append(&body, &masked, 4));
+		CHECK_OK(mcw_buf_append_view(&body, raw));
+		if (len == 65536)
+			check_decompress(MCW_CODEC_SNAPPY_FRAMED, mcw_buf_view(&body), SIZE_MAX, raw);
+		else
+			check_refused(MCW_CODEC_SNAPPY_FRAMED, mcw_buf_view(&body), SIZE_MAX, MAX_BODY, MCW_ERR_FORMAT);
+		mcw_buf_free(&body);
+		free(zeros);
+	}
+}
+
 static void
 names(void)
 {
@@ -546,6 +591,7 @@ static const unit_case cases[] = {
 	{"deflate_sniffing", deflate_sniffing},
 	{"lz4_frame_variants", lz4_frame_variants},
 	{"snappy_chunks", snappy_chunks},
+	{"snappy_large_chunk", snappy_large_chunk},
 	{"names", names},
 	{"torture", torture},
 };

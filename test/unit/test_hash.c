@@ -65,7 +65,7 @@ hmacs(void)
 	CHECK_OK(mcw_hmac_sha256(long_key, MCW_LIT("Test Using Larger Than Block-Size Key - Hash Key First"), out));
 	check_hex(out, 32, "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
 
-	/* an absent key is an empty key, not the one of the last call */
+	/* absent key and data are empty ones */
 	CHECK_OK(mcw_hmac_sha256(mcw_str(NULL), mcw_str(NULL), out));
 	check_hex(out, 32, "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad");
 }

@@ -332,6 +332,20 @@ sls_v1_rules(void)
 				 "/logstores?Z=a=b&c +&flag&z=");
 }
 
+/* Parameters of one name keep their order, whatever stands between them. */
+static void
+repeated_params(void)
+{
+	mcw_request req = some_request();
+
+	CHECK_OK(mcw_request_param(&req, MCW_LIT("k"), MCW_LIT("2")));
+	CHECK_OK(mcw_request_param(&req, MCW_LIT("z"), MCW_LIT("0")));
+	CHECK_OK(mcw_request_param(&req, MCW_LIT("k"), MCW_LIT("1")));
+	CHECK_OK(mcw_request_param(&req, MCW_LIT("a"), MCW_LIT("0")));
+	CHECK_OK(mcw_request_param(&req, MCW_LIT("k"), MCW_LIT("3")));
+	v1_string_is(&req, "GET\n\n\nWed, 15 Nov 2023 06:13:20 GMT\n/logstores?a=0&k=2&k=1&k=3&z=0");
+}
+
 static void
 sls_v4_rules(void)
 {
@@ -475,6 +489,7 @@ static const unit_case cases[] = {
 	{"odps_vectors", odps_vectors},
 	{"odps_edge_vectors", odps_edge_vectors},
 	{"sls_v1_rules", sls_v1_rules},
+	{"repeated_params", repeated_params},
 	{"sls_v4_rules", sls_v4_rules},
 	{"odps_rules", odps_rules},
 	{"errors", errors},
