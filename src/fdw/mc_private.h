@@ -19,8 +19,8 @@ extern char *mc_proxy;
 
 /* value of the GUC mc_fdw.<name>, NULL if it is not set */
 extern const char *mcOverride(const char *name);
-/* raises if the value of a GUC is not legal for the option of that name */
-extern void mcOptionCheckGuc(const char *name, const char *value);
+/* does the GUC concern this wrapper?  Raises if its value is legal for no wrapper's option of that name. */
+extern bool mcOptionCheckGuc(const char *name, const char *value, McWrapper wrapper);
 /* true if the host of 'endpoint' matches mc_fdw.allowed_endpoints */
 extern bool mcEndpointAllowed(const char *endpoint);
 

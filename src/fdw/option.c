@@ -408,16 +408,29 @@ mcOptionParse(const char *name, const char *value)
 	return number;
 }
 
-void
-mcOptionCheckGuc(const char *name, const char *value)
+/*
+ * Wrappers may give one name different values (compression): what is legal for
+ * another one only does not concern this one.
+ */
+bool
+mcOptionCheckGuc(const char *name, const char *value, McWrapper wrapper)
 {
+	const McOption *ours = NULL;
+	bool		others = false;
+
 	for (int i = 0; i < lengthof(options); i++)
-		if (strcmp(options[i].name, name) == 0)
-		{
-			check_value(&options[i], value);
-			return;
-		}
-	elog(ERROR, "no option \"%s\"", name);
+	{
+		if (strcmp(options[i].name, name) != 0)
+			continue;
+		if (options[i].wrappers & wrapper)
+			ours = &options[i];
+		else
+			others |= options[i].kind == MC_OPT_ENUM && enum_has(options[i].values, value);
+	}
+	if (!ours || (others && ours->kind == MC_OPT_ENUM && !enum_has(ours->values, value)))
+		return false;
+	check_value(ours, value);
+	return true;
 }
 
 const char *

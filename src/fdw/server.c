@@ -25,9 +25,9 @@ mcServerOption(const McServer *server, const char *name)
 {
 	const char *value = mcOverride(name);
 
-	if (value)
-		mcOptionCheckGuc(name, value);
-	else
+	if (value && !mcOptionCheckGuc(name, value, server->wrapper))
+		value = NULL;
+	if (!value)
 		value = mcOptionText(server->table_options, name);
 	if (!value)
 		value = mcOptionText(server->server_options, name);
