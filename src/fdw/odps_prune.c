@@ -23,7 +23,7 @@
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
-#include "odps.h"
+#include "odps_write.h"
 
 /* how the service spells a NULL key */
 #define HIVE_NULL "__HIVE_DEFAULT_PARTITION__"
@@ -43,7 +43,7 @@ struct McPruner
 	const McOdpsMap *map;
 	McOdps	   *odps;
 	KeyColumn  *columns;		/* by attnum - 1; used for those bound to a key */
-	char	  **wanted;			/* by key: value that option "partition" fixes; NULL = any */
+	mcw_view   *wanted;			/* by key: value that option "partition" fixes; data NULL = any */
 	const char *null_text;		/* option "null_partition" */
 	ExprState  *quals;			/* NULL: every partition */
 	TupleTableSlot *slot;
@@ -66,66 +66,19 @@ mcIsPartitionClause(Node *clause, Index relid, Bitmapset *key_attnums)
 	return true;
 }
 
-/* pt=20240101,region=hz or pt='20240101'/region='hz'; keys may be left out and given in any order */
-static void
-parse_partition_option(McPruner *pruner, const char *spec)
-{
-	char	   *copy = pstrdup(spec);
-
-	for (char *item = copy; item;)
-	{
-		char	   *next = item + strcspn(item, ",/");
-		char	   *value;
-		int			key;
-
-		next = *next ? (*next = '\0', next + 1) : NULL;
-		value = strchr(item, '=');
-		if (!value)
-			ereport(ERROR,
-					(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
-					 errmsg("invalid value for option \"partition\": \"%s\"", spec),
-					 errhint("Write key=value pairs with commas between them, for example pt=20240101,region=hz.")));
-		*value++ = '\0';
-		while (*item == ' ')
-			item++;
-		for (char *p = item + strlen(item); p > item && p[-1] == ' ';)
-			*--p = '\0';
-		while (*value == ' ')
-			value++;
-		for (char *p = value + strlen(value); p > value && p[-1] == ' ';)
-			*--p = '\0';
-		if ((*value == '\'' || *value == '"') && value[1] && value[strlen(value) - 1] == *value)
-		{
-			value[strlen(value) - 1] = '\0';
-			value++;
-		}
-		key = mcs_odps_find_key(pruner->table, mcw_str(item));
-		if (key < 0)
-			ereport(ERROR,
-					(errcode(ERRCODE_FDW_COLUMN_NAME_NOT_FOUND),
-					 errmsg("MaxCompute table %s has no partition key \"%s\"", pruner->odps->label, item),
-					 errdetail("Option \"partition\" is \"%s\".", spec),
-					 pruner->table->nkeys ? errhint("Its partition keys are: %s.", mcOdpsKeyNames(pruner->table)) :
-					 errhint("The table is not partitioned.")));
-		pruner->wanted[key] = value;
-		item = next;
-	}
-}
-
 McPruner *
 mcPrunerCreate(Relation rel, List *quals, const mcs_odps_table *table, const McOdpsMap *map,
 			   PlanState *parent, McOdps *odps)
 {
 	McPruner   *pruner = palloc0(sizeof(McPruner));
 	TupleDesc	desc = RelationGetDescr(rel);
-	const char *spec = mcOptionText(odps->server->table_options, "partition");
 
 	pruner->rel = rel;
 	pruner->table = table;
 	pruner->map = map;
 	pruner->odps = odps;
 	pruner->columns = palloc0(Max(map->natts, 1) * sizeof(KeyColumn));
-	pruner->wanted = palloc0(Max(table->nkeys, 1) * sizeof(char *));
+	pruner->wanted = mcParsePartitionOption(mcOptionText(odps->server->table_options, "partition"), table, &odps->place);
 	pruner->null_text = mcOptionText(odps->server->table_options, "null_partition");
 	for (int i = 0; i < map->natts; i++)
 	{
@@ -140,8 +93,6 @@ mcPrunerCreate(Relation rel, List *quals, const mcs_odps_table *table, const McO
 		getTypeInputInfo(att->atttypid, &function, &column->ioparam);
 		fmgr_info(function, &column->input);
 	}
-	if (spec)
-		parse_partition_option(pruner, spec);
 	pruner->slot = MakeSingleTupleTableSlot(CreateTupleDescCopy(desc), &TTSOpsVirtual);
 	if (quals != NIL)
 		pruner->quals = ExecInitQual(quals, parent);
@@ -230,7 +181,7 @@ mcPrunerMatch(McPruner *pruner, ExprContext *econtext, const mcs_odps_partition 
 	bool		match;
 
 	for (int i = 0; i < pruner->table->nkeys; i++)
-		if (pruner->wanted[i] && !mcw_view_eq(mcw_str(pruner->wanted[i]), partition->values[i]))
+		if (pruner->wanted[i].data && !mcw_view_eq(pruner->wanted[i], partition->values[i]))
 			return false;
 	if (!pruner->quals)
 		return true;

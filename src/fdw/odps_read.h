@@ -82,4 +82,114 @@ extern const char *mcInRenderJson(McInContext *cxt, StringInfo out, const mcw_od
 /* an McInFn: json or jsonb of a nested value or JSON */
 extern const char *mcInJson(McInType *in, const mcw_odps_value *value, Datum *out);
 
+/* ---- odps_fetch.c: sessions and ranges of one scan ---- */
+
+/* One partition (or the whole unpartitioned table) of a scan */
+typedef struct McPart
+{
+	const mcs_odps_partition *partition;	/* NULL: not partitioned */
+	char	   *label;			/* "partition pt=1,region=hz", NULL if not partitioned */
+	mcs_odps_download session;
+	bool		opening;		/* a request for the session is in flight */
+	int64		reload_us;		/* PENDING: when to look again */
+	mcw_error  *failed;			/* why the session could not be opened */
+	int64		issued;			/* rows that ranges were made of */
+	int64		received;		/* rows handed out */
+} McPart;
+
+typedef struct McFetchStats
+{
+	int64		sessions;
+	int64		ranges;
+	int64		repeats;		/* ranges asked for again after damage */
+	int64		rows;
+	int64		stream_bytes;	/* record streams, decompressed */
+} McFetchStats;
+
+typedef struct McFetch McFetch;
+
+typedef struct McFetchSetup
+{
+	McOdps	   *odps;			/* tunnel open */
+	const mcs_odps_table *table;
+	const mcw_odps_type *const *types;	/* of the columns asked for */
+	int			ntypes;			/* 0: only row numbers are wanted */
+	const char *columns;		/* a,b,c; NULL = all */
+	const char *accept_encoding;	/* NULL = identity */
+	int			concurrency;
+} McFetchSetup;
+
+/* in a child of the connection's context */
+extern McFetch *mcFetchCreate(const McFetchSetup *setup);
+/* begin (again) at the first of these partitions; sessions that are open are used again */
+extern void mcFetchStart(McFetch *fetch, McPart **parts, int nparts);
+/*
+ * Next row: its partition, and its values in *values, which (with all they point to)
+ * are valid until the next call and may be written to.  NULL at the end.
+ */
+extern McPart *mcFetchRow(McFetch *fetch, mcw_odps_value **values);
+extern const McFetchStats *mcFetchStatistics(const McFetch *fetch);
+/* cancel what is in flight */
+extern void mcFetchStop(McFetch *fetch);
+
+/* ---- odps_scan.c ---- */
+
+/* fdw_private of a scan */
+enum McScanPrivate
+{
+	McScanPrivateColumns		/* IntList: attnums that are needed */
+};
+
+typedef struct McScan
+{
+	Oid			serverid;
+	Oid			userid;
+	MemoryContext cxt;			/* child of the connection's */
+	McOdps	   *odps;			/* NULL until the first row is asked for */
+	const mcs_odps_table *table;
+	McOdpsMap  *map;
+	McInContext in;
+	McRejects	rejects;
+	McPlace		place;
+
+	/* partitions */
+	McPruner   *pruner;			/* NULL: not partitioned */
+	List	   *prune_quals;	/* of fdw_exprs, those on partition keys only */
+	const mcs_odps_partitions *partitions;
+	McPart	   *all_parts;		/* one for each of 'partitions', or one */
+	int			nall;
+	McPart	  **parts;			/* those that survive */
+	int			nparts;
+	bool		pruned;			/* 'parts' is valid */
+
+	/* columns */
+	struct McScanColumn *columns;	/* that come from the stream */
+	int			ncolumns;
+	AttrNumber *keys;			/* that come from the partition */
+	int			nkeys;
+	Datum	   *key_values;		/* of 'current', by position in 'keys' */
+	bool	   *key_nulls;
+	McPart	   *current;
+	MemoryContext part_cxt;		/* key values of the current partition */
+	MemoryContext row_cxt;
+
+	McFetch    *fetch;
+	bool		running;
+	bool		reported;
+	AttrNumber	converting;		/* for the error context */
+} McScan;
+
+/* connect, read the metadata, bind columns: everything that needs no tunnel */
+extern void mcScanConnect(McScan *scan, ForeignScanState *node);
+/* evaluate the partition quals; with 'explain' those that need run-time values are left out */
+extern void mcScanPrune(McScan *scan, ForeignScanState *node, bool explain);
+
+/* are there partition quals whose values are known at run time only? */
+extern bool mcScanPrunesLater(McScan *scan, ForeignScanState *node);
+
+/* ---- odps_plan.c, odps_explain.c, odps_import.c ---- */
+extern void mcOdpsPlanRoutine(FdwRoutine *routine);
+extern void mcOdpsExplainScan(ForeignScanState *node, struct ExplainState *es);
+extern List *mcOdpsImport(ImportForeignSchemaStmt *stmt, Oid serverid);
+
 #endif							/* MC_ODPS_READ_H */
