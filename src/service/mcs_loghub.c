@@ -344,8 +344,10 @@ mcs_pull_logs(mcs_call *call, mcw_view logstore, int shard, const mcs_cursor *cu
 		status = mcw_request_param(http, MCW_LIT("pullMode"), MCW_LIT("scan_on_stream"));
 	}
 	(void) mcw_request_header(http, MCW_LIT("Accept"), MCW_LIT("application/x-protobuf"));
-	(void) mcw_request_header(http, MCW_LIT("Accept-Encoding"),
-							  codec == MCW_CODEC_ZSTD ? MCW_LIT("zstd") : MCW_LIT("lz4"));
+	/* without the header the body is plain */
+	if (codec != MCW_CODEC_NONE)
+		(void) mcw_request_header(http, MCW_LIT("Accept-Encoding"),
+								  codec == MCW_CODEC_ZSTD ? MCW_LIT("zstd") : MCW_LIT("lz4"));
 	return status;
 }
 

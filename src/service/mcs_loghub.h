@@ -122,7 +122,7 @@ extern mcw_status mcs_get_cursor_time(mcs_call *call, mcw_view logstore, int sha
 									  const mcs_cursor *cursor, mcw_error *err);
 extern mcw_status mcs_parse_cursor_time(mcs_call *call, int64_t *seconds, mcw_error *err);
 
-/* 'end' may be empty; query empty = all; codec LZ4_BLOCK or ZSTD */
+/* 'end' may be empty; query empty = all; codec LZ4_BLOCK, ZSTD or NONE */
 extern mcw_status mcs_pull_logs(mcs_call *call, mcw_view logstore, int shard, const mcs_cursor *cursor,
 								const mcs_cursor *end, int count, mcw_codec codec, mcw_view query,
 								mcw_error *err);

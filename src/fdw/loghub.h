@@ -1,0 +1,229 @@
+/*
+ * loghub.h
+ *		Private to the loghub_*.c files: columns, pushed-down conditions, scan state.
+ */
+#ifndef MC_LOGHUB_H
+#define MC_LOGHUB_H
+
+#include "mc_fdw.h"
+
+#include "executor/tuptable.h"
+#include "nodes/execnodes.h"
+#include "nodes/pathnodes.h"
+
+#include "../service/mcs_loghub.h"
+#include "../wire/mcw_sls.h"
+#include "convert_text.h"
+#include "window.h"
+
+/* ---- loghub_column.c: what a column of the foreign table shows ---- */
+
+typedef enum McLogKind
+{
+	MC_LOG_FIELD,				/* a content of the log */
+	MC_LOG_REST,				/* all contents that no other column shows */
+	MC_LOG_TIME,				/* the log's own time */
+	MC_LOG_TIME_NS,
+	MC_LOG_RECEIVE_TIME,
+	MC_LOG_TOPIC,
+	MC_LOG_SOURCE,
+	MC_LOG_CATEGORY,
+	MC_LOG_MACHINE_UUID,
+	MC_LOG_TAG,
+	MC_LOG_SHARD,
+	MC_LOG_CURSOR
+} McLogKind;
+
+typedef struct McLogColumn
+{
+	AttrNumber	attnum;
+	McLogKind	kind;
+	char	   *name;			/* remote name; of a tag without "__tag__:" */
+	char	   *attname;
+	Oid			type;
+	int32		typmod;
+	bool		not_null;
+} McLogColumn;
+
+/* All live columns of the table, in order; raises if a type does not fit. Elements are McLogColumn *. */
+extern List *mcLogColumns(Relation rel);
+extern const McLogColumn *mcLogColumn(List *columns, AttrNumber attnum);
+/* the remote name of a column (option field, else its own) and what it means */
+extern McLogKind mcLogKindOf(const char *remote, const char **name);
+
+/* ---- loghub_qual.c: conditions that choose the window and the shards ---- */
+
+typedef enum McLogQualKind
+{
+	MC_QUAL_RECEIVE,			/* exact, removed from the local conditions */
+	MC_QUAL_TIME,				/* on the log's own time: only narrows, stays local */
+	MC_QUAL_SHARD				/* exact, removed */
+} McLogQualKind;
+
+typedef struct McLogQual
+{
+	McLogQualKind kind;
+	McBound		op;				/* with the column on the left */
+	bool		is_array;		/* column = ANY (expr) */
+	Oid			type;			/* of the expression, of its elements if is_array */
+	Expr	   *expr;
+} McLogQual;
+
+/* Does this clause narrow the scan?  'self' is the relid of the foreign table. */
+extern bool mcLogMatchQual(PlannerInfo *root, RestrictInfo *rinfo, RelOptInfo *rel, List *columns,
+						   bool derive, McLogQual *qual);
+/* value of a condition's expression as an instant */
+extern McInstant mcLogInstant(Datum value, Oid type);
+
+/* fdw_private of the plan: List of List of Integer nodes, see loghub_qual.c */
+extern List *mcLogQualsToList(List *quals);
+/* conditions with their expressions from fdw_exprs */
+extern List *mcLogQualsFromList(List *list, List *exprs);
+
+typedef struct McLogSelection
+{
+	McWindow   *windows;		/* sorted, disjoint; none = no rows */
+	int			nwindows;
+	int		   *shards;			/* NULL = all */
+	int			nshards;
+	bool		bounded;		/* a condition on the receive time, or one derived */
+} McLogSelection;
+
+/* Evaluate: values[i], nulls[i] belong to the i-th condition.  delay and skew in seconds, -1 = not known. */
+extern void mcLogSelect(List *quals, const Datum *values, const bool *nulls,
+						int64 delay, int64 skew, McLogSelection *selection);
+
+/* ---- the scan ---- */
+
+enum McLogPrivate
+{
+	MC_PRIVATE_ATTRS,			/* list of int: attribute numbers to fill */
+	MC_PRIVATE_QUALS			/* see mcLogQualsToList */
+};
+
+typedef struct McLogStats
+{
+	int64		windows;
+	int64		shards;			/* of the window that had most */
+	int64		late_shards;
+	int64		slices;
+	int64		pages;
+	int64		groups;
+	int64		logs;
+	int64		bytes_compressed;
+	int64		bytes_raw;
+	int64		stalls;
+	int64		late_groups;	/* received before the window's begin, inside it by position */
+} McLogStats;
+
+typedef struct McLogField
+{
+	const McLogColumn *column;
+	int			index;			/* of the attribute in the slot */
+	McTextColumn text;			/* how its bytes become a value */
+	/* group fields: the value of the present group */
+	Datum		value;
+	bool		isnull;
+	bool		bad;			/* cannot be converted: judged for each row */
+	McTextError error;
+	mcw_view	bytes;
+} McLogField;
+
+/* What was announced once; the same NOTICE is not repeated for each window or loop */
+#define MC_NOTICED_UNBOUNDED	1
+#define MC_NOTICED_FUTURE		2
+#define MC_NOTICED_SETTLING		4
+#define MC_NOTICED_CLAMPED		8
+
+typedef struct McLogScan
+{
+	McServer   *server;
+	char	   *table;
+	char	   *logstore;
+	List	   *columns;		/* McLogColumn *, of the table */
+	List	   *quals;			/* McLogQual * */
+	List	   *expr_states;
+	int64		delay;			/* max_delay in seconds; -1 = not declared */
+	int64		skew;			/* max_clock_skew */
+
+	/* life time: the statement */
+	MemoryContext cxt;			/* everything that the callback needs is in here */
+	MemoryContext select_cxt;	/* windows and shards, reset by ReScan */
+	MemoryContext group_cxt;	/* values that all logs of a group share */
+	MemoryContext row_cxt;
+	mcw_alloc	alloc;
+	mcn_channel *channel;
+	mcs_loghub	client;
+	MemoryContextCallback callback;
+
+	/* columns by how often they change */
+	int			nfields;		/* contents: found by the reader */
+	McLogField *fields;
+	mcw_view   *values;
+	int			nlog;			/* other values of a log */
+	McLogField *log;
+	int			ngroup;			/* values of a group, page or shard */
+	McLogField *group;
+	bool		group_bad;		/* some group field is */
+	bool		want_receive;
+	mcw_view   *declared;		/* names that '*' leaves out */
+	int			ndeclared;
+
+	/* where we are */
+	bool		started;
+	bool		done;
+	int			noticed;
+	McLogSelection selection;
+	int			next_window;
+	McWindow	window;			/* as resolved by the service's clock and retention */
+	bool		resolved;
+	mcs_scan   *scan;
+	mcs_page   *page;
+	mcw_sls_reader *reader;
+	mcw_sls_group log_group;
+	bool		in_group;
+	TupleTableSlot *slot;
+	McRejects	rejects;
+	bool		reported;
+	McLogStats	stats;			/* of windows that are done */
+	char		part[32];		/* for CONTEXT */
+	char		position[160];
+
+	int			wait_fd;		/* async append: dup of the loop's descriptor, -1 = none */
+} McLogScan;
+
+/* loghub_scan.c */
+extern void mcLogBegin(ForeignScanState *node, int eflags);
+extern TupleTableSlot *mcLogIterate(ForeignScanState *node);
+extern void mcLogReScan(ForeignScanState *node);
+extern void mcLogEnd(ForeignScanState *node);
+/* NULL when a row needs an answer that is not there yet (only if !wait); else a slot, empty at the end */
+extern TupleTableSlot *mcLogNext(ForeignScanState *node, bool wait);
+extern void mcLogPlace(McLogScan *scan, McPlace *place);
+
+/* loghub_window.c: from conditions to windows, one mcs_scan for each */
+extern bool mcLogNextWindow(McLogScan *scan, ForeignScanState *node);	/* false: no more */
+extern void mcLogWindowResolved(McLogScan *scan);	/* once its first page or its end is there */
+extern void mcLogWindowDone(McLogScan *scan);
+extern void mcLogStatsNow(const McLogScan *scan, McLogStats *stats);
+extern void mcLogRaise(McLogScan *scan, const mcw_error *err);
+
+/* loghub_row.c: from logs to values */
+extern void mcLogRowInit(McLogScan *scan, TupleDesc desc, List *attrs);
+extern void mcLogStartPage(McLogScan *scan);
+/* Advance to the next row of the page in scan->slot; false at the end of the page */
+extern bool mcLogNextRow(McLogScan *scan);
+
+/* loghub_plan.c */
+extern void mcLogGetRelSize(PlannerInfo *root, RelOptInfo *rel, Oid relid);
+extern void mcLogGetPaths(PlannerInfo *root, RelOptInfo *rel, Oid relid);
+extern ForeignScan *mcLogGetPlan(PlannerInfo *root, RelOptInfo *rel, Oid relid, ForeignPath *path,
+								 List *tlist, List *clauses, Plan *outer);
+
+/* loghub_explain.c */
+extern void mcLogExplain(ForeignScanState *node, struct ExplainState *es);
+
+/* loghub_import.c */
+extern List *mcLogImport(ImportForeignSchemaStmt *stmt, Oid serverid);
+
+#endif							/* MC_LOGHUB_H */

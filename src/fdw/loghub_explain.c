@@ -1,0 +1,178 @@
+/*
+ * loghub_explain.c
+ *		What EXPLAIN shows of a LogHub scan.
+ *
+ * Plain EXPLAIN shows the logstore and the conditions that choose the window, from
+ * the plan alone: nothing is evaluated and the service is not contacted.  ANALYZE
+ * adds the window as it was resolved and what the scan cost.
+ */
+#include "postgres.h"
+
+#include "lib/stringinfo.h"
+#include "nodes/nodeFuncs.h"
+#include "parser/parsetree.h"
+#include "utils/builtins.h"
+#include "utils/rel.h"
+#include "utils/ruleutils.h"
+#include "utils/timestamp.h"
+
+#include "compat.h"
+#include "loghub.h"
+
+static const char *const operators[] = {"", "<", "<=", "=", ">=", ">"};
+
+static const char *
+column_of_kind(const McLogScan *scan, McLogQualKind kind)
+{
+	McLogKind	wanted = kind == MC_QUAL_RECEIVE ? MC_LOG_RECEIVE_TIME :
+		kind == MC_QUAL_TIME ? MC_LOG_TIME : MC_LOG_SHARD;
+	ListCell   *lc;
+
+	foreach(lc, scan->columns)
+	{
+		const McLogColumn *column = lfirst(lc);
+
+		if (column->kind == wanted)
+			return column->attname;
+	}
+	return "?";
+}
+
+/* The conditions of one kind as SQL, or NULL */
+static char *
+conditions(ForeignScanState *node, McLogScan *scan, McLogQualKind kind, ExplainState *es)
+{
+	List	   *context = set_deparse_context_plan(es->deparse_cxt, node->ss.ps.plan, NIL);
+	StringInfoData out;
+	ListCell   *lc;
+
+	initStringInfo(&out);
+	foreach(lc, scan->quals)
+	{
+		const McLogQual *qual = lfirst(lc);
+		char	   *expr;
+
+		if (qual->kind != kind)
+			continue;
+		expr = deparse_expression((Node *) qual->expr, context, es->verbose || list_length(es->rtable) > 1, false);
+		appendStringInfo(&out, "%s%s %s %s%s%s", out.len > 0 ? " AND " : "",
+						 quote_identifier(column_of_kind(scan, kind)), operators[qual->op],
+						 qual->is_array ? "ANY (" : "", expr, qual->is_array ? ")" : "");
+	}
+	return out.len > 0 ? out.data : NULL;
+}
+
+static void
+show_fields(ForeignScanState *node, McLogScan *scan, ExplainState *es)
+{
+	List	   *attrs = list_nth(((ForeignScan *) node->ss.ps.plan)->fdw_private, MC_PRIVATE_ATTRS);
+	List	   *names = NIL;
+	ListCell   *lc;
+
+	foreach(lc, attrs)
+	{
+		const McLogColumn *column = mcLogColumn(scan->columns, lfirst_int(lc));
+
+		if (column == NULL)
+			continue;
+		if (column->kind == MC_LOG_FIELD || column->kind == MC_LOG_REST)
+			names = lappend(names, column->name);
+		else if (column->kind == MC_LOG_TAG)
+			names = lappend(names, psprintf("__tag__:%s", column->name));
+		else
+		{
+			const char *own = mcColumnOption(RelationGetRelid(node->ss.ss_currentRelation),
+											 column->attnum, "field");
+
+			names = lappend(names, unconstify(char *, own ? own : column->attname));
+		}
+	}
+	ExplainPropertyList("Fields", names, es);
+}
+
+static void
+show_window(const McLogScan *scan, ExplainState *es)
+{
+	StringInfoData out;
+	const int64 epoch = INT64CONST(86400) * (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE);
+
+	initStringInfo(&out);
+	if (scan->selection.nwindows == 0)
+		appendStringInfoString(&out, "empty");
+	else
+	{
+		appendStringInfo(&out, "[%s, ", scan->window.has_begin ?
+						 timestamptz_to_str((scan->window.begin - epoch) * USECS_PER_SEC) : "-infinity");
+		appendStringInfo(&out, "%s)", scan->window.has_end ?
+						 timestamptz_to_str((scan->window.end - epoch) * USECS_PER_SEC) : "end of data");
+		if (scan->selection.nwindows > 1)
+			appendStringInfo(&out, ", last of %d", scan->selection.nwindows);
+	}
+	ExplainPropertyText("Window", out.data, es);
+}
+
+static void
+show_run(const McLogScan *scan, ExplainState *es)
+{
+	McLogStats	stats;
+	const mcn_stats *net;
+
+	mcLogStatsNow(scan, &stats);
+	show_window(scan, es);
+	ExplainPropertyInteger("Shards", NULL, stats.shards, es);
+	if (stats.late_shards > 0)
+		ExplainPropertyInteger("Shards Found Late", NULL, stats.late_shards, es);
+	ExplainPropertyInteger("Slices", NULL, stats.slices, es);
+	ExplainPropertyInteger("Pages", NULL, stats.pages, es);
+	ExplainPropertyInteger("Log Groups", NULL, stats.groups, es);
+	ExplainPropertyInteger("Compressed Bytes", NULL, stats.bytes_compressed, es);
+	ExplainPropertyInteger("Raw Bytes", NULL, stats.bytes_raw, es);
+	if (stats.late_groups > 0)
+		ExplainPropertyInteger("Late Groups", NULL, stats.late_groups, es);
+	if (scan->rejects.on_error != MC_ON_ERROR_STOP)
+	{
+		ExplainPropertyInteger("Rejected Rows", NULL, scan->rejects.rejected, es);
+		ExplainPropertyInteger("Values Set to NULL", NULL, scan->rejects.nulled, es);
+	}
+	ExplainPropertyInteger("Waits", NULL, stats.stalls, es);
+	if (scan->channel == NULL)
+		return;
+	net = mcn_channel_stats(scan->channel);
+	ExplainPropertyInteger("Requests", NULL, net->requests, es);
+	ExplainPropertyInteger("Retries", NULL, net->retries, es);
+	if (net->throttled > 0)
+		ExplainPropertyInteger("Throttled", NULL, net->throttled, es);
+	if (scan->client.clock_fixed > 0)
+		ExplainPropertyInteger("Clock Corrections", NULL, scan->client.clock_fixed, es);
+	if (es->timing)
+	{
+		ExplainPropertyFloat("Wait Time", "ms", net->wait_us / 1000.0, 3, es);
+		if (net->backoff_us > 0)
+			ExplainPropertyFloat("Back-off Time", "ms", net->backoff_us / 1000.0, 3, es);
+		if (net->rate_us > 0)
+			ExplainPropertyFloat("Rate Limit Time", "ms", net->rate_us / 1000.0, 3, es);
+	}
+}
+
+void
+mcLogExplain(ForeignScanState *node, ExplainState *es)
+{
+	McLogScan  *scan = node->fdw_state;
+	ForeignTable *table = GetForeignTable(RelationGetRelid(node->ss.ss_currentRelation));
+	const char *logstore = mcOptionText(table->options, "logstore");
+	char	   *text;
+
+	if (scan == NULL)
+		return;
+	ExplainPropertyText("Logstore", logstore ? logstore : "", es);
+	if ((text = conditions(node, scan, MC_QUAL_RECEIVE, es)) != NULL)
+		ExplainPropertyText("Window Cond", text, es);
+	if ((text = conditions(node, scan, MC_QUAL_TIME, es)) != NULL)
+		ExplainPropertyText("Window Derived From", text, es);
+	if ((text = conditions(node, scan, MC_QUAL_SHARD, es)) != NULL)
+		ExplainPropertyText("Shard Cond", text, es);
+	if (es->verbose)
+		show_fields(node, scan, es);
+	if (es->analyze && scan->started)
+		show_run(scan, es);
+}

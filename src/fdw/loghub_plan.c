@@ -1,0 +1,258 @@
+/*
+ * loghub_plan.c
+ *		Planning a LogHub scan: size, paths, plan.
+ *
+ * Conditions on the receive time and the shard leave the local conditions and go to
+ * fdw_exprs and fdw_recheck_quals; parameterized paths carry those of joins.  The
+ * planner never contacts the service: it has no statistics, so the estimate is a
+ * constant rate times the length of the window.
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "access/sysattr.h"
+#include "access/table.h"
+#include "nodes/makefuncs.h"
+#include "optimizer/cost.h"
+#include "optimizer/optimizer.h"
+#include "optimizer/pathnode.h"
+#include "optimizer/paths.h"
+#include "optimizer/planmain.h"
+#include "optimizer/restrictinfo.h"
+#include "utils/rel.h"
+
+#include "compat.h"
+#include "loghub.h"
+
+#define DEFAULT_ROWS 10000000.0	/* of a week, without statistics */
+#define WEEK (7 * 86400.0)
+#define OPEN_WINDOW 3600.0		/* seconds assumed for bounds not known yet */
+#define STARTUP_COST 1000.0		/* some round trips */
+#define ROW_COST 0.02			/* beside cpu_tuple_cost: receive, decompress, decode */
+
+typedef struct McLogRel
+{
+	List	   *columns;
+	bool		derive;			/* max_delay or max_clock_skew is declared */
+	List	   *quals;			/* of baserestrictinfo */
+	List	   *local;			/* RestrictInfos that stay */
+	double		rows_scanned;
+} McLogRel;
+
+/* Sort one clause; true if it leaves the local conditions */
+static bool
+classify(PlannerInfo *root, RelOptInfo *rel, const McLogRel *info, RestrictInfo *rinfo, List **quals)
+{
+	McLogQual  *qual = palloc0(sizeof(McLogQual));
+
+	if (!mcLogMatchQual(root, rinfo, rel, info->columns, info->derive, qual))
+		return false;
+	*quals = lappend(*quals, qual);
+	return qual->kind != MC_QUAL_TIME;
+}
+
+/* Rows the scan will fetch, as far as the bounds are known at plan time */
+static double
+estimate_rows(PlannerInfo *root, RelOptInfo *rel, List *quals, double tuples)
+{
+	int			n = list_length(quals);
+	Datum	   *values = palloc0(sizeof(Datum) * (n + 1));
+	bool	   *nulls = palloc0(sizeof(bool) * (n + 1));
+	List	   *known = NIL;
+	McLogSelection selection;
+	double		seconds = 0;
+	bool		unknown = false;
+	ListCell   *lc;
+	int			i;
+
+	foreach(lc, quals)
+	{
+		McLogQual  *qual = lfirst(lc);
+		Node	   *value = estimate_expression_value(root, (Node *) qual->expr);
+
+		if (qual->kind == MC_QUAL_TIME)
+			continue;
+		if (!IsA(value, Const))
+		{
+			unknown = unknown || qual->kind == MC_QUAL_RECEIVE;
+			continue;
+		}
+		values[list_length(known)] = ((Const *) value)->constvalue;
+		nulls[list_length(known)] = ((Const *) value)->constisnull;
+		known = lappend(known, qual);
+	}
+	mcLogSelect(known, values, nulls, -1, -1, &selection);
+	for (i = 0; i < selection.nwindows; i++)
+	{
+		McWindow   *w = &selection.windows[i];
+
+		seconds += w->has_begin && w->has_end ? Min((double) w->end - (double) w->begin, WEEK)
+			: (selection.bounded || unknown) ? OPEN_WINDOW : WEEK;
+	}
+	return clamp_row_est(tuples * seconds / WEEK);
+}
+
+void
+mcLogGetRelSize(PlannerInfo *root, RelOptInfo *rel, Oid relid)
+{
+	McLogRel   *info = palloc0(sizeof(McLogRel));
+	Relation	relation = table_open(relid, NoLock);
+	ForeignTable *table = GetForeignTable(relid);
+	ForeignServer *server = GetForeignServer(table->serverid);
+	double		tuples = rel->tuples > 0 ? rel->tuples : DEFAULT_ROWS;
+	ListCell   *lc;
+
+	info->columns = mcLogColumns(relation);
+	table_close(relation, NoLock);
+	info->derive = mcOptionText(table->options, "max_delay") || mcOptionText(table->options, "max_clock_skew") ||
+		mcOptionText(server->options, "max_delay") || mcOptionText(server->options, "max_clock_skew");
+	rel->fdw_private = info;
+
+	foreach(lc, rel->baserestrictinfo)
+	{
+		RestrictInfo *rinfo = lfirst_node(RestrictInfo, lc);
+
+		if (!classify(root, rel, info, rinfo, &info->quals))
+			info->local = lappend(info->local, rinfo);
+	}
+	info->rows_scanned = estimate_rows(root, rel, info->quals, tuples);
+	rel->tuples = info->rows_scanned;
+	set_baserel_size_estimates(root, rel);
+	rel->rows = clamp_row_est(info->rows_scanned *
+							  clauselist_selectivity(root, info->local, 0, JOIN_INNER, NULL));
+}
+
+static void
+cost_of(PlannerInfo *root, RelOptInfo *rel, const McLogRel *info, double scanned, Cost *startup, Cost *total)
+{
+	QualCost	local;
+	QualCost	target = rel->reltarget->cost;
+
+	cost_qual_eval(&local, info->local, root);
+	*startup = STARTUP_COST + local.startup + target.startup;
+	*total = *startup + scanned * (ROW_COST + cpu_tuple_cost + local.per_tuple + target.per_tuple);
+}
+
+/* A column whose equality conditions are pushed down, for the equivalence classes */
+static bool
+is_pushed_column(PlannerInfo *root, RelOptInfo *rel, EquivalenceClass *ec, EquivalenceMember *em, void *arg)
+{
+	const McLogRel *info = rel->fdw_private;
+	Var		   *var = (Var *) em->em_expr;
+	const McLogColumn *column;
+
+	if (!IsA(var, Var) || var->varno != rel->relid || var->varattno <= 0)
+		return false;
+	column = mcLogColumn(info->columns, var->varattno);
+	return column != NULL && (column->kind == MC_LOG_RECEIVE_TIME || column->kind == MC_LOG_SHARD);
+}
+
+/* Paths that take bounds or shards from other relations */
+static void
+add_parameterized_paths(PlannerInfo *root, RelOptInfo *rel, const McLogRel *info)
+{
+	List	   *clauses = list_copy(rel->joininfo);
+	List	   *seen = NIL;
+	ListCell   *lc;
+
+	if (rel->has_eclass_joins)
+		clauses = list_concat(clauses,
+							  generate_implied_equalities_for_column(root, rel, is_pushed_column, NULL,
+																	 rel->lateral_referencers));
+	foreach(lc, clauses)
+	{
+		RestrictInfo *rinfo = lfirst_node(RestrictInfo, lc);
+		List	   *quals = NIL;
+		Relids		outer;
+		ParamPathInfo *param;
+		Cost		startup;
+		Cost		total;
+		double		scanned;
+		ListCell   *ls;
+		bool		known = false;
+
+		if (!join_clause_is_movable_to(rinfo, rel) || !classify(root, rel, info, rinfo, &quals))
+			continue;
+		outer = bms_union(rinfo->clause_relids, rel->lateral_relids);
+		outer = bms_del_member(outer, rel->relid);
+		if (bms_is_empty(outer))
+			continue;
+		foreach(ls, seen)
+			known = known || bms_equal(lfirst(ls), outer);
+		if (known)
+			continue;
+		seen = lappend(seen, outer);
+		param = get_baserel_parampathinfo(root, rel, outer);
+		/* each bound from a join is taken to leave an hour's worth */
+		scanned = clamp_row_est(Min(info->rows_scanned, DEFAULT_ROWS * OPEN_WINDOW / WEEK));
+		cost_of(root, rel, info, scanned, &startup, &total);
+		add_path(rel, (Path *) mcCreateForeignScanPath(root, rel, param->ppi_rows, startup, total,
+													   NIL, outer, NIL));
+	}
+}
+
+void
+mcLogGetPaths(PlannerInfo *root, RelOptInfo *rel, Oid relid)
+{
+	const McLogRel *info = rel->fdw_private;
+	Cost		startup;
+	Cost		total;
+
+	cost_of(root, rel, info, info->rows_scanned, &startup, &total);
+	add_path(rel, (Path *) mcCreateForeignScanPath(root, rel, rel->rows, startup, total, NIL,
+												   rel->lateral_relids, NIL));
+	add_parameterized_paths(root, rel, info);
+}
+
+/* Attribute numbers to fill: what the target list and the local conditions read */
+static List *
+needed_attributes(RelOptInfo *rel, const McLogRel *info, List *local)
+{
+	Bitmapset  *used = NULL;
+	List	   *attrs = NIL;
+	ListCell   *lc;
+	bool		whole;
+
+	pull_varattnos((Node *) rel->reltarget->exprs, rel->relid, &used);
+	pull_varattnos((Node *) local, rel->relid, &used);
+	whole = bms_is_member(0 - FirstLowInvalidHeapAttributeNumber, used);
+	foreach(lc, info->columns)
+	{
+		const McLogColumn *column = lfirst(lc);
+
+		if (whole || bms_is_member(column->attnum - FirstLowInvalidHeapAttributeNumber, used))
+			attrs = lappend_int(attrs, column->attnum);
+	}
+	return attrs;
+}
+
+ForeignScan *
+mcLogGetPlan(PlannerInfo *root, RelOptInfo *rel, Oid relid, ForeignPath *path,
+			 List *tlist, List *clauses, Plan *outer)
+{
+	const McLogRel *info = rel->fdw_private;
+	List	   *quals = NIL;
+	List	   *exprs = NIL;
+	List	   *local = NIL;
+	List	   *recheck = NIL;
+	ListCell   *lc;
+
+	foreach(lc, clauses)
+	{
+		RestrictInfo *rinfo = lfirst_node(RestrictInfo, lc);
+
+		if (rinfo->pseudoconstant)
+			continue;
+		if (classify(root, rel, info, rinfo, &quals))
+			recheck = lappend(recheck, rinfo->clause);
+		else
+			local = lappend(local, rinfo->clause);
+	}
+	foreach(lc, quals)
+		exprs = lappend(exprs, ((McLogQual *) lfirst(lc))->expr);
+
+	return make_foreignscan(tlist, local, rel->relid, exprs,
+							list_make2(needed_attributes(rel, info, local), mcLogQualsToList(quals)),
+							NIL, recheck, outer);
+}

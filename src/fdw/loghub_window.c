@@ -1,0 +1,239 @@
+/*
+ * loghub_window.c
+ *		From the conditions of a running scan to windows, and one mcs_scan for each.
+ *
+ * Expressions are evaluated at the first row and again after each ReScan, never when
+ * the plan is started: parameters are not set then, and EXPLAIN must not evaluate.
+ * What shortens a window or makes it inexact is said once per statement.
+ */
+#include "postgres.h"
+
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "loghub.h"
+
+#define DEFAULT_FETCH_SIZE 1000
+
+static TimestampTz
+from_seconds(int64 seconds)
+{
+	return (seconds - INT64CONST(86400) * (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE)) * USECS_PER_SEC;
+}
+
+static bool
+notice_once(McLogScan *scan, int what)
+{
+	if (scan->noticed & what)
+		return false;
+	scan->noticed |= what;
+	return true;
+}
+
+/* ---- selection ---- */
+
+static void
+evaluate(McLogScan *scan, ForeignScanState *node)
+{
+	ExprContext *econtext = node->ss.ps.ps_ExprContext;
+	int			n = list_length(scan->quals);
+	Datum	   *values;
+	bool	   *nulls;
+	MemoryContext old;
+	ListCell   *lc;
+
+	MemoryContextReset(scan->select_cxt);
+	old = MemoryContextSwitchTo(scan->select_cxt);
+	values = palloc(sizeof(Datum) * (n + 1));
+	nulls = palloc(sizeof(bool) * (n + 1));
+	foreach(lc, scan->expr_states)
+	{
+		int			i = foreach_current_index(lc);
+
+		values[i] = ExecEvalExprSwitchContext(lfirst(lc), econtext, &nulls[i]);
+	}
+	mcLogSelect(scan->quals, values, nulls, scan->delay, scan->skew, &scan->selection);
+	MemoryContextSwitchTo(old);
+	scan->next_window = 0;
+
+	if (!scan->selection.bounded && scan->selection.nwindows > 0 && notice_once(scan, MC_NOTICED_UNBOUNDED))
+		ereport(NOTICE,
+				(errmsg("scan of \"%s\" has no bound on the receive time and reads the whole retention", scan->table),
+				 errhint("Add a condition on the column bound to __receive_time__, or declare max_delay and max_clock_skew.")));
+}
+
+/* ---- failure ---- */
+
+void
+mcLogRaise(McLogScan *scan, const mcw_error *err)
+{
+	McPlace		place;
+	char		part[32];
+	char		position[160];
+
+	if (err->status == MCW_ERR_INTERRUPTED)
+		CHECK_FOR_INTERRUPTS();
+	memset(&place, 0, sizeof(place));
+	place.wrapper = MC_LOGHUB;
+	place.server = scan->server->name;
+	place.object = scan->logstore;
+	if (scan->scan != NULL)
+	{
+		int			shard;
+		const char *cursor;
+
+		mcs_scan_failed_at(scan->scan, &shard, &cursor);
+		if (shard >= 0)
+		{
+			snprintf(part, sizeof(part), "shard %d", shard);
+			place.part = part;
+		}
+		if (cursor[0] != '\0')
+		{
+			snprintf(position, sizeof(position), "cursor %s", cursor);
+			place.position = position;
+		}
+		if (strcmp(err->code, "ExpiredWindow") == 0)
+		{
+			const mcs_scan_info *info = mcs_scan_get_info(scan->scan);
+
+			ereport(ERROR,
+					(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+					 errmsg("the window of \"%s\" begins before the retention of logstore \"%s\"",
+							scan->table, scan->logstore),
+					 errdetail("It begins at %s; the logstore keeps %lld days and data of the last %d minutes of them may vanish while it is read.",
+							   timestamptz_to_str(from_seconds(info->begin)), (long long) info->ttl_days,
+							   MCS_EXPIRY_MARGIN / 60),
+					 errhint("Choose a later begin, or set expired_window to 'clamp' to read what is left."),
+					 mcPlaceContext(&place)));
+		}
+	}
+	mcRaise(err, &place);
+}
+
+/* ---- windows ---- */
+
+static void
+open_service(McLogScan *scan)
+{
+	mcw_view	region = mcw_str(scan->server->region ? scan->server->region : "");
+
+	scan->channel = mcOpenChannel(scan->server, &scan->alloc, scan->server->endpoint,
+								  scan->server->project, mcs_loghub_retry_rules);
+	mcs_loghub_init(&scan->client, mcLoop(), scan->channel, &scan->alloc, &scan->server->cred, region);
+}
+
+bool
+mcLogNextWindow(McLogScan *scan, ForeignScanState *node)
+{
+	const McServer *server = scan->server;
+	const char *expired = mcServerOption(server, "expired_window");
+	const char *codec = mcServerOption(server, "compression");
+	mcs_scan_spec spec;
+	const McWindow *window;
+	mcw_error	err;
+
+	if (!scan->started)
+	{
+		evaluate(scan, node);
+		scan->started = true;
+	}
+	if (scan->next_window >= scan->selection.nwindows)
+		return false;
+	if (scan->channel == NULL)
+		open_service(scan);
+
+	window = &scan->selection.windows[scan->next_window++];
+	scan->window = *window;
+	scan->resolved = false;
+	memset(&spec, 0, sizeof(spec));
+	spec.logstore = mcw_str(scan->logstore);
+	spec.has_begin = window->has_begin;
+	spec.has_end = window->has_end;
+	spec.begin = window->begin;
+	spec.end = window->end;
+	spec.shards = scan->selection.shards;
+	spec.nshards = scan->selection.nshards;
+	spec.concurrency = server->concurrency;
+	spec.count = (int) mcServerOptionInt(server, "fetch_size", DEFAULT_FETCH_SIZE);
+	spec.codec = MCW_CODEC_LZ4_BLOCK;
+	if (codec != NULL && pg_strcasecmp(codec, "zstd") == 0)
+		spec.codec = MCW_CODEC_ZSTD;
+	else if (codec != NULL && pg_strcasecmp(codec, "none") == 0)
+		spec.codec = MCW_CODEC_NONE;
+	spec.clamp_expired = expired != NULL && pg_strcasecmp(expired, "clamp") == 0;
+	spec.need_cursor_time = scan->want_receive;
+	scan->scan = mcs_scan_create(&scan->client, &spec, &err);
+	if (scan->scan == NULL)
+		mcLogRaise(scan, &err);
+	return true;
+}
+
+void
+mcLogWindowResolved(McLogScan *scan)
+{
+	const mcs_scan_info *info = mcs_scan_get_info(scan->scan);
+
+	if (scan->resolved || !info->resolved)
+		return;
+	scan->resolved = true;
+	scan->window.has_begin = info->has_begin;
+	scan->window.begin = info->begin;
+	scan->window.has_end = info->has_end;
+	scan->window.end = info->end;
+
+	if (info->begin_clamped && notice_once(scan, MC_NOTICED_CLAMPED))
+		ereport(NOTICE,
+				(errmsg("the window of \"%s\" begins before the retention of logstore \"%s\" and was cut",
+						scan->table, scan->logstore),
+				 errdetail("It now begins at %s.", timestamptz_to_str(from_seconds(info->begin)))));
+	if (info->end_clamped && notice_once(scan, MC_NOTICED_FUTURE))
+		ereport(NOTICE,
+				(errmsg("the window of \"%s\" ends in the future and was cut at the service's clock", scan->table),
+				 errdetail("It now ends before %s.", timestamptz_to_str(from_seconds(info->end)))));
+	/* cut at the clock implies not settled; a scan without any bound has been announced already */
+	else if (scan->selection.bounded && !info->end_clamped &&
+			 (!info->has_end || info->end > info->service_now - MCS_SETTLE_SECONDS) &&
+			 notice_once(scan, MC_NOTICED_SETTLING))
+		ereport(NOTICE,
+				(errmsg("the window of \"%s\" ends less than %d seconds before the service's clock",
+						scan->table, MCS_SETTLE_SECONDS),
+				 errdetail("Log groups of its last seconds may still arrive, so the same scan may return more later.")));
+}
+
+static void
+add_info(McLogStats *stats, const mcs_scan_info *info)
+{
+	stats->windows++;
+	stats->shards = Max(stats->shards, info->shards);
+	stats->late_shards += info->late_shards;
+	stats->slices += info->slices;
+	stats->pages += info->pages;
+	stats->groups += info->groups;
+	stats->bytes_compressed += info->bytes_compressed;
+	stats->bytes_raw += info->bytes_raw;
+	stats->stalls += info->stalls;
+}
+
+void
+mcLogStatsNow(const McLogScan *scan, McLogStats *stats)
+{
+	*stats = scan->stats;
+	if (scan->scan != NULL)
+		add_info(stats, mcs_scan_get_info(scan->scan));
+}
+
+void
+mcLogWindowDone(McLogScan *scan)
+{
+	if (scan->scan == NULL)
+		return;
+	add_info(&scan->stats, mcs_scan_get_info(scan->scan));
+	mcs_scan_free(scan->scan);
+	scan->scan = NULL;
+	scan->page = NULL;
+	scan->in_group = false;
+}
