@@ -52,6 +52,7 @@ typedef struct odps_segment
 	uint32_t	nrecords;
 	uint32_t   *offsets;		/* nrecords + 1 */
 	uint32_t   *crcs;
+	uint64_t	mark;			/* its number while the state is saved, else 0 */
 } odps_segment;
 
 typedef struct odps_content
@@ -201,6 +202,7 @@ extern odps_content *odps_content_make(odps_segment **segs, int nsegs);	/* takes
 extern odps_content *odps_content_append(const odps_content *old, odps_segment **segs, int nsegs);
 extern odps_content *odps_content_ref(odps_content *content);
 extern void odps_content_unref(odps_content *content);
+extern void odps_content_restore(odps_content *content, uint64_t version);	/* of a saved state */
 /* a complete record stream to a segment: CRCs, footer, NOT NULL and ranges are checked; takes over *data (malloced) on success */
 extern odps_segment *odps_segment_verify(const odps_schema *schema, char *data, size_t len, mcw_error *err);
 /* records without footer, written by us, to a segment; takes data */
@@ -320,6 +322,7 @@ typedef struct odps_session
 
 extern odps_session *odps_sessions;
 extern odps_session *odps_session_new(odps_session_kind kind, int64_t now_us);
+extern odps_session *odps_session_restore(odps_session_kind kind, mcw_view id);
 extern odps_session *odps_session_find(odps_session_kind kind, mcw_view id);
 extern void odps_session_forget(odps_session *session);
 extern void odps_session_release(odps_session *session);	/* blocks and content, not the record itself */
@@ -377,6 +380,7 @@ typedef struct odps_commit
 
 extern odps_commit *odps_commits;
 extern int	odps_ncommits;
+extern odps_commit *odps_commit_new(void);
 extern void odps_commit_log(odps_session *session, bool partial, uint64_t rows, uint64_t request, int64_t now_us);
 
 /* ---- odps_command.c, odps_generate.c ---- */
@@ -384,6 +388,11 @@ extern bool odps_command(const mcw_node *cmd, mcw_buf *reply, mcw_error *err);
 extern bool odps_generate(const mcw_node *cmd, mcw_buf *reply, mcw_error *err);
 extern bool odps_command_table(const mcw_node *cmd, odps_table **table, mcw_error *err);
 extern void odps_state(mcw_buf *reply);
+
+/* ---- odps_save.c ---- */
+extern bool odps_save(FILE *f);
+extern bool odps_load(FILE *f, mcw_error *err);
+extern uint32_t odps_id_serial; /* of odps_unique_id */
 
 /* counters */
 typedef struct odps_counters

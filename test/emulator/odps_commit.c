@@ -18,16 +18,24 @@
 odps_commit *odps_commits;
 int			odps_ncommits;
 
-void
-odps_commit_log(odps_session *session, bool partial, uint64_t rows, uint64_t request, int64_t now_us)
+odps_commit *
+odps_commit_new(void)
 {
 	odps_commit *c;
-	mcw_buf		text;
 
 	if ((odps_ncommits & (odps_ncommits - 1)) == 0)
 		odps_commits = emu_realloc(odps_commits, sizeof(*c) * (odps_ncommits ? odps_ncommits * 2 : 1));
 	c = &odps_commits[odps_ncommits++];
 	memset(c, 0, sizeof(*c));
+	return c;
+}
+
+void
+odps_commit_log(odps_session *session, bool partial, uint64_t rows, uint64_t request, int64_t now_us)
+{
+	odps_commit *c = odps_commit_new();
+	mcw_buf		text;
+
 	c->at_us = now_us;
 	c->request = request;
 	snprintf(c->session, sizeof(c->session), "%s", session->id);

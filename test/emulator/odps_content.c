@@ -23,6 +23,7 @@ odps_segment_take(char *data, size_t len, uint32_t nrecords, uint32_t *offsets, 
 	seg->nrecords = nrecords;
 	seg->offsets = offsets;
 	seg->crcs = crcs;
+	seg->mark = 0;
 	return seg;
 }
 
@@ -39,10 +40,11 @@ odps_segment_unref(odps_segment *seg)
 
 /* ---- contents ---- */
 
+static uint64_t last_version;
+
 odps_content *
 odps_content_append(const odps_content *old, odps_segment **segs, int nsegs)
 {
-	static uint64_t last_version;
 	int			nold = old ? old->nsegments : 0;
 	odps_content *c = emu_malloc(sizeof(*c));
 
@@ -70,6 +72,14 @@ odps_content *
 odps_content_make(odps_segment **segs, int nsegs)
 {
 	return odps_content_append(NULL, segs, nsegs);
+}
+
+void
+odps_content_restore(odps_content *content, uint64_t version)
+{
+	content->version = version;
+	if (last_version < version)
+		last_version = version;
 }
 
 odps_content *

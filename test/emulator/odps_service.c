@@ -12,6 +12,7 @@
 
 odps_settings odps_set;
 odps_counters odps_count;
+uint32_t	odps_id_serial;
 
 /* ---- helpers ---- */
 
@@ -121,7 +122,6 @@ odps_request_id(const emu_request *req, char out[40])
 void
 odps_unique_id(int64_t now_us, char out[40])
 {
-	static uint32_t serial;
 	int64_t		sec = now_us / ODPS_SECOND;
 	int64_t		days = sec / 86400;
 	int			rest = (int) (sec - days * 86400);
@@ -131,7 +131,7 @@ odps_unique_id(int64_t now_us, char out[40])
 
 	mcw_civil_from_days(days, &y, &m, &d);
 	snprintf(out, 40, "%04d%02d%02d%02d%02d%02d%03dg%08x", (int) (y % 10000), m, d, rest / 3600,
-			 rest / 60 % 60, rest % 60, (int) (now_us / 1000 % 1000), ++serial);
+			 rest / 60 % 60, rest % 60, (int) (now_us / 1000 % 1000), ++odps_id_serial);
 }
 
 /* ---- errors ---- */
@@ -417,4 +417,6 @@ emu_service emu_maxcompute = {
 	.state = odps_state,
 	.tick = odps_tick,
 	.api = odps_api,
+	.save = odps_save,
+	.load = odps_load,
 };

@@ -22,20 +22,31 @@ bucket_of(mcw_view id)
 }
 
 odps_session *
-odps_session_new(odps_session_kind kind, int64_t now_us)
+odps_session_restore(odps_session_kind kind, mcw_view id)
 {
 	odps_session *s = emu_malloc(sizeof(*s));
 	unsigned	b;
 
 	memset(s, 0, sizeof(*s));
 	s->kind = kind;
-	s->created_us = now_us;
-	odps_unique_id(now_us, s->id);
+	snprintf(s->id, sizeof(s->id), "%.*s", (int) id.len, id.data);
 	b = bucket_of(mcw_str(s->id));
 	s->hash_next = buckets[b];
 	buckets[b] = s;
 	s->next = odps_sessions;
 	odps_sessions = s;
+	return s;
+}
+
+odps_session *
+odps_session_new(odps_session_kind kind, int64_t now_us)
+{
+	odps_session *s;
+	char		id[40];
+
+	odps_unique_id(now_us, id);
+	s = odps_session_restore(kind, mcw_str(id));
+	s->created_us = now_us;
 	return s;
 }
 
