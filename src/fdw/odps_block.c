@@ -208,7 +208,7 @@ await_session(McSink *sink, McUpload *upload)
 		raise_part(sink, upload->spec, -1, &err);
 	}
 	if (upload->session.max_field > 0)
-		sink->out.max_field = upload->session.max_field;
+		sink->out.max_field = Min(upload->session.max_field, MCW_ODPS_MAX_FIELD);
 }
 
 static void

@@ -400,8 +400,8 @@ static inline bool
 put_column(McSink *sink, McSinkColumn *c, mcw_odps_writer *w, TupleTableSlot *slot)
 {
 	Datum		value = slot->tts_values[c->attno];
+	mcw_odps_writer saved;
 	size_t		start;
-	uint32		crc;
 	const char *reason;
 	McPlace		place;
 
@@ -419,13 +419,13 @@ put_column(McSink *sink, McSinkColumn *c, mcw_odps_writer *w, TupleTableSlot *sl
 		}
 	}
 	start = w->out->len;
-	crc = w->crc;
+	saved = *w;
 	reason = c->out->fn(c->out, value, w, c->number);
 	if (likely(!reason))
 		return true;
 
 	w->out->len = start;
-	w->crc = crc;
+	*w = saved;
 	place = sink->place;
 	place.column = c->name;
 	if (sink->current->spec[0])
