@@ -202,7 +202,11 @@ compose(mcn_channel *channel, const endpoint_parts *parts, mcw_view virtual_host
 	at[6] = put(&text, "%s", options->proxy ? options->proxy : "");
 	if (text.failed)
 	{
+		bool		nomem = mcw_buf_status(&text) == MCW_ERR_NOMEM;
+
 		mcw_buf_free(&text);
+		if (nomem)
+			return mcw_fail(err, MCW_ERR_NOMEM, "out of memory");
 		return mcw_fail(err, MCW_ERR_LIMIT, "endpoint, file name or proxy is too long");
 	}
 	channel->text = text.data;

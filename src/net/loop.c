@@ -65,17 +65,33 @@ mcn_list_remove(mcn_list *list, mcn_request *req)
 	req->prev = req->next = NULL;
 }
 
+static int
+watch(mcn_loop *loop, int op, curl_socket_t fd, struct epoll_event *ev)
+{
+	if (epoll_ctl(loop->epfd, op, fd, ev) == 0)
+		return 0;
+	if (errno == EEXIST)
+		op = EPOLL_CTL_MOD;
+	else if (errno == ENOENT)
+		op = EPOLL_CTL_ADD;
+	else
+		return errno;
+	return epoll_ctl(loop->epfd, op, fd, ev) == 0 ? 0 : errno;
+}
+
 /*
  * libcurl wants to watch a socket.  The pointer libcurl keeps for us per socket
  * only says whether it is in the epoll set.  A closed descriptor has left the set
- * by itself, and its number may be in use again: hence the second try.
+ * by itself, and its number may be in use again: hence the second try in watch().
+ * A failure ends the transfer at the next turn; told to libcurl it would end all.
  */
 static int
 on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *known)
 {
 	mcn_loop   *loop = arg;
 	struct epoll_event ev = {0};
-	int			op = known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+	char	   *private = NULL;
+	int			failure;
 
 	if (what == CURL_POLL_REMOVE)
 	{
@@ -84,17 +100,9 @@ on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *known)
 	}
 	ev.events = ((what & CURL_POLL_IN) ? EPOLLIN : 0) | ((what & CURL_POLL_OUT) ? EPOLLOUT : 0);
 	ev.data.fd = fd;
-	if (epoll_ctl(loop->epfd, op, fd, &ev) != 0)
-	{
-		if (errno == EEXIST)
-			op = EPOLL_CTL_MOD;
-		else if (errno == ENOENT)
-			op = EPOLL_CTL_ADD;
-		else
-			return -1;
-		if (epoll_ctl(loop->epfd, op, fd, &ev) != 0)
-			return -1;
-	}
+	failure = watch(loop, known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &ev);
+	if (failure != 0 && curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private) == CURLE_OK && private)
+		((mcn_transfer *) private)->unwatched = failure;
 	if (!known)
 		(void) curl_multi_assign(loop->multi, fd, loop);
 	return 0;
@@ -245,7 +253,11 @@ mcn_loop_step(mcn_loop *loop, int timeout_ms)
 	int64_t		waited;
 
 	if (interrupted(loop))
+	{
+		if (timeout_ms == 0)
+			(void) drive(loop);
 		return MCW_ERR_INTERRUPTED;
+	}
 	if (drive(loop) || timeout_ms == 0)
 		return MCW_OK;
 

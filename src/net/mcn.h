@@ -51,7 +51,8 @@ extern int64_t mcn_unix_us(void);	/* wall clock */
 /*
  * Drive everything once: handle what is ready, else wait up to timeout_ms (0 = do
  * not wait, -1 = as long as it takes).  Runs completion callbacks.  MCW_OK (also
- * after a timeout), MCW_ERR_INTERRUPTED.
+ * after a timeout), MCW_ERR_INTERRUPTED.  While an interrupt is pending only a call
+ * with timeout 0 still moves anything: enough to send a last request that cleans up.
  */
 extern mcw_status mcn_loop_step(mcn_loop *loop, int timeout_ms);
 

@@ -132,6 +132,7 @@ typedef struct mcn_transfer
 	bool		stale;			/* a kept-alive connection was dead before it answered */
 	bool		fresh;			/* next attempt must not take a kept-alive connection */
 	bool		address_tried;
+	int			unwatched;		/* errno of watching its socket, 0 = fine */
 	const char *denied;			/* reason of deny_address */
 	mcw_status	broken;			/* set by a callback that made libcurl stop */
 } mcn_transfer;

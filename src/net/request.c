@@ -31,6 +31,8 @@ mcn_request_due(const mcn_request *req)
 
 	if (transfer->phase != MCN_RUNNING)
 		return due;
+	if (transfer->unwatched)
+		return 1;
 	if (options->stall_timeout_ms > 0 && transfer->activity_us != 0 && !transfer->paused)
 		due = min_due(due, transfer->activity_us + (int64_t) options->stall_timeout_ms * 1000);
 	if (req->total_timeout_ms > 0)
@@ -118,6 +120,7 @@ begin_attempt(mcn_request *req)
 	mcn_channel *channel = req->channel;
 	int64_t		now = mcn_now_us();
 	int64_t		ready = mcn_rate_ready_at(&channel->rate, now);
+	mcw_error	err = {0};		/* req->error still tells why the attempt before failed */
 	mcw_status	status;
 
 	if (ready > 0)
@@ -129,10 +132,12 @@ begin_attempt(mcn_request *req)
 	}
 	mcn_rate_unblock(transfer, now);
 	transfer->phase = MCN_IDLE;
-	memset(&req->error, 0, sizeof(req->error));
-	status = mcn_transfer_begin(transfer, &req->error);
+	status = mcn_transfer_begin(transfer, &err);
 	if (status != MCW_OK)
+	{
+		req->error = err;
 		complete(req, status);
+	}
 }
 
 /* Again after a pause, unless the limits of the request forbid it. */
@@ -226,7 +231,7 @@ mcn_request_timer(mcn_request *req, int64_t now)
 	}
 	else if (transfer->phase == MCN_BACKOFF || transfer->phase == MCN_RATE_START)
 		begin_attempt(req);
-	else if (transfer->paused && transfer->due_us <= now)
+	else if (!transfer->unwatched && transfer->paused && transfer->due_us <= now)
 	{
 		int64_t		ready = mcn_rate_ready_at(&req->channel->rate, now);
 
@@ -271,7 +276,8 @@ mcn_request_start(mcn_request *req)
 	channel->active++;
 	if (req->response.alloc == NULL)
 		req->status = mcw_fail(&req->error, MCW_ERR_ARGUMENT, "request to %s has no buffer for the answer", channel->peer);
-	else if (req->is_head && req->body.len > 0)
+	else if ((req->is_head || mcw_view_eq(req->http.method, MCW_LIT("HEAD"))) &&
+			 (req->body.len > 0 || req->chunked))
 		req->status = mcw_fail(&req->error, MCW_ERR_ARGUMENT, "HEAD request to %s has a body", channel->peer);
 	else if ((req->transfer = mcn_transfer_get(loop, channel)) == NULL)
 		req->status = mcw_fail(&req->error, MCW_ERR_NOMEM, "out of memory for a request to %s", channel->peer);

@@ -116,6 +116,7 @@ judge_success(mcn_request *req)
 
 	if (req->accept == NULL)
 		return MCN_SUCCESS;
+	memset(&req->error, 0, sizeof(req->error));
 	status = req->accept(req, &req->error);
 	if (status == MCW_OK)
 		return MCN_SUCCESS;
@@ -277,7 +278,10 @@ mcn_judge_timeout(mcn_request *req, int64_t now)
 						last.message[0] ? "; before: " : "", last.message);
 		return MCN_FINAL;
 	}
-	if (req->total_timeout_ms > 0 && transfer->attempt_us + (int64_t) req->total_timeout_ms * 1000 <= now)
+	if (transfer->unwatched)
+		(void) mcw_fail(&req->error, MCW_ERR_CONNECT, "could not wait for %s: %s",
+						channel->peer, strerror(transfer->unwatched));
+	else if (req->total_timeout_ms > 0 && transfer->attempt_us + (int64_t) req->total_timeout_ms * 1000 <= now)
 		(void) mcw_fail(&req->error, MCW_ERR_TIMEOUT, "%s took longer than %.1f s to answer",
 						channel->peer, req->total_timeout_ms / 1e3);
 	else

@@ -286,17 +286,18 @@ set_body(mcn_transfer *transfer, const char *method)
 {
 	CURL	   *easy = transfer->easy;
 	mcn_request *req = transfer->req;
+	bool		head = req->is_head || strcmp(method, "HEAD") == 0;
 	bool		posts = req->body.len > 0 || req->chunked ||
 		strcmp(method, "POST") == 0 || strcmp(method, "PUT") == 0;
-	const char *natural = req->is_head ? "HEAD" : posts ? "POST" : "GET";
+	const char *natural = head ? "HEAD" : posts ? "POST" : "GET";
 	int			rc = 0;
 
 	transfer->by_callback = req->chunked || req->body.len > MCN_SMALL_BODY;
 	rc |= curl_easy_setopt(easy, CURLOPT_POSTFIELDS, NULL);
 	rc |= curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
-	rc |= curl_easy_setopt(easy, CURLOPT_NOBODY, req->is_head ? 1L : 0L);
+	rc |= curl_easy_setopt(easy, CURLOPT_NOBODY, head ? 1L : 0L);
 	rc |= curl_easy_setopt(easy, CURLOPT_NOPROGRESS, transfer->by_callback ? 0L : 1L);
-	if (posts && !req->is_head)
+	if (posts && !head)
 	{
 		rc |= curl_easy_setopt(easy, CURLOPT_POST, 1L);
 		rc |= curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
@@ -328,6 +329,7 @@ reset_attempt(mcn_transfer *transfer)
 	transfer->paused = false;
 	transfer->stale = false;
 	transfer->address_tried = false;
+	transfer->unwatched = 0;
 	transfer->denied = NULL;
 	transfer->broken = MCW_OK;
 	transfer->curl_error[0] = '\0';

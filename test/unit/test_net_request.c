@@ -111,6 +111,13 @@ test_wire_bytes(void)
 	net_rig_free(&rig);
 }
 
+/* past the check of mcw_request_header: net has its own */
+static void
+force_header(mcn_request *req, mcw_view name, mcw_view value)
+{
+	req->http.headers[req->http.nheaders++] = (mcw_pair) {name, value};
+}
+
 static void
 test_bad_requests(void)
 {
@@ -120,19 +127,19 @@ test_bad_requests(void)
 
 	net_rig_init(&rig, steps, 1);
 	net_request(&req, rig.channel, "GET", "/");
-	CHECK_OK(mcw_request_header(&req.http, MCW_LIT("x-a"), MCW_LIT("secret\r\nx-b: 1")));
+	force_header(&req, MCW_LIT("x-a"), MCW_LIT("secret\r\nx-b: 1"));
 	CHECK_INT(net_go(&req), MCW_ERR_ARGUMENT);
 	CHECK(strstr(req.error.message, "x-a") != NULL);
 	CHECK(strstr(req.error.message, "secret") == NULL);
 	net_done(&req);
 
 	net_request(&req, rig.channel, "GET", "/");
-	CHECK_OK(mcw_request_header(&req.http, MCW_LIT("x-a"), MCW_LIT("nul\0byte")));
+	force_header(&req, MCW_LIT("x-a"), MCW_LIT("nul\0byte"));
 	CHECK_INT(net_go(&req), MCW_ERR_ARGUMENT);
 	net_done(&req);
 
 	net_request(&req, rig.channel, "GET", "/");
-	CHECK_OK(mcw_request_header(&req.http, MCW_LIT("x a"), MCW_LIT("v")));
+	force_header(&req, MCW_LIT("x a"), MCW_LIT("v"));
 	CHECK_INT(net_go(&req), MCW_ERR_ARGUMENT);
 	net_done(&req);
 
@@ -247,12 +254,10 @@ test_answers(void)
 	CHECK_INT(req.response.len, 20 * 1024 * 1024);
 	CHECK_INT(req.response.cap, 20 * 1024 * 1024);	/* reserved once, by Content-Length */
 	CHECK_VIEW(((mcw_view) {req.response.data, 27}), mcw_str("abcdefghijklmnopqrstuvwxyza"));
-	req.is_head = true;
-	req.http.method = MCW_LIT("HEAD");
+	req.http.method = MCW_LIT("HEAD");	/* is_head follows from it */
 	CHECK_OK(net_go(&req));
 	CHECK_INT(req.response.len, 0);
 	CHECK_VIEW(mcn_response_header(&req, "content-length"), mcw_str("500"));
-	req.is_head = false;
 	req.http.method = MCW_LIT("GET");
 	CHECK_OK(net_go(&req));
 	CHECK_INT(req.response.len, 20);

@@ -494,7 +494,88 @@ test_denied(void)
 	net_rig_free(&rig);
 }
 
+/* The deadline passes in a later attempt: the cause of the one before is told too. */
+static void
+test_deadline_tells_cause(void)
+{
+	static const net_step steps[] = {{ACT_STATUS, 503}, {ACT_STALL_HEADERS}};
+	net_rig		rig;
+	mcn_request req;
+
+	net_rig_init(&rig, steps, 2);
+	net_request(&req, rig.channel, "GET", "/");
+	req.deadline_us = mcn_now_us() + 1000000;
+	CHECK_INT(net_go(&req), MCW_ERR_TIMEOUT);
+	CHECK(strstr(req.error.message, "deadline (attempt 2); before: 127.0.0.1:") != NULL);
+	CHECK(strstr(req.error.message, "HTTP 503") != NULL);
+	net_done(&req);
+	net_rig_free(&rig);
+}
+
+/* The epoll set fails under us: an error, not a hang. */
+static void
+test_broken_set(void)
+{
+	static const net_step steps[] = {{ACT_OK}};
+	net_rig		rig;
+	mcn_request req;
+	FILE	   *null = fopen("/dev/null", "r");
+
+	net_rig_init(&rig, steps, 1);
+	rig.options.max_retries = 1;
+	net_rig_options(&rig);
+	CHECK(dup2(fileno(null), mcn_loop_fd(rig.loop)) >= 0);
+	net_request(&req, rig.channel, "GET", "/");
+	CHECK_INT(net_go(&req), MCW_ERR_CONNECT);
+	CHECK(strstr(req.error.message, "could not wait for 127.0.0.1:") != NULL);
+	CHECK_INT(req.attempts, 2);
+	net_done(&req);
+	net_rig_free(&rig);
+	(void) fclose(null);
+}
+
+/* Every allocation of the caller's allocator fails once. */
+static mcw_status
+one_request(const mcw_alloc *alloc, void *arg)
+{
+	net_rig    *rig = arg;
+	mcw_error	error = {0};
+	mcn_channel *channel = mcn_channel_create(rig->loop, alloc, mcw_str(rig->server.url), MCW_LIT(""), NULL, NULL, &error);
+	mcn_request req;
+	mcw_status	status;
+
+	if (!channel)
+		return error.status;
+	mcn_request_init(&req, channel);
+	mcw_buf_init(&req.response, alloc, 100000);
+	req.http.method = MCW_LIT("GET");
+	req.http.path = MCW_LIT("/");
+	status = net_go(&req);
+	CHECK_INT(req.attempts, 1);
+	net_done(&req);
+	mcn_channel_free(channel);
+	return status;
+}
+
+static void
+test_out_of_memory(void)
+{
+	static const net_step steps[] = {{ACT_OK, 0, 30000}, {ACT_CHUNKED, 0, 30000}};
+
+	for (int i = 0; i < 2; i++)
+	{
+		net_rig		rig;
+
+		net_rig_init(&rig, &steps[i], 1);
+		unit_torture(one_request, &rig);
+		net_rig_free(&rig);
+	}
+}
+
 static const unit_case cases[] = {
+	{"deadline tells cause", test_deadline_tells_cause},
+	{"broken set", test_broken_set},
+	{"out of memory", test_out_of_memory},
 	{"verdicts", test_verdicts},
 	{"recovers", test_recovers},
 	{"fault sweep", test_fault_sweep},
