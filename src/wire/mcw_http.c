@@ -17,22 +17,9 @@ mcw_request_param(mcw_request *req, mcw_view name, mcw_view value)
 	return MCW_OK;
 }
 
-static bool
-fits_one_line(mcw_view v)
-{
-	for (size_t i = 0; i < v.len; i++)
-	{
-		if (v.data[i] == '\r' || v.data[i] == '\n' || v.data[i] == '\0')
-			return false;
-	}
-	return true;
-}
-
 mcw_status
 mcw_request_header(mcw_request *req, mcw_view name, mcw_view value)
 {
-	if (name.len == 0 || !fits_one_line(name) || !fits_one_line(value))
-		return MCW_ERR_ARGUMENT;
 	for (int i = 0; i < req->nheaders; i++)
 	{
 		if (mcw_view_ieq(req->headers[i].name, name))

@@ -40,10 +40,7 @@ typedef struct mcw_credentials
 } mcw_credentials;
 
 extern mcw_status mcw_request_param(mcw_request *req, mcw_view name, mcw_view value);	/* MCW_ERR_LIMIT when full */
-/*
- * Replaces a header of that name.  MCW_ERR_ARGUMENT for an empty name and for
- * line ends or NUL in name or value, which would become headers of their own.
- */
+/* Replaces a header of that name.  Whoever sends the request refuses line ends in it. */
 extern mcw_status mcw_request_header(mcw_request *req, mcw_view name, mcw_view value);
 extern mcw_view mcw_request_get_header(const mcw_request *req, mcw_view name);	/* absent: data NULL */
 extern mcw_view mcw_request_get_param(const mcw_request *req, mcw_view name);
