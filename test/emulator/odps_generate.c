@@ -14,12 +14,14 @@
 
 #define SEGMENT_BYTES ((size_t) 64 << 20)
 
+/* The fields of the profiles of Log Service, typed */
 static const char *const text10_columns =
-"c0 STRING, c1 STRING, c2 STRING, c3 STRING, c4 STRING, c5 STRING, c6 STRING, c7 STRING, c8 STRING, c9 STRING";
-static const char *const mixed_columns = "id BIGINT, ts TIMESTAMP, txt STRING";
+"c1 STRING, c2 STRING, c3 STRING, c4 STRING, c5 STRING, c6 STRING, c7 STRING, c8 STRING, c9 STRING, c10 STRING";
+static const char *const mixed_columns =
+"n1 BIGINT, n2 BIGINT, n3 BIGINT, t1 TIMESTAMP, t2 TIMESTAMP, s1 STRING, s2 STRING, s3 STRING, s4 STRING, s5 STRING";
 static const char *const access_log_columns =
-"remote_addr STRING, time_local STRING, method STRING, path STRING, status BIGINT, body_bytes_sent BIGINT, "
-"request_time DOUBLE, referer STRING, user_agent STRING, trace_id STRING";
+"ip STRING, method STRING, uri STRING, status BIGINT, request_time DOUBLE, body_bytes BIGINT, referer STRING, "
+"user_agent STRING, user_id STRING, request_id STRING";
 
 /* splitmix64 of seed, row and column */
 static uint64_t
@@ -32,28 +34,54 @@ mix(uint64_t seed, uint64_t row, int column)
 	return z ^ (z >> 31);
 }
 
-/* A text of about 22 bytes, or what a well-known column name asks for */
+static int
+hex16(char *out, uint64_t x)
+{
+	for (int i = 0; i < 16; i++, x >>= 4)
+		out[i] = "0123456789abcdef"[x & 15];
+	return 16;
+}
+
+/* 20 to 24 characters, or what a column of the access log holds */
 static int
 text_value(char *out, size_t size, const char *name, uint64_t row, uint64_t h)
 {
-	static const char *const methods[] = {"GET", "GET", "GET", "POST", "PUT", "DELETE"};
+	static const char *const methods[] = {"GET", "GET", "GET", "GET", "POST", "POST", "PUT", "DELETE"};
 	static const char *const agents[] = {
-		"Mozilla/5.0 (X11; Linux x86_64)", "curl/8.5.0", "okhttp/4.12.0", "Go-http-client/1.1"
+		"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/120.0 Safari/537.36",
+		"Mozilla/5.0 (Macintosh) Version/17.0 Safari/605.1.15", "curl/8.5.0", "okhttp/4.12.0"
 	};
+	int			n;
 
-	if (strcmp(name, "remote_addr") == 0)
-		return snprintf(out, size, "10.%d.%d.%d", (int) (h & 255), (int) (h >> 8 & 255), (int) (h >> 16 & 255));
-	if (strcmp(name, "method") == 0)
-		return snprintf(out, size, "%s", methods[h % 6]);
-	if (strcmp(name, "user_agent") == 0)
-		return snprintf(out, size, "%s", agents[h % 4]);
-	if (strcmp(name, "path") == 0)
-		return snprintf(out, size, "/api/v1/items/%llu", (unsigned long long) (h % 100000));
-	if (strcmp(name, "referer") == 0)
-		return snprintf(out, size, "https://www.example.com/p/%llu", (unsigned long long) (h % 1000));
-	if (strcmp(name, "trace_id") == 0)
-		return snprintf(out, size, "%016llx%016llx", (unsigned long long) h, (unsigned long long) row);
-	return snprintf(out, size, "%016llx-%05llu", (unsigned long long) h, (unsigned long long) (row % 100000));
+	switch (name[0])
+	{
+		case 'i':
+			if (strcmp(name, "ip") == 0)
+				return snprintf(out, size, "10.%d.%d.%d", (int) (h & 255), (int) (h >> 8 & 255), (int) (h >> 16 & 255));
+			break;
+		case 'm':
+			if (strcmp(name, "method") == 0)
+				return snprintf(out, size, "%s", methods[h & 7]);
+			break;
+		case 'u':
+			if (strcmp(name, "user_agent") == 0)
+				return snprintf(out, size, "%s", agents[h & 3]);
+			if (strcmp(name, "uri") == 0)
+				return snprintf(out, size, "/api/v1/items/%llu", (unsigned long long) (h & 0xfffff));
+			if (strcmp(name, "user_id") == 0)
+				return snprintf(out, size, "u%llu", (unsigned long long) (h & 0x1ffff));
+			break;
+		case 'r':
+			if (strcmp(name, "referer") == 0)
+				return snprintf(out, size, "%s", h & 1 ? "-" : "https://www.example.com/");
+			if (strcmp(name, "request_id") == 0)
+				return hex16(out, h) + hex16(out + 16, row * UINT64_C(0x9E3779B97F4A7C15));
+			break;
+	}
+	n = hex16(out, h);
+	for (int i = (int) (4 + (row + h) % 5); i > 0; i--, h >>= 4)
+		out[n++] = (char) ('g' + (h & 15));
+	return n;
 }
 
 /* false: a type the generator does not fill, which stays NULL */
@@ -78,7 +106,7 @@ put_value(mcw_odps_writer *w, int column, const odps_column *col, uint64_t row, 
 			if (strcmp(col->name, "status") == 0)
 				mcw_odps_put_int(w, column, h % 50 == 0 ? 500 : h % 20 == 0 ? 404 : 200);
 			else
-				mcw_odps_put_int(w, column, strcmp(col->name, "id") == 0 ? (int64_t) row : (int64_t) (h >> 40));
+				mcw_odps_put_int(w, column, strcmp(col->name, "id") == 0 || strcmp(col->name, "n1") == 0 ? (int64_t) row : (int64_t) (h >> 40));
 			return true;
 		case MCW_ODPS_BOOLEAN:
 			mcw_odps_put_bool(w, column, h & 1);
