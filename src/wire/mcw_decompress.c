@@ -4,7 +4,9 @@
  *
  * Every decoder writes through a sink, which never lets it produce more than the
  * announced size or the buffer's maximum, and grows the buffer in steps, so that
- * memory follows what really arrived and not what was announced.
+ * memory follows what really arrived and not what was announced.  Contexts of the
+ * libraries are their own memory: a zlib or LZ4 window, and for zstd at most what
+ * zstd_window_log grants; all are released before the function returns.
  */
 #include "mcw_compress.h"
 #include "mcw_snappy.h"
