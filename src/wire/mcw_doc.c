@@ -217,7 +217,7 @@ copy_elements(doc_copy *c, json_object *value, mcw_node *node)
 	return true;
 }
 
-/* The depth is bounded by the tokener */
+/* The depth is bounded by check_json */
 static mcw_node *
 copy_json(doc_copy *c, json_object *value, const char *name)
 {
@@ -264,6 +264,73 @@ copy_json(doc_copy *c, json_object *value, const char *name)
 	return done ? node : NULL;
 }
 
+/* An integer must fit 64 bits, or json-c would silently take the nearest that does */
+static const char *
+check_number(const char *pos, const char *end)
+{
+	mcw_view	token = {pos, 0};
+	bool		is_integer = true;
+	int64_t		i64;
+	uint64_t	u64;
+
+	for (; pos < end && strchr("+-.eE0123456789", *pos) && *pos; pos++)
+	{
+		if (*pos == '.' && (pos + 1 == end || pos[1] < '0' || pos[1] > '9'))
+			return NULL;
+		is_integer = is_integer && !strchr(".eE", *pos);
+	}
+	token.len = (size_t) (pos - token.data);
+	return is_integer && !mcw_view_int64(token, &i64) && !mcw_view_uint64(token, &u64) ? NULL : pos;
+}
+
+/* Behind the closing quote of a string, or NULL if a control character is in it */
+static const char *
+check_string(const char *pos, const char *end)
+{
+	for (pos++; pos < end && *pos != '"'; pos++)
+	{
+		if ((unsigned char) *pos < 0x20)
+			return NULL;
+		if (*pos == '\\' && pos + 1 < end)
+			pos++;
+	}
+	return pos < end ? pos + 1 : pos;
+}
+
+/*
+ * What json-c lets pass even when it is strict: single quotes, NaN, Infinity,
+ * literals in capitals, control characters in strings, "1.", huge integers.  Everything
+ * else is left to it.
+ */
+static mcw_status
+check_json(doc_copy *c, mcw_view text)
+{
+	const char *pos = text.data;
+	const char *end = pos + text.len;
+	int			depth = 0;
+
+	while (pos && pos < end)
+	{
+		if (*pos == '"')
+			pos = check_string(pos, end);
+		else if (*pos == '-' || (*pos >= '0' && *pos <= '9'))
+			pos = check_number(pos, end);
+		else if (strchr("[]{}:,truefalsn \t\r\n", *pos) == NULL || *pos == '\0')
+			pos = NULL;
+		else
+		{
+			if (*pos == '[' || *pos == '{')
+				depth++;
+			else if (*pos == ']' || *pos == '}')
+				depth--;
+			if (depth > MCW_DOC_MAX_DEPTH)
+				return copy_failed(c, MCW_ERR_LIMIT, "JSON is nested too deep");
+			pos++;
+		}
+	}
+	return pos ? MCW_OK : copy_failed(c, MCW_ERR_FORMAT, "malformed JSON: bad character or number");
+}
+
 mcw_status
 mcw_json_parse(mcw_view text, mcw_arena *arena, mcw_node **root, mcw_error *err)
 {
@@ -275,8 +342,11 @@ mcw_json_parse(mcw_view text, mcw_arena *arena, mcw_node **root, mcw_error *err)
 	if (text.len >= INT32_MAX)
 		return copy_failed(&c, MCW_ERR_LIMIT, "it is too long");
 
-	/* the library counts one level more than we do */
-	tok = json_tokener_new_ex(MCW_DOC_MAX_DEPTH + 1);
+	if (text.len > 0 && check_json(&c, text) != MCW_OK)
+		return c.status;
+
+	/* check_json has bounded the depth; the library counts scalars as a level */
+	tok = json_tokener_new_ex(MCW_DOC_MAX_DEPTH + 2);
 	if (tok == NULL)
 		return copy_failed(&c, MCW_ERR_NOMEM, "no memory left");
 	json_tokener_set_flags(tok, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
@@ -297,9 +367,7 @@ mcw_json_parse(mcw_view text, mcw_arena *arena, mcw_node **root, mcw_error *err)
 		if (end < text.len)
 			why = json_tokener_error_parse_unexpected;
 	}
-	if (why == json_tokener_error_depth)
-		copy_failed(&c, MCW_ERR_LIMIT, "JSON is nested too deep");
-	else if (why != json_tokener_success)
+	if (why != json_tokener_success)
 	{
 		c.status = mcw_fail(err, MCW_ERR_FORMAT, "malformed JSON: %s",
 							why == json_tokener_continue ? "it is cut short" :
