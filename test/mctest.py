@@ -45,12 +45,12 @@ def odps_sql(sql):
 def odps_content(table):
     """partition -> (rows, order-independent checksum); empty partitions are left out"""
     answer = command("maxcompute", "checksum", project="demo", table=table)
-    return {p["partition"]: (p["rows"], p["checksum"]) for p in answer["partitions"] if p["rows"]}
+    return {p["spec"]: (p["count"], p["sum"]) for p in answer["partitions"] if p["count"]}
 
 
 def requests():
     """how many requests the services have seen so far"""
-    return call("counters")["total_requests"]
+    return call("counters")["requests"]
 
 
 def generate(logstore, rows, shards=2, profile="text10", seed=1, **more):

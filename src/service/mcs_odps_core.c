@@ -158,7 +158,7 @@ call_copy(mcs_odps_call *call, mcw_view v)
 	return copy;
 }
 
-static mcw_view
+static MCW_PRINTF(2, 0) mcw_view
 call_format(mcs_odps_call *call, const char *fmt, va_list args)
 {
 	mcw_view	out = {NULL, 0};

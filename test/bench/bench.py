@@ -21,7 +21,7 @@ from mctest import SERVERS, WINDOW, Session, call, command, generate, odps_sql  
 WHERE = "WHERE " + WINDOW
 PROFILES = {
     "text10": [("c%d" % i, "text") for i in range(1, 11)],
-    "mixed": [("i%d" % i, "int8") for i in range(1, 4)]
+    "mixed": [("n%d" % i, "int8") for i in range(1, 4)]
     + [("t%d" % i, "timestamptz") for i in range(1, 3)]
     + [("s%d" % i, "text") for i in range(1, 6)],
 }

@@ -25,11 +25,12 @@ def psql(database, sql):
 
 def fresh_services():
     """what the examples assume to exist in the cloud"""
-    for service in ("loghub", "maxcompute"):
-        command(service, "reset")
+    command("loghub", "create_project", project="web")
+    command("loghub", "drop_project", project="web")
     command("loghub", "create_project", project="web")
     generate("access-log", 10000, shards=4, profile="access_log")
     command("maxcompute", "create_project", project="demo")
+    odps_sql("DROP TABLE IF EXISTS demo.ods_access_log")
     odps_sql("CREATE TABLE demo.ods_access_log (at DATETIME, ip STRING, method STRING, status BIGINT, cost DOUBLE) "
              "PARTITIONED BY (pt STRING)")
 

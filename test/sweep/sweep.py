@@ -58,7 +58,7 @@ CREATE FOREIGN TABLE target (c1 text, c2 text, pt text) SERVER odps OPTIONS (tab
         command("loghub", "create_project", project="web")
         generate("text10", ROWS, seed=7, logs_per_group=50)
         command("maxcompute", "create_project", project="demo")
-        command("maxcompute", "set", limits=False)
+        command("maxcompute", "set", rates=False)
         self.reset_target()
         self.before = odps_content("target")
         self.s.sql(STATEMENT)
@@ -119,7 +119,7 @@ CREATE FOREIGN TABLE target (c1 text, c2 text, pt text) SERVER odps OPTIONS (tab
 
     def forever(self, mode, k):
         self.reset_target()
-        call("faults", [dict(MODES[mode], **{"from": k})])
+        call("faults", [dict(MODES[mode], **{"after": k - 1})])
         out, state = self.s.try_sql(STATEMENT)
         name = "%s from %d" % (mode, k)
         if state == "00000":    # the last answers may be dispensable
@@ -132,7 +132,7 @@ CREATE FOREIGN TABLE target (c1 text, c2 text, pt text) SERVER odps OPTIONS (tab
         self.reset_target()
         self.s.sql("SET mc_fdw.stall_timeout = '60s'; SET mc_fdw.publish_timeout = '60s'")
         seen = requests()
-        call("faults", [{"action": "stall_before", "from": k}])
+        call("faults", [{"action": "stall_before", "after": k - 1}])
         self.s.send(STATEMENT)
         deadline = time.monotonic() + 20
         while requests() < seen + k and time.monotonic() < deadline:

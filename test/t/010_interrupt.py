@@ -21,7 +21,7 @@ def admin(sql):
 def hang(s, k):
     """send the statement and return once request k is stalled"""
     seen = requests()
-    call("faults", [{"action": "stall_before", "from": k}])
+    call("faults", [{"action": "stall_before", "after": k - 1}])
     s.send(INSERT)
     end = time.monotonic() + 20
     while requests() < seen + k and time.monotonic() < end:

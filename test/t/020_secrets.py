@@ -34,7 +34,7 @@ CREATE ROLE reader""")
     for fault in ({"action": "status", "http": 401, "code": "SignatureNotMatch", "message": "injected"},
                   {"action": "status", "http": 500, "code": "InternalServerError", "message": "injected"},
                   {"action": "reset_before"}, {"action": "truncate_body"}, {"action": "corrupt_body"}):
-        call("faults", [dict(fault, **{"from": 1})])
+        call("faults", [fault])
         tap.ok(run(s, insert) != "00000", "fault %s" % fault["action"])
     call("faults", [])
     s.sql("ALTER USER MAPPING FOR CURRENT_USER SERVER sls OPTIONS (SET access_key_secret 'other-secret-5151', ADD security_token 'token-6161')")
