@@ -317,7 +317,27 @@ mcn_channel_free(mcn_channel *channel)
 mcn_stats *
 mcn_channel_stats(mcn_channel *channel)
 {
+	if (channel->rate.blocked > 0)
+	{
+		/* up to now; it may go on */
+		int64_t		now = mcn_now_us();
+
+		channel->stats.rate_us += now - channel->rate.blocked_since_us;
+		channel->rate.blocked_since_us = now;
+	}
 	return &channel->stats;
+}
+
+void
+mcn_channel_set_private(mcn_channel *channel, void *private_data)
+{
+	channel->private_data = private_data;
+}
+
+void *
+mcn_channel_private(const mcn_channel *channel)
+{
+	return channel->private_data;
 }
 
 const char *

@@ -89,6 +89,7 @@ struct mcn_channel
 	int			active;			/* requests started and not done */
 	mcn_rate	rate;
 	mcn_stats	stats;
+	void	   *private_data;	/* the caller's */
 };
 
 typedef enum mcn_phase
