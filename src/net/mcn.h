@@ -33,7 +33,7 @@ typedef struct mcn_hooks
 	void		(*wait) (void *ctx, int fd, int timeout_ms);
 	/* true if the host wants us to stop; net then unwinds and returns MCW_ERR_INTERRUPTED */
 	bool		(*interrupted) (void *ctx);
-	/* may this address be connected to? reason (static text) if not */
+	/* may this address (a proxy's if one is set) be connected to? reason (static text) if not */
 	const char *(*deny_address) (void *ctx, const mcn_channel *channel, const void *sockaddr, unsigned len);
 	/* a descriptor was opened (+1) or closed (-1); NULL if nobody counts */
 	void		(*count_fd) (void *ctx, int delta);
@@ -42,6 +42,7 @@ typedef struct mcn_hooks
 
 /* One per process and host; lives until freed (in a backend: until it ends). */
 extern mcn_loop *mcn_loop_create(const mcn_hooks *hooks, mcw_error *err);
+/* Ends active requests without a callback; requests and channels may be cancelled and freed afterwards. */
 extern void mcn_loop_free(mcn_loop *loop);
 /* The epoll descriptor: readable when mcn_loop_step would make progress. For async append (register a dup). */
 extern int	mcn_loop_fd(mcn_loop *loop);
@@ -80,6 +81,7 @@ typedef struct mcn_retry_rule
 	mcn_retry	retry;
 } mcn_retry_rule;
 
+/* Times: 0 = no limit */
 typedef struct mcn_options
 {
 	int			connect_timeout_ms;	/* TCP + TLS; default 10 s */
@@ -117,7 +119,10 @@ extern mcn_channel *mcn_channel_create(mcn_loop *loop, const mcw_alloc *alloc,
 									   mcw_view endpoint, mcw_view virtual_host,
 									   const mcn_options *options, const mcn_retry_rule *rules,
 									   mcw_error *err);
-/* Requests of the channel must be gone (mcn_request_cancel) */
+/*
+ * Requests of the channel must be gone; one that is still active is cancelled, and
+ * then only mcn_request_cancel may be called with it.
+ */
 extern void mcn_channel_free(mcn_channel *channel);
 extern mcn_stats *mcn_channel_stats(mcn_channel *channel);
 extern const char *mcn_channel_host(const mcn_channel *channel);	/* as in the Host header */
@@ -142,7 +147,11 @@ struct mcn_request
 	mcw_view	body;			/* sent with Content-Length, or chunked */
 	bool		chunked;
 	bool		is_head;
-	bool		no_retry_after_send;	/* not idempotent: once bytes left us, only an answer that refuses is retried */
+	/*
+	 * Not idempotent: once bytes left us, only an answer that refuses is retried:
+	 * a rule's SLOW, 503, or anything below 500 that the rules allow.
+	 */
+	bool		no_retry_after_send;
 	/*
 	 * Called before every attempt: set date headers, sign.  Strings it makes live
 	 * in 'scratch', which net resets before the call; it has MCN_SCRATCH_SIZE bytes
@@ -186,9 +195,13 @@ struct mcn_request
 extern void mcn_request_init(mcn_request *req, mcn_channel *channel);
 /* Never waits.  A failure to start is reported through status and on_done like any other. */
 extern void mcn_request_start(mcn_request *req);
-/* Take it off the loop at once; no callback follows; harmless if it is not active. Safe in a memory-context callback. */
+/*
+ * Take it off the loop at once; no callback follows.  Also frees the stored response
+ * headers, so it is called for every request in the end, active or not.  Safe in a
+ * memory-context callback.
+ */
 extern void mcn_request_cancel(mcn_request *req);
-/* Header of the last answer (name any case); data NULL = absent.  Valid until the next attempt. */
+/* Header of the last answer (name any case); data NULL = absent.  Valid until the next attempt or cancel. */
 extern mcw_view mcn_response_header(const mcn_request *req, const char *name);
 /* Drive the loop until this request is done; returns its status or MCW_ERR_INTERRUPTED (then it is still active). */
 extern mcw_status mcn_request_wait(mcn_request *req);

@@ -385,6 +385,7 @@ test_rate_cancel(void)
 	}
 	for (int i = 0; i < 10; i++)
 		CHECK_OK(mcn_loop_step(rig.loop, 10));
+	CHECK(mcn_channel_stats(rig.channel)->rate_us > 0);	/* while it is still held back */
 	for (int i = 0; i < 6; i++)
 	{
 		CHECK(reqs[i].active);
