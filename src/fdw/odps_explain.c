@@ -44,10 +44,12 @@ explain_only(McScan *scan, ForeignScanState *node, ExplainState *es)
 
 	PG_TRY();
 	{
+		MemoryContextSwitchTo(node->ss.ps.state->es_query_cxt);
 		scan->odps = mcOdpsOpen(scan->serverid, scan->userid, RelationGetRelid(node->ss.ss_currentRelation));
 		scan->odps->service.deadline_us = mcn_now_us() + EXPLAIN_PATIENCE_US;
 		mcScanConnect(scan, node);
 		mcScanPrune(scan, node, true);
+		MemoryContextSwitchTo(cxt);
 	}
 	PG_CATCH();
 	{

@@ -96,11 +96,13 @@ mcScanConnect(McScan *scan, ForeignScanState *node)
 		CacheRegisterRelcacheCallback(forget_relation, (Datum) 0);
 		registered = true;
 	}
+	/* the current context is that of one row */
+	old = MemoryContextSwitchTo(node->ss.ps.state->es_query_cxt);
 	if (!scan->odps)
 		scan->odps = mcOdpsOpen(scan->serverid, scan->userid, RelationGetRelid(rel));
 	if (!scan->cxt)
 		scan->cxt = AllocSetContextCreate(scan->odps->cxt, "mc_fdw MaxCompute scan", ALLOCSET_DEFAULT_SIZES);
-	old = MemoryContextSwitchTo(scan->cxt);
+	MemoryContextSwitchTo(scan->cxt);
 
 	table = mcOdpsTable(scan->odps, false);
 	if (!map_fits(rel, table))
