@@ -17,11 +17,10 @@ echo "PostgreSQL in $MC_DIR, Log Service on port $MC_LOGHUB_PORT, MaxCompute on 
 say "$rows access-log rows arrive in logstore web/access-log, table demo.ods_access_log is created"
 mc_emu '{"service":"loghub","op":"create_project","project":"web"}' >/dev/null
 mc_emu '{"service":"loghub","op":"create_logstore","project":"web","logstore":"access-log","shards":4,"ttl":3650}' >/dev/null
-mc_emu '{"service":"loghub","op":"generate","project":"web","logstore":"access-log","profile":"access_log","rows":'"$rows"',
-	"from":"2018-01-11T01:30:00+08:00","to":"2018-01-11T01:40:00+08:00"}' >/dev/null
+mc_emu '{"service":"loghub","op":"generate","project":"web","logstore":"access-log","profile":"access_log","rows":'"$rows"',"from":"2018-01-11T01:30:00+08:00","to":"2018-01-11T01:40:00+08:00"}' >/dev/null
 mc_emu '{"service":"maxcompute","op":"create_project","project":"demo"}' >/dev/null
-mc_emu '{"service":"maxcompute","op":"sql","project":"demo","sql":"CREATE TABLE demo.ods_access_log (at DATETIME, ip STRING,
-	method STRING, status BIGINT, cost DOUBLE) PARTITIONED BY (pt STRING)"}' >/dev/null
+columns="at DATETIME, ip STRING, method STRING, status BIGINT, cost DOUBLE"
+mc_emu '{"service":"maxcompute","op":"sql","project":"demo","sql":"CREATE TABLE demo.ods_access_log ('"$columns"') PARTITIONED BY (pt STRING)"}' >/dev/null
 
 say "the job"
 export PGOPTIONS="-c timezone=Asia/Shanghai"
