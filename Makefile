@@ -29,7 +29,7 @@ PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
 ifneq ($(PGXS),)
 include $(PGXS)
 src/wire/%.o src/net/%.o src/service/%.o: CFLAGS += -fvisibility=hidden
-$(OBJS): $(HEADERS_ALL)
+$(OBJS): $(ALL_HEADERS)
 else
 all install:
 	@echo "pg_config not found: run 'make deps' (as root or with sudo), or set PG_CONFIG" >&2; exit 1
