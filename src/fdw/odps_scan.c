@@ -244,15 +244,18 @@ mcScanPrune(McScan *scan, ForeignScanState *node, bool explain)
 static void
 drop_answered_quals(McScan *scan, ForeignScanState *node)
 {
+	MemoryContext old;
 	List	   *left = NIL;
 	ListCell   *lc;
 
 	if (scan->prune_quals == NIL)
 		return;
+	old = MemoryContextSwitchTo(node->ss.ps.state->es_query_cxt);
 	foreach(lc, node->ss.ps.plan->qual)
 		if (!list_member(scan->prune_quals, lfirst(lc)))
 			left = lappend(left, lfirst(lc));
 	node->ss.ps.qual = ExecInitQual(left, &node->ss.ps);
+	MemoryContextSwitchTo(old);
 }
 
 /* ---- columns ---- */
