@@ -21,6 +21,7 @@
 #define ODPS_SESSION_LIFE (24 * 3600 * ODPS_SECOND)
 #define ODPS_MAX_BLOCK_ID 19999
 #define ODPS_MAX_KEYS 6
+#define ODPS_MAX_PRIMARY_KEY 16
 #define ODPS_OWNER "ALIYUN$emulator@example.com"
 
 typedef struct odps_column
@@ -220,6 +221,7 @@ typedef struct odps_coldef
 extern odps_schema *odps_schema_make(const odps_coldef *cols, int ncols, const odps_coldef *keys, int nkeys, mcw_error *err);
 extern odps_schema *odps_schema_ref(odps_schema *schema);
 extern void odps_schema_unref(odps_schema *schema);
+extern odps_schema *odps_schema_widen(const odps_schema *schema);	/* partition columns become the last columns */
 extern int	odps_schema_column(const odps_schema *schema, mcw_view name);	/* -1 = none */
 extern int	odps_schema_key(const odps_schema *schema, mcw_view name);
 /* values[nkeys], data NULL where the spec does not name the key */
@@ -315,6 +317,7 @@ typedef struct odps_session
 	int64_t		apply_at;		/* delayed commit, 0 = none */
 	int64_t		close_at;		/* closing or committing until then; -1 = for ever */
 	uint64_t	commit_request; /* serial of the request that asked for it */
+	int			slots;			/* stream, upsert */
 	bool		forget;			/* drop the session once it was answered */
 	struct odps_session *hash_next;
 	struct odps_session *next;	/* all, newest first */
@@ -327,6 +330,8 @@ extern odps_session *odps_session_find(odps_session_kind kind, mcw_view id);
 extern void odps_session_forget(odps_session *session);
 extern void odps_session_release(odps_session *session);	/* blocks and content, not the record itself */
 extern void odps_session_tick(int64_t now_us);
+extern void odps_session_values(odps_session *session, const mcw_view *values);
+extern odps_partition *odps_session_partition(const odps_session *session);	/* NULL: dropped */
 extern const char *odps_status_name(odps_status status);
 /* the table a tunnel request names; NULL after answering with an error */
 extern odps_table *odps_tunnel_table(emu_request *req, emu_response *resp, odps_target *target, mcw_view name);
@@ -365,6 +370,17 @@ extern void odps_upload_tick(odps_session *session, int64_t now_us);
 /* decoded body of a PUT, malloced with its length; NULL after answering */
 extern char *odps_upload_body(emu_request *req, emu_response *resp, size_t *len);
 
+extern const char *odps_stream_code(mcw_status status);	/* error code of a refused body */
+
+/* ---- odps_stream.c, odps_upsert.c ---- */
+extern void odps_streams(emu_request *req, emu_response *resp, odps_target *target, mcw_view name);
+extern int	odps_slot_count(const emu_request *req, const char *param);
+extern mcw_view odps_slot_address(const emu_request *req);
+extern odps_schema *odps_upsert_schema(const odps_schema *schema);	/* with the five system columns */
+extern int	odps_key_columns(const odps_table *table, int *columns);
+extern odps_content *odps_merge(odps_session *session, const odps_content *old, mcw_error *err);	/* NULL with err */
+extern void odps_upserts(emu_request *req, emu_response *resp, odps_target *target, mcw_view name);
+
 /* The commit log: what became visible, in order */
 typedef struct odps_commit
 {
@@ -381,7 +397,7 @@ typedef struct odps_commit
 extern odps_commit *odps_commits;
 extern int	odps_ncommits;
 extern odps_commit *odps_commit_new(void);
-extern void odps_commit_log(odps_session *session, bool partial, uint64_t rows, uint64_t request, int64_t now_us);
+extern void odps_commit_log(odps_session *session, char *const *values, bool partial, uint64_t rows, uint64_t request, int64_t now_us);
 
 /* ---- odps_command.c, odps_generate.c ---- */
 extern bool odps_command(const mcw_node *cmd, mcw_buf *reply, mcw_error *err);

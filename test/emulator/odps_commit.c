@@ -31,7 +31,7 @@ odps_commit_new(void)
 }
 
 void
-odps_commit_log(odps_session *session, bool partial, uint64_t rows, uint64_t request, int64_t now_us)
+odps_commit_log(odps_session *session, char *const *values, bool partial, uint64_t rows, uint64_t request, int64_t now_us)
 {
 	odps_commit *c = odps_commit_new();
 	mcw_buf		text;
@@ -43,7 +43,7 @@ odps_commit_log(odps_session *session, bool partial, uint64_t rows, uint64_t req
 	(void) mcw_buf_printf(&text, "%s.%s.%s", session->table->project, session->table->ns, session->table->name);
 	c->table = emu_strdup(mcw_buf_view(&text));
 	mcw_buf_reset(&text);
-	odps_spec_text(&text, session->schema, session->values, '/');
+	odps_spec_text(&text, session->schema, values, '/');
 	c->spec = emu_strdup(mcw_buf_view(&text));
 	mcw_buf_free(&text);
 	c->overwrite = session->overwrite;
@@ -51,23 +51,11 @@ odps_commit_log(odps_session *session, bool partial, uint64_t rows, uint64_t req
 	c->rows = rows;
 }
 
-static odps_partition *
-target_partition(odps_session *s)
-{
-	mcw_view	values[ODPS_MAX_KEYS];
-
-	if (s->table->dropped)
-		return NULL;
-	for (int i = 0; i < s->schema->nkeys; i++)
-		values[i] = mcw_str(s->values[i]);
-	return odps_partition_find(s->table, values);
-}
-
 /* Make the first nblocks blocks visible; false: the target is gone */
 static bool
 apply(odps_session *s, int nblocks, uint64_t request, int64_t now_us)
 {
-	odps_partition *part = target_partition(s);
+	odps_partition *part = odps_session_partition(s);
 	odps_segment **segs;
 	odps_content *content;
 	uint64_t	rows = 0;
@@ -83,7 +71,7 @@ apply(odps_session *s, int nblocks, uint64_t request, int64_t now_us)
 	content = odps_content_append(s->overwrite ? NULL : part->content, segs, nblocks);
 	free(segs);
 	odps_partition_set(s->table, part, content, now_us / ODPS_SECOND);
-	odps_commit_log(s, nblocks < s->nblocks, rows, request, now_us);
+	odps_commit_log(s, s->values, nblocks < s->nblocks, rows, request, now_us);
 	odps_count.commits++;
 	return true;
 }
@@ -155,7 +143,7 @@ odps_commit_session(emu_request *req, emu_response *resp, odps_session *s)
 				   COMMITS_PER_15_SECONDS, s->table->name);
 		return false;
 	}
-	if (!target_partition(s))
+	if (!odps_session_partition(s))
 	{
 		odps_error(req, resp, 404, "NoSuchPartition", "The partition of session %s was dropped", s->id);
 		return false;

@@ -52,10 +52,7 @@ open_table(emu_request *req, emu_response *resp, odps_target *target, mcw_view n
 	s->table = odps_table_ref(table);
 	s->schema = odps_schema_ref(table->schema);
 	s->content = odps_content_ref(part->content);
-	s->values = emu_malloc(sizeof(char *) * (table->schema->nkeys + 1));
-	for (int i = 0; i < table->schema->nkeys; i++)
-		s->values[i] = emu_strdup(values[i]);
-	s->values[table->schema->nkeys] = NULL;
+	odps_session_values(s, values);
 	*session = s;
 	return true;
 }
@@ -216,16 +213,11 @@ choose_codec(const emu_request *req)
 static bool
 is_modified(const odps_session *s)
 {
-	mcw_view	values[ODPS_MAX_KEYS];
 	odps_partition *part;
 
 	if (!s->table)
 		return false;
-	if (s->table->dropped)
-		return true;
-	for (int i = 0; i < s->schema->nkeys; i++)
-		values[i] = mcw_str(s->values[i]);
-	part = odps_partition_find(s->table, values);
+	part = odps_session_partition(s);
 	return !part || part->content->version != s->content->version;
 }
 

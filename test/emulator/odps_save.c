@@ -342,7 +342,7 @@ load_table(source *s, const odps_project *p, const odps_namespace *ns)
 static void
 save_session(FILE *f, const odps_session *x)
 {
-	bool		bound = x->table && !x->table->dropped;
+	bool		bound = x->table && !x->table->dropped && x->kind != ODPS_UPSERT;
 
 	put_int(f, bound);
 	if (!bound)
@@ -354,7 +354,9 @@ save_session(FILE *f, const odps_session *x)
 	put_text(f, x->id);
 	put_int(f, x->created_us);
 	put_int(f, x->status);
-	for (int k = 0; k < x->schema->nkeys; k++)
+	put_int(f, x->slots);
+	put_int(f, x->values != NULL);
+	for (int k = 0; x->values && k < x->schema->nkeys; k++)
 		put_text(f, x->values[k]);
 	put_int(f, x->content != NULL);
 	if (x->content)
@@ -432,10 +434,14 @@ load_session(source *s)
 	x->status = (odps_status) get_count(s, ODPS_CRITICAL);
 	x->table = odps_table_ref(t);
 	x->schema = odps_schema_ref(t->schema);
-	x->values = emu_malloc(sizeof(char *) * (t->schema->nkeys + 1));
-	for (int k = 0; k < t->schema->nkeys; k++)
-		x->values[k] = get_text(s);
-	x->values[t->schema->nkeys] = NULL;
+	x->slots = (int) get_count(s, 1 << 16);
+	if (get_int(s))
+	{
+		x->values = emu_malloc(sizeof(char *) * (t->schema->nkeys + 1));
+		for (int k = 0; k < t->schema->nkeys; k++)
+			x->values[k] = get_text(s);
+		x->values[t->schema->nkeys] = NULL;
+	}
 	if (get_int(s))
 		x->content = load_content(s);
 	x->overwrite = get_int(s) != 0;

@@ -106,7 +106,7 @@ odps_schema_make(const odps_coldef *cols, int ncols, const odps_coldef *keys, in
 	s->types = mcw_arena_new(&s->arena, sizeof(mcw_odps_type *) * (ncols + 1));
 	if (!s->columns || !s->keys || !s->types)
 		emu_oom();
-	if (ncols > MCW_ODPS_MAX_COLUMNS || nkeys > ODPS_MAX_KEYS)
+	if (ncols + nkeys > MCW_ODPS_MAX_COLUMNS || nkeys > ODPS_MAX_KEYS)
 	{
 		mcw_fail(err, MCW_ERR_LIMIT, "too many columns");
 		goto bad;
@@ -149,6 +149,26 @@ odps_schema_ref(odps_schema *schema)
 {
 	schema->refs++;
 	return schema;
+}
+
+odps_schema *
+odps_schema_widen(const odps_schema *s)
+{
+	odps_coldef *cols = emu_malloc(sizeof(*cols) * (s->ncolumns + s->nkeys + 1));
+	mcw_error	err = {0};
+	odps_schema *out;
+
+	for (int i = 0; i < s->ncolumns + s->nkeys; i++)
+	{
+		const odps_column *c = i < s->ncolumns ? &s->columns[i] : &s->keys[i - s->ncolumns];
+
+		cols[i] = (odps_coldef) {mcw_str(c->name), mcw_str(c->type_text), mcw_str(c->comment), c->not_null};
+	}
+	out = odps_schema_make(cols, s->ncolumns + s->nkeys, NULL, 0, &err);
+	if (!out)
+		emu_oom();
+	free(cols);
+	return out;
 }
 
 void

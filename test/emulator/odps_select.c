@@ -120,23 +120,6 @@ widen_row(void *ctx, const mcw_odps_value *values, const odps_segment *seg, uint
 	return w->records.len < SEGMENT_BYTES || flush_segment(w);
 }
 
-static odps_schema *
-wide_schema(const odps_schema *s, mcw_error *err)
-{
-	odps_coldef *cols = emu_malloc(sizeof(*cols) * (s->ncolumns + s->nkeys + 1));
-	odps_schema *out;
-
-	for (int i = 0; i < s->ncolumns + s->nkeys; i++)
-	{
-		const odps_column *c = i < s->ncolumns ? &s->columns[i] : &s->keys[i - s->ncolumns];
-
-		cols[i] = (odps_coldef) {mcw_str(c->name), mcw_str(c->type_text), MCW_LIT(""), false};
-	}
-	out = odps_schema_make(cols, s->ncolumns + s->nkeys, NULL, 0, err);
-	free(cols);
-	return out;
-}
-
 static bool
 select_partitioned(const odps_stmt *stmt, odps_table *table, const mcw_view *values, odps_result *result, mcw_error *err)
 {
@@ -254,9 +237,7 @@ odps_select(const odps_stmt *stmt, odps_table *table, bool odps2, mcw_arena *are
 				rows += table->parts[i]->content->nrecords;
 		return single_value(result, "bigint", (int64_t) rows, err) && write_csv(result, err);
 	}
-	result->schema = wide_schema(table->schema, err);
-	if (!result->schema)
-		return false;
+	result->schema = odps_schema_widen(table->schema);
 	if (table->schema->nkeys > 0)
 		ok = select_partitioned(stmt, table, values, result, err);
 	else

@@ -294,8 +294,13 @@ dispatch_tunnel(emu_request *req, emu_response *resp, odps_target *t)
 
 	if (t->nseg == 5)
 	{
-		odps_error(req, resp, 501, "NotImplemented", "%.*s is not offered by this emulator",
-				   (int) t->seg[4].len, t->seg[4].data);
+		if (mcw_view_eq(t->seg[4], MCW_LIT("streams")))
+			odps_streams(req, resp, t, name);
+		else if (mcw_view_eq(t->seg[4], MCW_LIT("upserts")))
+			odps_upserts(req, resp, t, name);
+		else
+			odps_error(req, resp, 501, "NotImplemented", "%.*s is not offered by this emulator",
+					   (int) t->seg[4].len, t->seg[4].data);
 		return true;
 	}
 	if (odps_has(req, "downloads") && method_is(req, "POST"))

@@ -98,6 +98,29 @@ odps_session_forget(odps_session *session)
 	free(session);
 }
 
+void
+odps_session_values(odps_session *session, const mcw_view *values)
+{
+	int			n = session->schema->nkeys;
+
+	session->values = emu_malloc(sizeof(char *) * (n + 1));
+	for (int i = 0; i < n; i++)
+		session->values[i] = emu_strdup(values[i]);
+	session->values[n] = NULL;
+}
+
+odps_partition *
+odps_session_partition(const odps_session *session)
+{
+	mcw_view	values[ODPS_MAX_KEYS];
+
+	if (session->table->dropped)
+		return NULL;
+	for (int i = 0; i < session->schema->nkeys; i++)
+		values[i] = mcw_str(session->values[i]);
+	return odps_partition_find(session->table, values);
+}
+
 const char *
 odps_status_name(odps_status status)
 {

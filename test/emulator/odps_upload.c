@@ -71,10 +71,7 @@ odps_upload_create(emu_request *req, emu_response *resp, odps_target *target, mc
 	s->table = odps_table_ref(table);
 	s->schema = odps_schema_ref(table->schema);
 	s->overwrite = overwrite;
-	s->values = emu_malloc(sizeof(char *) * (table->schema->nkeys + 1));
-	for (int i = 0; i < table->schema->nkeys; i++)
-		s->values[i] = emu_strdup(values[i]);
-	s->values[table->schema->nkeys] = NULL;
+	odps_session_values(s, values);
 	odps_count.uploads++;
 	reply(resp, s, true);
 }
@@ -182,8 +179,8 @@ keep_block(odps_session *s, int id, uint32_t version, odps_segment *seg, int64_t
 	b->segment = seg;
 }
 
-static const char *
-stream_code(mcw_status status)
+const char *
+odps_stream_code(mcw_status status)
 {
 	switch (status)
 	{
@@ -243,7 +240,7 @@ odps_upload_block(emu_request *req, emu_response *resp, odps_target *target, mcw
 	if (!seg)
 	{
 		free(data);
-		odps_error(req, resp, 400, stream_code(err.status), "block %d: %s", id, err.message);
+		odps_error(req, resp, 400, odps_stream_code(err.status), "block %d: %s", id, err.message);
 		return;
 	}
 	odps_count.blocks++;
