@@ -186,7 +186,8 @@ explain_modify(ModifyTableState *mtstate, ResultRelInfo *rinfo, List *fdw_privat
 {
 	McModify   *modify = rinfo->ri_FdwState;
 	const McSinkStats *stats;
-	const mcn_stats *net;
+	int64		requests;
+	int64		retries;
 
 	explain_options(rinfo->ri_RelationDesc, es);
 	if (!es->analyze || !modify || !modify->sink)
@@ -195,7 +196,7 @@ explain_modify(ModifyTableState *mtstate, ResultRelInfo *rinfo, List *fdw_privat
 	/* EXPLAIN prints before EndForeignModify: without this the last blocks would be missing */
 	mcSinkFlush(modify->sink);
 	stats = mcSinkGetStats(modify->sink);
-	net = mcn_channel_stats(mcSinkTarget(modify->sink)->odps->service.tunnel);
+	mcSinkRequests(modify->sink, &requests, &retries);
 	ExplainPropertyInteger("Rows Written", NULL, stats->rows, es);
 	ExplainPropertyInteger("Rows Rejected", NULL, mcSinkRejected(modify->sink), es);
 	ExplainPropertyInteger("Partitions", NULL, stats->partitions, es);
@@ -204,8 +205,8 @@ explain_modify(ModifyTableState *mtstate, ResultRelInfo *rinfo, List *fdw_privat
 	ExplainPropertyInteger("Bytes Sent", NULL, stats->sent_bytes, es);
 	if (es->verbose)
 		ExplainPropertyInteger("Blocks Compressed", NULL, stats->compressed, es);
-	ExplainPropertyInteger("Requests", NULL, net->requests, es);
-	ExplainPropertyInteger("Retries", NULL, net->retries, es);
+	ExplainPropertyInteger("Requests", NULL, requests, es);
+	ExplainPropertyInteger("Retries", NULL, retries, es);
 	if (es->timing)
 		ExplainPropertyFloat("Wait Time", "ms", stats->wait_us / 1000.0, 3, es);
 }

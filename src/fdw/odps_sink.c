@@ -187,6 +187,7 @@ mcSinkCreate(EState *estate, Relation rel, Oid userid)
 	sink->block_size = Min(sink->block_size, sink->budget / 2);
 	sink->max_open = mcServerOptionInt(server, "max_open_partitions", DEFAULT_OPEN_PARTITIONS);
 	sink->mark_us = mcn_now_us();
+	sink->before = *mcn_channel_stats(target->odps->service.tunnel);
 	choose_coding(sink);
 	mcRejectsInit(&sink->rejects, server);
 	{
@@ -319,24 +320,28 @@ lookup_partition(McSink *sink, const char *spec, int len)
 	return &chain->part;
 }
 
+/*
+ * A value, or the row it is in, cannot be written.  False: drop the row; true: the
+ * value becomes NULL.
+ */
 static bool
-bad_partition(McSink *sink, const char *reason, int sqlstate, int key)
+refuse(McSink *sink, const char *column, int sqlstate, const char *reason, mcw_view value, bool not_null,
+	   const char *hint)
 {
 	McPlace		place = sink->place;
-	int			a = sink->keys[key].attno;
-	mcw_view	none = {NULL, 0};
 
-	place.column = a >= 0 ? NameStr(TupleDescAttr(sink->desc, a)->attname) : NULL;
+	place.column = column;
+	place.position = psprintf("row " INT64_FORMAT, sink->seen);
+	if (sink->current && sink->current->spec[0])
+		place.part = psprintf("partition %s", sink->current->spec);
 	if (sink->rejects.on_error == MC_ON_ERROR_STOP)
 		ereport(ERROR,
 				(errcode(sqlstate),
 				 errmsg("%s", reason),
-				 sqlstate == ERRCODE_NOT_NULL_VIOLATION ?
-				 errhint("Filter such rows, or name a partition for them in option \"null_partition\".") :
-				 errhint("Correct the value in the SELECT, or set on_error to reject such rows."),
+				 value.data ? errdetail("The value is \"%.*s\".", (int) Min(value.len, 1024), value.data) : 0,
+				 errhint("%s", hint),
 				 mcPlaceContext(&place)));
-	(void) mcBadValue(&sink->rejects, &place, sqlstate, reason, none, true);
-	return false;
+	return mcBadValue(&sink->rejects, &place, sqlstate, reason, value, not_null) == MC_VALUE_NULL;
 }
 
 /* Sets sink->current; false if the row was rejected */
@@ -357,7 +362,11 @@ find_partition(McSink *sink, TupleTableSlot *slot)
 		if (reason)
 		{
 			sink->current = NULL;
-			return bad_partition(sink, reason, sqlstate, k);
+			return refuse(sink, a >= 0 ? NameStr(TupleDescAttr(sink->desc, a)->attname) : NULL, sqlstate,
+						  reason, (mcw_view) {NULL, 0}, true,
+						  sqlstate == ERRCODE_NOT_NULL_VIOLATION ?
+						  "Filter such rows, or name a partition for them in option \"null_partition\"." :
+						  "Correct the value in the SELECT, or set on_error to reject such rows.");
 		}
 	}
 	remember_keys(sink, slot);
@@ -381,18 +390,9 @@ shown(McSink *sink, McSinkColumn *c, Datum value)
 static bool
 null_refused(McSink *sink, McSinkColumn *c)
 {
-	McPlace		place = sink->place;
-	const char *reason = psprintf("null value in column \"%s\" violates not-null constraint", c->name);
-
-	place.column = c->name;
-	if (sink->rejects.on_error == MC_ON_ERROR_STOP)
-		ereport(ERROR,
-				(errcode(ERRCODE_NOT_NULL_VIOLATION),
-				 errmsg("%s", reason),
-				 errhint("Filter such rows, or set on_error to reject them."),
-				 mcPlaceContext(&place)));
-	(void) mcBadValue(&sink->rejects, &place, ERRCODE_NOT_NULL_VIOLATION, reason, (mcw_view) {NULL, 0}, true);
-	return false;
+	return refuse(sink, c->name, ERRCODE_NOT_NULL_VIOLATION,
+				  psprintf("null value in column \"%s\" violates not-null constraint", c->name),
+				  (mcw_view) {NULL, 0}, true, "Filter such rows, or set on_error to reject them.");
 }
 
 /* One column; false if the row is to be dropped */
@@ -403,7 +403,6 @@ put_column(McSink *sink, McSinkColumn *c, mcw_odps_writer *w, TupleTableSlot *sl
 	mcw_odps_writer saved;
 	size_t		start;
 	const char *reason;
-	McPlace		place;
 
 	if (slot->tts_isnull[c->attno])
 		return !c->not_null || null_refused(sink, c);
@@ -426,12 +425,8 @@ put_column(McSink *sink, McSinkColumn *c, mcw_odps_writer *w, TupleTableSlot *sl
 
 	w->out->len = start;
 	*w = saved;
-	place = sink->place;
-	place.column = c->name;
-	if (sink->current->spec[0])
-		place.part = psprintf("partition %s", sink->current->spec);
-	return mcBadValue(&sink->rejects, &place, sink->out.sqlstate, reason, shown(sink, c, value),
-					  c->not_null) == MC_VALUE_NULL;
+	return refuse(sink, c->name, sink->out.sqlstate, reason, shown(sink, c, value), c->not_null,
+				  "Correct the value in the SELECT, or set on_error to 'reject' or 'set_null'.");
 }
 
 bool
@@ -442,6 +437,7 @@ mcSinkRow(McSink *sink, TupleTableSlot *slot)
 	size_t		before;
 	bool		keep;
 
+	sink->seen++;
 	slot_getallattrs(slot);
 	keep = find_partition(sink, slot);
 	if (keep)
@@ -505,16 +501,13 @@ mcSinkGetStats(const McSink *sink)
 	return &sink->stats;
 }
 
-const McTarget *
-mcSinkTarget(const McSink *sink)
+void
+mcSinkRequests(const McSink *sink, int64 *requests, int64 *retries)
 {
-	return sink->target;
-}
+	const mcn_stats *now = mcn_channel_stats(sink->target->odps->service.tunnel);
 
-bool
-mcSinkOverwrites(const McSink *sink)
-{
-	return sink->overwrite;
+	*requests = now->requests - sink->before.requests;
+	*retries = now->retries - sink->before.retries;
 }
 
 int64

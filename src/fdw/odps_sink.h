@@ -56,6 +56,8 @@ struct McSink
 	McPlace		place;
 	char	   *relname;
 	bool		overwrite;
+	int64		seen;			/* rows handed to us, for messages */
+	mcn_stats	before;			/* of the transaction's tunnel channel */
 	McRejects	rejects;
 	McOutContext out;
 	McSinkColumn *columns;

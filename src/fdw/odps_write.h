@@ -197,8 +197,8 @@ extern bool mcSinkRow(McSink *sink, TupleTableSlot *slot);
 extern void mcSinkFlush(McSink *sink);
 extern void mcSinkEnd(McSink *sink);
 extern const McSinkStats *mcSinkGetStats(const McSink *sink);
-extern const McTarget *mcSinkTarget(const McSink *sink);
-extern bool mcSinkOverwrites(const McSink *sink);
+/* of this sink only */
+extern void mcSinkRequests(const McSink *sink, int64 *requests, int64 *retries);
 extern int64 mcSinkRejected(const McSink *sink);
 /* end of transaction: no sink may touch an upload any more */
 extern void mcSinkAbandonAll(void);
