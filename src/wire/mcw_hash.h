@@ -75,8 +75,17 @@ mcw_crc32c_short(uint32_t crc, const char *data, size_t len)
 #if defined(__x86_64__)
 		if (mcw_likely(__builtin_cpu_supports("sse4.2")))
 		{
+			uint16_t	pair;
+
 			crc = ~crc;
-			for (; len > 0; data++, len--)
+			if (len >= 2)
+			{
+				memcpy(&pair, data, 2);
+				__asm__("crc32w %1, %0" : "+r"(crc) : "rm"(pair));
+				data += 2;
+				len -= 2;
+			}
+			if (len > 0)
 				__asm__("crc32b %1, %0" : "+r"(crc) : "rm"(*data));
 			return ~crc;
 		}

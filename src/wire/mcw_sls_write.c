@@ -38,8 +38,7 @@ put_span(char *pos, int tag, mcw_view v)
 {
 	*pos++ = (char) tag;
 	pos = mcw_put_varint(pos, v.len);
-	if (v.len > 0)
-		memcpy(pos, v.data, v.len);
+	mcw_copy_short(pos, v.data, v.len);
 	return pos + v.len;
 }
 

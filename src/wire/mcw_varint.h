@@ -140,4 +140,35 @@ mcw_bytes_eq(const char *a, const char *b, size_t len)
 	return true;
 }
 
+/*
+ * memcpy() without the call for up to 32 bytes, which most keys and values are.
+ * Source and destination must not overlap.
+ */
+static inline void
+mcw_copy_short(char *restrict to, const char *restrict from, size_t len)
+{
+	if (mcw_unlikely(len > 32))
+		memcpy(to, from, len);
+	else if (len >= 16)
+	{
+		memcpy(to, from, 16);
+		memcpy(to + len - 16, from + len - 16, 16);
+	}
+	else if (len >= 8)
+	{
+		memcpy(to, from, 8);
+		memcpy(to + len - 8, from + len - 8, 8);
+	}
+	else if (len >= 4)
+	{
+		memcpy(to, from, 4);
+		memcpy(to + len - 4, from + len - 4, 4);
+	}
+	else
+	{
+		for (size_t i = 0; i < len; i++)
+			to[i] = from[i];
+	}
+}
+
 #endif							/* MCW_VARINT_H */

@@ -51,16 +51,22 @@ sls_write_group(mcw_buf *out, unsigned seed)
 	mcw_sls_writer writer;
 	mcw_pair	tag = {MCW_LIT("__receive_time__"), MCW_LIT("1700000000")};
 	char		text[CONTENTS][24];
+	mcw_view	key[CONTENTS];
+	mcw_view	value[CONTENTS];
 	mcw_view	none = {NULL, 0};
 
 	for (int c = 0; c < CONTENTS; c++)
+	{
 		(void) snprintf(text[c], sizeof(text[c]), "value-%u-of-%d-%u", seed % 97, c, seed * 7919 % 100000);
+		key[c] = mcw_str(keys[c]);
+		value[c] = mcw_str(text[c]);
+	}
 	mcw_sls_writer_init(&writer, out);
 	for (int l = 0; l < LOGS_PER_GROUP; l++)
 	{
 		(void) mcw_sls_begin_log(&writer, 1700000000 + (unsigned) l, false, 0);
 		for (int c = 0; c < CONTENTS; c++)
-			(void) mcw_sls_content(&writer, mcw_str(keys[c]), mcw_str(text[c]));
+			(void) mcw_sls_content(&writer, key[c], value[c]);
 		if (mcw_sls_end_log(&writer) != MCW_OK)
 			abort();
 	}
