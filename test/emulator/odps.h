@@ -359,6 +359,12 @@ extern odps_content *odps_content_head(const odps_content *content, uint64_t cou
 typedef bool (*odps_row_fn) (void *ctx, const mcw_odps_value *values, const odps_segment *seg, uint32_t record);	/* false stops */
 extern mcw_status odps_content_walk(const odps_schema *schema, const odps_content *content, odps_row_fn fn, void *ctx, mcw_error *err);
 
+/* ---- odps_arrow.c ---- */
+extern bool odps_arrow_supported(const odps_schema *schema, const int *columns, int n);
+extern mcw_status odps_arrow_build(const odps_schema *schema, const odps_content *content, uint64_t start, uint64_t count,
+								   const int *columns, int n, bool split, mcw_buf *out, mcw_error *err);
+extern char *odps_arrow_records(const odps_schema *schema, const char *data, size_t len, size_t *out_len, mcw_error *err);
+
 /* ---- odps_upload.c ---- */
 extern void odps_upload_create(emu_request *req, emu_response *resp, odps_target *target, mcw_view name);
 extern void odps_upload_block(emu_request *req, emu_response *resp, odps_target *target, mcw_view name);

@@ -222,14 +222,17 @@ is_modified(const odps_session *s)
 }
 
 static emu_blob *
-build_body(odps_session *s, uint64_t start, uint64_t count, const int *columns, int n, mcw_codec codec, mcw_error *err)
+build_body(odps_session *s, uint64_t start, uint64_t count, const int *columns, int n, bool arrow, mcw_codec codec, mcw_error *err)
 {
 	mcw_buf		plain;
 	mcw_buf		coded;
 	mcw_status	st;
 
 	mcw_buf_init(&plain, &mcw_malloc, (size_t) 16 << 30);
-	st = odps_stream_build(s->schema, s->content, start, count, n >= 0 ? columns : NULL, n, &plain, err);
+	if (arrow)
+		st = odps_arrow_build(s->schema, s->content, start, count, columns, n, s->instance != NULL, &plain, err);
+	else
+		st = odps_stream_build(s->schema, s->content, start, count, n >= 0 ? columns : NULL, n, &plain, err);
 	odps_count.bytes_out += plain.len;
 	if (st == MCW_OK && codec != MCW_CODEC_NONE)
 	{
@@ -248,13 +251,13 @@ build_body(odps_session *s, uint64_t start, uint64_t count, const int *columns, 
 
 /* Version, range, coding and columns name a body completely */
 static char *
-cache_key(const odps_session *s, uint64_t start, uint64_t count, mcw_codec codec, const int *columns, int n)
+cache_key(const odps_session *s, uint64_t start, uint64_t count, bool arrow, mcw_codec codec, const int *columns, int n)
 {
 	mcw_buf		key;
 
 	mcw_buf_init(&key, &mcw_malloc, 1 << 20);
-	(void) mcw_buf_printf(&key, "%llu:%llu:%llu:%d", (unsigned long long) s->content->version,
-						  (unsigned long long) start, (unsigned long long) count, (int) codec);
+	(void) mcw_buf_printf(&key, "%llu:%llu:%llu:%d%c", (unsigned long long) s->content->version,
+						  (unsigned long long) start, (unsigned long long) count, (int) codec, !arrow ? 'r' : s->instance ? 'i' : 'a');
 	for (int i = 0; i < n; i++)
 		(void) mcw_buf_printf(&key, ":%d", columns[i]);
 	if (!mcw_buf_cstr(&key))
@@ -262,10 +265,35 @@ cache_key(const odps_session *s, uint64_t start, uint64_t count, mcw_codec codec
 	return key.data;
 }
 
+static int
+compare_int(const void *a, const void *b)
+{
+	return *(const int *) a - *(const int *) b;
+}
+
+/* Arrow bodies have their columns in table order, whatever the order asked for */
+static bool
+arrow_columns(emu_request *req, emu_response *resp, const odps_schema *schema, int **columns, int *n)
+{
+	if (*n < 0)
+	{
+		*n = schema->ncolumns;
+		*columns = mcw_arena_new(req->arena, sizeof(int) * (*n + 1));
+		for (int i = 0; i < *n; i++)
+			(*columns)[i] = i;
+	}
+	qsort(*columns, *n, sizeof(int), compare_int);
+	if (odps_arrow_supported(schema, *columns, *n))
+		return true;
+	odps_error(req, resp, 501, "NotImplemented", "the emulator has no Arrow form of nested types and INTERVAL_DAY_TIME");
+	return false;
+}
+
 static void
 send_rows(emu_request *req, emu_response *resp, odps_session *s, uint64_t start, uint64_t count)
 {
 	mcw_codec	codec = choose_codec(req);
+	bool		arrow = odps_has(req, "arrow");
 	mcw_error	err = {0};
 	int		   *columns;
 	int			n;
@@ -274,11 +302,13 @@ send_rows(emu_request *req, emu_response *resp, odps_session *s, uint64_t start,
 
 	if (!parse_columns(req, resp, s->schema, &columns, &n))
 		return;
-	key = cache_key(s, start, count, codec, columns, n);
+	if (arrow && !arrow_columns(req, resp, s->schema, &columns, &n))
+		return;
+	key = cache_key(s, start, count, arrow, codec, columns, n);
 	blob = odps_cache_get(key);
 	if (!blob)
 	{
-		blob = build_body(s, start, count, columns, n, codec, &err);
+		blob = build_body(s, start, count, columns, n, arrow, codec, &err);
 		if (blob)
 			odps_cache_put(key, blob);
 	}
@@ -294,7 +324,8 @@ send_rows(emu_request *req, emu_response *resp, odps_session *s, uint64_t start,
 	resp->blob_len = blob->len;
 	emu_header_add(resp, "Content-Type", "application/octet-stream");
 	if (codec != MCW_CODEC_NONE)
-		emu_header_add(resp, "Content-Encoding", "%s", mcw_codec_http_name(codec));
+		emu_header_add(resp, "Content-Encoding", "%s", arrow && codec == MCW_CODEC_LZ4_FRAME ?
+					   "x-odps-lz4-frame" : mcw_codec_http_name(codec));
 }
 
 void
@@ -324,11 +355,6 @@ odps_download_data(emu_request *req, emu_response *resp, odps_target *target, mc
 	if (odps_set.modified_check && !odps_param_true(req, "disable_modified_check") && is_modified(s))
 	{
 		odps_error(req, resp, 409, "TableModified", "The specified table has been modified since the download initiated");
-		return;
-	}
-	if (odps_has(req, "arrow"))
-	{
-		odps_error(req, resp, 501, "NotImplemented", "Arrow bodies are not offered by this emulator");
 		return;
 	}
 	send_rows(req, resp, s, start, count);

@@ -212,6 +212,20 @@ block_number(emu_request *req, emu_response *resp, const odps_session *s)
 	return (int) id;
 }
 
+/* Takes over data; NULL after answering */
+static char *
+from_arrow(emu_request *req, emu_response *resp, const odps_session *s, char *data, size_t *len)
+{
+	mcw_error	err = {0};
+	char	   *records = odps_arrow_records(s->schema, data, *len, len, &err);
+
+	free(data);
+	if (!records)
+		odps_error(req, resp, err.status == MCW_ERR_UNSUPPORTED ? 501 : 400,
+				   err.status == MCW_ERR_UNSUPPORTED ? "NotImplemented" : odps_stream_code(err.status), "%s", err.message);
+	return records;
+}
+
 void
 odps_upload_block(emu_request *req, emu_response *resp, odps_target *target, mcw_view name)
 {
@@ -228,12 +242,9 @@ odps_upload_block(emu_request *req, emu_response *resp, odps_target *target, mcw
 	id = block_number(req, resp, s);
 	if (id < 0)
 		return;
-	if (odps_has(req, "arrow"))
-	{
-		odps_error(req, resp, 501, "NotImplemented", "Arrow bodies are not offered by this emulator");
-		return;
-	}
 	data = odps_upload_body(req, resp, &len);
+	if (data && odps_has(req, "arrow"))
+		data = from_arrow(req, resp, s, data, &len);
 	if (!data)
 		return;
 	seg = odps_segment_verify(s->schema, data, len, &err);
