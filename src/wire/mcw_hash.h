@@ -20,80 +20,77 @@ extern mcw_status mcw_hmac_sha256(mcw_view key, mcw_view data, unsigned char out
 extern uint32_t mcw_crc32c(uint32_t crc, const void *data, size_t len);
 
 /*
- * The same for one little-endian integer and for a short value, without a call:
- * record streams feed the checksum a few bytes at a time.
+ * The same in small pieces and without a call, for record streams, which feed the
+ * checksum a few bytes at a time.  'state' is the complement of the running value:
+ * begin with MCW_CRC32C_START and complement the last one.  (Complementing at each
+ * piece would lengthen the chain of dependent instructions by two thirds.)
  */
+#define MCW_CRC32C_START UINT32_MAX
+
+/* One little-endian integer */
 static inline uint32_t
-mcw_crc32c_u32(uint32_t crc, uint32_t v)
+mcw_crc32c_feed_u32(uint32_t state, uint32_t v)
 {
 #if defined(__x86_64__)
 	if (mcw_likely(__builtin_cpu_supports("sse4.2")))
 	{
-		crc = ~crc;
-		__asm__("crc32l %1, %0" : "+r"(crc) : "rm"(v));
-		return ~crc;
+		__asm__("crc32l %1, %0" : "+r"(state) : "rm"(v));
+		return state;
 	}
 #endif
-	return mcw_crc32c(crc, &v, 4);
+	return ~mcw_crc32c(~state, &v, 4);
 }
 
 static inline uint32_t
-mcw_crc32c_u64(uint32_t crc, uint64_t v)
+mcw_crc32c_feed_u64(uint32_t state, uint64_t v)
 {
 #if defined(__x86_64__)
 	if (mcw_likely(__builtin_cpu_supports("sse4.2")))
 	{
-		uint64_t	wide = (uint32_t) ~crc;
+		uint64_t	wide = state;
 
 		__asm__("crc32q %1, %0" : "+r"(wide) : "rm"(v));
-		return ~(uint32_t) wide;
+		return (uint32_t) wide;
 	}
 #endif
-	return mcw_crc32c(crc, &v, 8);
+	return ~mcw_crc32c(~state, &v, 8);
 }
 
 static inline uint32_t
-mcw_crc32c_short(uint32_t crc, const char *data, size_t len)
+mcw_crc32c_feed(uint32_t state, const char *data, size_t len)
 {
-	if (len < 64)
+#if defined(__x86_64__)
+	if (mcw_likely(len < 64 && __builtin_cpu_supports("sse4.2")))
 	{
+		uint64_t	wide = state;
 		uint64_t	word;
 		uint32_t	half;
+		uint16_t	pair;
 
 		for (; len >= 8; data += 8, len -= 8)
 		{
 			memcpy(&word, data, 8);
-			crc = mcw_crc32c_u64(crc, word);
+			__asm__("crc32q %1, %0" : "+r"(wide) : "rm"(word));
 		}
-		if (len >= 4)
+		state = (uint32_t) wide;
+		if (len & 4)
 		{
 			memcpy(&half, data, 4);
-			crc = mcw_crc32c_u32(crc, half);
+			__asm__("crc32l %1, %0" : "+r"(state) : "rm"(half));
 			data += 4;
-			len -= 4;
 		}
-#if defined(__x86_64__)
-		if (mcw_likely(__builtin_cpu_supports("sse4.2")))
+		if (len & 2)
 		{
-			uint16_t	pair;
-
-			crc = ~crc;
-			if (len >= 2)
-			{
-				memcpy(&pair, data, 2);
-				__asm__("crc32w %1, %0" : "+r"(crc) : "rm"(pair));
-				data += 2;
-				len -= 2;
-			}
-			if (len > 0)
-				__asm__("crc32b %1, %0" : "+r"(crc) : "rm"(*data));
-			return ~crc;
+			memcpy(&pair, data, 2);
+			__asm__("crc32w %1, %0" : "+r"(state) : "rm"(pair));
+			data += 2;
 		}
-#endif
+		if (len & 1)
+			__asm__("crc32b %1, %0" : "+r"(state) : "rm"(*data));
+		return state;
 	}
-	return len > 0 ? mcw_crc32c(crc, data, len) : crc;
+#endif
+	return ~mcw_crc32c(~state, data, len);
 }
-/* The same without the processor's instruction: for tests and other processors */
-extern uint32_t mcw_crc32c_portable(uint32_t crc, const void *data, size_t len);
 
 #endif							/* MCW_HASH_H */

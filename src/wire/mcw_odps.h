@@ -112,7 +112,7 @@ typedef struct mcw_odps_writer
 {
 	mcw_buf    *out;
 	size_t		record_start;
-	uint32_t	crc;			/* of the open record */
+	uint32_t	crc;			/* of the open record, as mcw_crc32c_feed's state */
 	uint32_t	crc_of_crcs;
 	uint64_t	nrecords;
 	int			last_column;	/* of the open record */
@@ -153,7 +153,7 @@ mcw_odps_open_column(mcw_odps_writer *writer, int column, int wiretype, size_t n
 	if (mcw_unlikely(!mcw_odps_room(writer, n + 2)))
 		return NULL;
 	writer->last_column = column;
-	writer->crc = mcw_crc32c_u32(writer->crc, (uint32_t) column);
+	writer->crc = mcw_crc32c_feed_u32(writer->crc, (uint32_t) column);
 	return mcw_put_varint(writer->out->data + writer->out->len,
 						  (uint32_t) column << 3 | (uint32_t) wiretype);
 }
@@ -170,7 +170,7 @@ mcw_odps_put_int(mcw_odps_writer *writer, int column, int64_t value)
 	if (mcw_unlikely(pos == NULL))
 		return;
 	pos = mcw_put_varint(pos, mcw_zigzag(value));
-	writer->crc = mcw_crc32c_u64(writer->crc, (uint64_t) value);
+	writer->crc = mcw_crc32c_feed_u64(writer->crc, (uint64_t) value);
 	writer->out->len = (size_t) (pos - writer->out->data);
 }
 
@@ -192,7 +192,7 @@ mcw_odps_put_bytes(mcw_odps_writer *writer, int column, const char *data, size_t
 	if (len > 0)
 		memcpy(pos, data, len);
 	/* from the source: a load across the copy's overlapping stores would stall */
-	writer->crc = mcw_crc32c_short(writer->crc, data, len);
+	writer->crc = mcw_crc32c_feed(writer->crc, data, len);
 	writer->out->len = (size_t) (pos + len - writer->out->data);
 }
 

@@ -84,7 +84,7 @@ read_int(const char *pos, const char *end, mcw_odps_kind kind, mcw_odps_value *v
 	value->i64 = mcw_unzigzag(raw);
 	if (mcw_unlikely(!int_fits(kind, value->i64)))
 		return NULL;
-	*crc = mcw_crc32c_u64(*crc, (uint64_t) value->i64);
+	*crc = mcw_crc32c_feed_u64(*crc, (uint64_t) value->i64);
 	return pos;
 }
 
@@ -97,7 +97,7 @@ read_bytes(const char *pos, const char *end, mcw_odps_value *value, uint32_t *cr
 	if (mcw_unlikely(pos == NULL || bytes.len > MCW_ODPS_MAX_FIELD))
 		return NULL;
 	value->bytes = bytes;
-	*crc = mcw_crc32c_short(*crc, bytes.data, bytes.len);
+	*crc = mcw_crc32c_feed(*crc, bytes.data, bytes.len);
 	return pos;
 }
 
@@ -107,7 +107,7 @@ read_bool(const char *pos, const char *end, mcw_odps_value *value, uint32_t *crc
 	if (pos >= end || (unsigned char) *pos > 1)
 		return NULL;
 	value->i64 = *pos;
-	*crc = mcw_crc32c_short(*crc, pos, 1);
+	*crc = mcw_crc32c_feed(*crc, pos, 1);
 	return pos + 1;
 }
 
@@ -131,8 +131,8 @@ read_timestamp(const char *pos, const char *end, mcw_odps_kind kind, mcw_odps_va
 		return NULL;
 	value->i64 = mcw_unzigzag(sec);
 	value->nanos = (int32_t) nanos;
-	*crc = mcw_crc32c_u64(*crc, (uint64_t) value->i64);
-	*crc = mcw_crc32c_u32(*crc, (uint32_t) value->nanos);
+	*crc = mcw_crc32c_feed_u64(*crc, (uint64_t) value->i64);
+	*crc = mcw_crc32c_feed_u32(*crc, (uint32_t) value->nanos);
 	return pos;
 }
 
@@ -142,7 +142,7 @@ read_fixed(const char *pos, const char *end, void *value, size_t size, uint32_t 
 	if ((size_t) (end - pos) < size)
 		return NULL;
 	memcpy(value, pos, size);
-	*crc = mcw_crc32c_short(*crc, pos, size);
+	*crc = mcw_crc32c_feed(*crc, pos, size);
 	return pos + size;
 }
 
@@ -304,7 +304,7 @@ skip_metrics(const char *pos, const char *end, bool *crc_ok)
 		return NULL;
 	pos = read_crc(pos, end, &expected);
 	if (pos)
-		*crc_ok = expected == mcw_crc32c(mcw_crc32c_u32(0, 1), text.data, text.len);
+		*crc_ok = expected == ~mcw_crc32c_feed(mcw_crc32c_feed_u32(MCW_CRC32C_START, 1), text.data, text.len);
 	return pos;
 }
 
@@ -364,7 +364,7 @@ read_mark(mcw_odps_reader *reader, const char *field, const char *pos, uint32_t 
 			return malformed(reader, err, field, "checksum of a record");
 		if (mcw_unlikely(crc != expected))
 			return mismatch(reader, err, field, "wrong checksum of a record");
-		reader->crc_of_crcs = mcw_crc32c_u32(reader->crc_of_crcs, crc);
+		reader->crc_of_crcs = mcw_crc32c(reader->crc_of_crcs, &crc, 4);
 		reader->nrecords++;
 		reader->pos = pos;
 		return MCW_OK;
@@ -383,7 +383,7 @@ mcw_odps_next(mcw_odps_reader *reader, mcw_odps_value *values, mcw_error *err)
 {
 	const char *pos = reader->pos;
 	const char *end = reader->end;
-	uint32_t	crc = 0;
+	uint32_t	crc = MCW_CRC32C_START;
 	int			nvalues = 0;
 
 	if (mcw_unlikely(reader->done))
@@ -404,13 +404,13 @@ mcw_odps_next(mcw_odps_reader *reader, mcw_odps_value *values, mcw_error *err)
 			return malformed(reader, err, field, field == end ? "it ends without a footer" : "tag");
 		column = (tag >> 3) - 1;
 		if (column >= (uint32_t) reader->ntypes)
-			return read_mark(reader, field, pos, tag, nvalues, crc, err);
+			return read_mark(reader, field, pos, tag, nvalues, ~crc, err);
 		type = reader->types[column];
 		value = &values[column];
 		if (mcw_unlikely(!value->is_null))
 			return malformed(reader, err, field, "a column occurs twice in a record");
 
-		crc = mcw_crc32c_u32(crc, column + 1);
+		crc = mcw_crc32c_feed_u32(crc, column + 1);
 		if (type->kind == MCW_ODPS_STRING && (tag & 7) == MCW_ODPS_WIRE_BYTES)
 			pos = read_bytes(pos, end, value, &crc);
 		else if (type->kind == MCW_ODPS_BIGINT && (tag & 7) == MCW_ODPS_WIRE_VARINT)

@@ -27,13 +27,14 @@ mcw_odps_writer_init(mcw_odps_writer *writer, mcw_buf *out)
 	memset(writer, 0, sizeof(*writer));
 	writer->out = out;
 	writer->record_start = out->len;
+	writer->crc = MCW_CRC32C_START;
 }
 
 void
 mcw_odps_begin_record(mcw_odps_writer *writer)
 {
 	writer->record_start = writer->out->len;
-	writer->crc = 0;
+	writer->crc = MCW_CRC32C_START;
 	writer->last_column = 0;
 	writer->status = MCW_OK;
 }
@@ -46,7 +47,7 @@ mcw_odps_put_bool(mcw_odps_writer *writer, int column, bool value)
 	if (pos == NULL)
 		return;
 	*pos = value;
-	writer->crc = mcw_crc32c_short(writer->crc, pos, 1);
+	writer->crc = mcw_crc32c_feed(writer->crc, pos, 1);
 	close_column(writer, pos + 1);
 }
 
@@ -58,7 +59,7 @@ mcw_odps_put_float(mcw_odps_writer *writer, int column, float value)
 	if (pos == NULL)
 		return;
 	memcpy(pos, &value, 4);
-	writer->crc = mcw_crc32c_short(writer->crc, pos, 4);
+	writer->crc = mcw_crc32c_feed(writer->crc, pos, 4);
 	close_column(writer, pos + 4);
 }
 
@@ -70,7 +71,7 @@ mcw_odps_put_double(mcw_odps_writer *writer, int column, double value)
 	if (pos == NULL)
 		return;
 	memcpy(pos, &value, 8);
-	writer->crc = mcw_crc32c_short(writer->crc, pos, 8);
+	writer->crc = mcw_crc32c_feed(writer->crc, pos, 8);
 	close_column(writer, pos + 8);
 }
 
@@ -118,7 +119,7 @@ mcw_odps_elem_int(mcw_odps_writer *writer, int64_t value)
 
 	if (pos == NULL)
 		return;
-	writer->crc = mcw_crc32c_u64(writer->crc, (uint64_t) value);
+	writer->crc = mcw_crc32c_feed_u64(writer->crc, (uint64_t) value);
 	close_column(writer, mcw_put_varint(pos, mcw_zigzag(value)));
 }
 
@@ -130,7 +131,7 @@ mcw_odps_elem_bool(mcw_odps_writer *writer, bool value)
 	if (pos == NULL)
 		return;
 	*pos = value;
-	writer->crc = mcw_crc32c_short(writer->crc, pos, 1);
+	writer->crc = mcw_crc32c_feed(writer->crc, pos, 1);
 	close_column(writer, pos + 1);
 }
 
@@ -142,7 +143,7 @@ mcw_odps_elem_float(mcw_odps_writer *writer, float value)
 	if (pos == NULL)
 		return;
 	memcpy(pos, &value, 4);
-	writer->crc = mcw_crc32c_short(writer->crc, pos, 4);
+	writer->crc = mcw_crc32c_feed(writer->crc, pos, 4);
 	close_column(writer, pos + 4);
 }
 
@@ -154,7 +155,7 @@ mcw_odps_elem_double(mcw_odps_writer *writer, double value)
 	if (pos == NULL)
 		return;
 	memcpy(pos, &value, 8);
-	writer->crc = mcw_crc32c_short(writer->crc, pos, 8);
+	writer->crc = mcw_crc32c_feed(writer->crc, pos, 8);
 	close_column(writer, pos + 8);
 }
 
@@ -174,7 +175,7 @@ mcw_odps_elem_bytes(mcw_odps_writer *writer, const char *data, size_t len)
 	pos = mcw_put_varint(pos, len);
 	if (len > 0)
 		memcpy(pos, data, len);
-	writer->crc = mcw_crc32c_short(writer->crc, pos, len);
+	writer->crc = mcw_crc32c_feed(writer->crc, pos, len);
 	close_column(writer, pos + len);
 }
 
@@ -185,8 +186,8 @@ mcw_odps_elem_timestamp(mcw_odps_writer *writer, int64_t sec, int32_t nanos)
 
 	if (pos == NULL)
 		return;
-	writer->crc = mcw_crc32c_u64(writer->crc, (uint64_t) sec);
-	writer->crc = mcw_crc32c_u32(writer->crc, (uint32_t) nanos);
+	writer->crc = mcw_crc32c_feed_u64(writer->crc, (uint64_t) sec);
+	writer->crc = mcw_crc32c_feed_u32(writer->crc, (uint32_t) nanos);
 	pos = mcw_put_varint(pos, mcw_zigzag(sec));
 	close_column(writer, mcw_put_varint(pos, mcw_zigzag(nanos)));
 }
@@ -195,14 +196,16 @@ mcw_status
 mcw_odps_end_record(mcw_odps_writer *writer)
 {
 	mcw_status	status;
+	uint32_t	crc;
 	char	   *pos;
 
 	if (mcw_likely(writer->status == MCW_OK && mcw_odps_room(writer, 9)))
 	{
+		crc = ~writer->crc;
 		pos = writer->out->data + writer->out->len;
 		pos = mcw_put_varint(pos, MCW_ODPS_END_RECORD << 3);
-		close_column(writer, mcw_put_varint(pos, writer->crc));
-		writer->crc_of_crcs = mcw_crc32c_u32(writer->crc_of_crcs, writer->crc);
+		close_column(writer, mcw_put_varint(pos, crc));
+		writer->crc_of_crcs = mcw_crc32c(writer->crc_of_crcs, &crc, 4);
 		writer->nrecords++;
 		writer->record_start = writer->out->len;
 		return MCW_OK;
@@ -219,7 +222,7 @@ mcw_odps_abort_record(mcw_odps_writer *writer)
 	writer->out->failed = false;
 	writer->status = MCW_OK;
 	writer->last_column = 0;
-	writer->crc = 0;
+	writer->crc = MCW_CRC32C_START;
 }
 
 mcw_status

@@ -40,7 +40,7 @@ typedef struct mcw_sls_group
 typedef struct mcw_sls_log
 {
 	uint32_t	time;			/* Unix seconds */
-	uint32_t	time_ns;		/* 0 when absent */
+	uint32_t	time_ns;		/* as sent, 0 when absent */
 	bool		has_time_ns;
 	mcw_view	body;			/* the log's own bytes */
 } mcw_sls_log;

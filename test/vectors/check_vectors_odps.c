@@ -51,7 +51,7 @@ check_decode(mcw_view raw, const mcw_odps_type *const *types, int ntypes, const 
 		{
 			if (!parse_crc(crc_node, &crc))
 				return vec_wrong("record_crc32c of record %d is missing", n);
-			crc_of_crcs = mcw_crc32c_u32(crc_of_crcs, crc);
+			crc_of_crcs = mcw_crc32c(crc_of_crcs, &crc, 4);
 			if (crc_of_crcs != reader.crc_of_crcs)
 				return vec_wrong("record %d: checksum differs", n);
 			crc_node = crc_node->next;
@@ -163,6 +163,17 @@ check_framing(mcw_view payload, mcw_view framed, uint32_t chunk_size)
 	return good;
 }
 
+/* A framed body begins with its chunk size; one of four bytes or less is empty */
+static uint32_t
+chunk_size_of(mcw_view framed)
+{
+	uint32_t	size = 1;
+
+	if (framed.len > 4)
+		memcpy(&size, framed.data, 4);
+	return framed.len > 4 ? __builtin_bswap32(size) : 1;
+}
+
 static void
 check_framings(const char *file, const mcw_node *section)
 {
@@ -189,7 +200,10 @@ check_framings(const char *file, const mcw_node *section)
 	vec_known_file(file, section, "sdk how vectors");
 }
 
-/* The rows of a payload; 'rows' NULL asks for 0, 1, 2, ... in one BIGINT column */
+/*
+ * The rows of a payload; 'rows' NULL asks for 0, 1, 2, ... nrows - 1 in one BIGINT
+ * column.
+ */
 static bool
 check_batches(mcw_view payload, const mcw_odps_type *const *types, int ntypes,
 			  const mcw_node *rows, int nrows)
@@ -235,7 +249,7 @@ check_record_batch(const char *file, const mcw_node *v)
 		vec_wrong("not understood: columns: %s", err.message);
 	else if (payload.data == NULL || framed.data == NULL || rows == NULL)
 		vec_wrong("framed_hex, ipc_payload_hex or rows is missing");
-	else if (check_framing(payload, framed, 65536))
+	else if (check_framing(payload, framed, chunk_size_of(framed)))
 		check_batches(payload, types, ntypes, rows, rows->nchildren);
 }
 
@@ -274,6 +288,8 @@ check_multi_chunk(const char *file, const mcw_node *v)
 {
 	const mcw_odps_type bigint = {.kind = MCW_ODPS_BIGINT};
 	const mcw_odps_type *types[1] = {&bigint};
+	mcw_view	how = mcw_node_text(v, "how");
+	const char *last = how.data ? strstr(how.data, "0..") : NULL;	/* "holding 0..9999" */
 	mcw_buf		zipped;
 	mcw_buf		framed;
 	mcw_buf		payload;
@@ -296,8 +312,10 @@ check_multi_chunk(const char *file, const mcw_node *v)
 	else
 	{
 		check_chunks(mcw_node_get(v, "chunks"), mcw_buf_view(&framed));
-		if (check_framing(mcw_buf_view(&payload), mcw_buf_view(&framed), 65536))
-			check_batches(mcw_buf_view(&payload), types, 1, NULL, 10000);
+		if (last == NULL)
+			vec_wrong("not understood: how many rows");
+		else if (check_framing(mcw_buf_view(&payload), mcw_buf_view(&framed), chunk_size_of(mcw_buf_view(&framed))))
+			check_batches(mcw_buf_view(&payload), types, 1, NULL, atoi(last + 3) + 1);
 	}
 	mcw_buf_free(&zipped);
 	mcw_buf_free(&framed);

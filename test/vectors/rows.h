@@ -19,7 +19,7 @@
 #include "../../src/wire/mcw_text.h"
 
 #define ROWS_MAX_FILE ((size_t) 256 << 20)
-#define ROWS_MAX_COLUMNS 64
+#define ROWS_MAX_COLUMNS MCW_ODPS_MAX_COLUMNS
 
 /* A file parsed as JSON, or NULL; the text stays in the arena */
 static inline mcw_node *
