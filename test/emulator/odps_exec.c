@@ -119,6 +119,7 @@ static bool
 check_primary_key(exec *x, odps_schema *schema)
 {
 	mcw_view	list = x->stmt->primary_key;
+	int			n = 0;
 
 	while (list.len > 0)
 	{
@@ -126,6 +127,8 @@ check_primary_key(exec *x, odps_schema *schema)
 		mcw_view	one = {list.data, comma ? (size_t) (comma - list.data) : list.len};
 		int			c = odps_schema_column(schema, one);
 
+		if (++n > ODPS_MAX_PRIMARY_KEY)
+			return fail(x, "ODPS-0130071", "Semantic analysis exception - more than %d primary key columns", ODPS_MAX_PRIMARY_KEY);
 		if (c < 0 || !schema->columns[c].not_null)
 			return fail(x, "ODPS-0130071", "Semantic analysis exception - primary key column %.*s %s", (int) one.len,
 						one.data, c < 0 ? "does not exist" : "must be NOT NULL");

@@ -35,6 +35,26 @@ name_ok(mcw_view v)
 	return true;
 }
 
+/* Limits of parameters, also inside nested types */
+static bool
+type_ok(const mcw_odps_type *type, mcw_error *err)
+{
+	int			max = type->kind == MCW_ODPS_VARCHAR ? 65535 : type->kind == MCW_ODPS_CHAR ? 255 : 0;
+
+	if (type->kind == MCW_ODPS_VOID ||
+		(type->kind == MCW_ODPS_DECIMAL &&
+		 (type->precision > 38 || type->scale > 18 || (type->precision > 0 && type->scale > type->precision))) ||
+		(max > 0 && (type->length < 1 || type->length > max)))
+	{
+		mcw_fail(err, MCW_ERR_FORMAT, "type %s is not supported with these parameters", mcw_odps_kind_name(type->kind));
+		return false;
+	}
+	for (int i = 0; i < type->nchildren; i++)
+		if (!type_ok(type->children[i], err))
+			return false;
+	return true;
+}
+
 static bool
 make_column(odps_schema *schema, odps_column *col, const odps_coldef *def, mcw_error *err)
 {
@@ -49,11 +69,8 @@ make_column(odps_schema *schema, odps_column *col, const odps_coldef *def, mcw_e
 	}
 	if (mcw_odps_type_parse(def->type, &schema->arena, &type, err) != MCW_OK)
 		return false;
-	if (type->kind == MCW_ODPS_VOID)
-	{
-		mcw_fail(err, MCW_ERR_FORMAT, "column %.*s cannot be void", (int) def->name.len, def->name.data);
+	if (!type_ok(type, err))
 		return false;
-	}
 	mcw_buf_init(&text, &mcw_malloc, 1 << 20);
 	(void) mcw_odps_type_format(type, &text);
 	if (text.failed || mcw_arena_copy(&schema->arena, def->comment, &comment) != MCW_OK)

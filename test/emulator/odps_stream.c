@@ -148,7 +148,9 @@ split_row(void *ctx, const mcw_odps_value *values, const odps_segment *seg, uint
 		ok = key_text(&schema->keys[k], &values[schema->ncolumns + k], &arena, &keys[k], x->err);
 	if (ok)
 	{
-		w = &x->writers[split_partition(x, keys)];
+		int			i = split_partition(x, keys);	/* may move the writers */
+
+		w = &x->writers[i];
 		mcw_odps_begin_record(w);
 		for (int c = 0; c < schema->ncolumns; c++)
 			if (!values[c].is_null)
