@@ -17,7 +17,11 @@ typedef struct mcw_arrow_reader mcw_arrow_reader;
 
 extern mcw_arrow_reader *mcw_arrow_reader_create(const mcw_alloc *alloc, const mcw_odps_type *const *types, int ntypes, mcw_view payload);
 extern void mcw_arrow_reader_free(mcw_arrow_reader *reader);
-/* scalar types only; nested columns are MCW_ERR_UNSUPPORTED */
+/*
+ * Scalar types only; nested columns, INTERVAL_DAY_TIME and compressed buffers are
+ * MCW_ERR_UNSUPPORTED.  Texts are views into the payload, a DECIMAL's text lives until
+ * the next row.  MCW_END at the end of the payload.
+ */
 extern mcw_status mcw_arrow_next(mcw_arrow_reader *reader, mcw_odps_value *values, mcw_error *err) MCW_MUST_CHECK;
 
 typedef enum mcw_odps_hasher

@@ -27,7 +27,12 @@ typedef struct mcw_node
 
 #define MCW_DOC_MAX_DEPTH 64
 
-/* Parse a whole document into arena memory.  MCW_ERR_FORMAT, MCW_ERR_LIMIT.  No external entities, no network. */
+/*
+ * Parse a whole document into arena memory.  MCW_ERR_FORMAT, MCW_ERR_LIMIT; an XML
+ * document type is MCW_ERR_UNSUPPORTED: no entities of its own, no network.  JSON is
+ * strict UTF-8; of equal members the last wins; an integer that does not fit 64 bits
+ * is refused rather than rounded.
+ */
 extern mcw_status mcw_xml_parse(mcw_view text, mcw_arena *arena, mcw_node **root, mcw_error *err);
 extern mcw_status mcw_json_parse(mcw_view text, mcw_arena *arena, mcw_node **root, mcw_error *err);
 

@@ -1,6 +1,9 @@
 /*
  * mcw_odps_type.c
  *		MaxCompute type strings (maxcompute.md 6): parser and formatter.
+ *
+ * Limits here are those of the grammar; whether a project accepts a type, and what
+ * it becomes in PostgreSQL, is not known here.
  */
 #include "mcw_odps.h"
 
