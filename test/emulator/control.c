@@ -183,33 +183,8 @@ static bool
 set_clock(emu_request *req, mcw_error *err)
 {
 	mcw_node   *root;
-	const mcw_node *system;
-	mcw_view	now;
-	mcw_view	advance;
-	int64_t		us;
 
-	if (mcw_json_parse(req->body, req->arena, &root, err) != MCW_OK)
-		return false;
-	now = mcw_node_text(root, "now");
-	advance = mcw_node_text(root, "advance_s");
-	system = mcw_node_get(root, "system");
-	if (system && system->kind == MCW_NODE_BOOL && system->boolean)
-		emu_clock_system();
-	else if (now.data && emu_parse_time(now, &us))
-		emu_clock_freeze(us);
-	else if (advance.data && advance.len < 40)
-	{
-		char		text[48];
-
-		copy_text(text, sizeof(text), advance);
-		emu_clock_advance((int64_t) (strtod(text, NULL) * 1e6));
-	}
-	else
-	{
-		mcw_fail(err, MCW_ERR_ARGUMENT, "clock wants {\"now\":time}, {\"advance_s\":seconds} or {\"system\":true}");
-		return false;
-	}
-	return true;
+	return mcw_json_parse(req->body, req->arena, &root, err) == MCW_OK && emu_clock_command(root, err);
 }
 
 static bool

@@ -30,6 +30,7 @@ typedef enum emu_action
 	EMU_ACT_DELAY,
 	EMU_ACT_DROP,				/* orderly close without an answer, not processed */
 	EMU_ACT_CLOSE_AFTER,		/* answered, then closed without saying so */
+	EMU_ACT_COMMAND,			/* run a command first, then go on as usual */
 	EMU_ACT_SERVICE				/* a kind that the service's handler acts on */
 } emu_action;
 
@@ -112,6 +113,7 @@ extern void emu_clock_freeze(int64_t unix_us);
 extern void emu_clock_system(void);
 extern void emu_clock_advance(int64_t us);
 extern bool emu_clock_frozen(void);
+extern bool emu_clock_command(const mcw_node *cmd, mcw_error *err);	/* {"now":t} | {"advance_s":s} | {"system":true} */
 extern bool emu_parse_time(mcw_view v, int64_t *unix_us);	/* epoch seconds (also fractional) or ISO 8601 */
 extern bool emu_add_key(mcw_view id, mcw_view secret, mcw_view token, mcw_error *err);
 extern emu_key *emu_key_for_update(mcw_view id);

@@ -35,6 +35,7 @@ struct emu_fault_rule
 	uint64_t	random;
 	uint64_t	matched;
 	uint64_t	fired;
+	uint64_t	failed;			/* commands that did */
 	const mcw_node *node;
 };
 
@@ -55,7 +56,8 @@ static const struct
 	{"corrupt_body", EMU_ACT_CORRUPT_BODY},
 	{"delay", EMU_ACT_DELAY},
 	{"drop", EMU_ACT_DROP},
-	{"close_after", EMU_ACT_CLOSE_AFTER}
+	{"close_after", EMU_ACT_CLOSE_AFTER},
+	{"command", EMU_ACT_COMMAND}
 };
 
 static emu_fault_rule *rules = NULL;
@@ -149,6 +151,11 @@ load_rule(const mcw_node *node, int index, emu_fault_rule *r, mcw_error *err)
 
 		r->probability = strtod(copy, NULL);
 		free(copy);
+	}
+	if (r->action == EMU_ACT_COMMAND && mcw_node_get(node, "command") == NULL)
+	{
+		mcw_fail(err, MCW_ERR_FORMAT, "fault rule %d: action command without a command", index);
+		return false;
 	}
 	if (r->http < 200 || r->http > 599 || r->nth < 0 || r->every < 0 || r->ms < -1 || r->probability > 1)
 	{
@@ -269,6 +276,25 @@ emu_fault_begin(const emu_request *req, emu_fault_hit *hit)
 	consumed = NULL;
 }
 
+/* A split, a clock step, an appended group in the middle of a test's scan */
+static void
+run_command(emu_fault_hit *hit, emu_fault_rule *r, const emu_request *req)
+{
+	mcw_buf		reply;
+	mcw_error	err = {0};
+
+	mcw_buf_init(&reply, &mcw_malloc, (size_t) 1 << 24);
+	r->fired++;
+	if (!emu_command(mcw_node_get(r->node, "command"), req->service, &reply, &err))
+	{
+		r->failed++;
+		fprintf(stderr, "mc-emulator: the command of a fault rule failed: %s\n", err.message);
+	}
+	mcw_buf_free(&reply);
+	if (hit->name[0] == '\0')
+		copy_name(hit, r);
+}
+
 void
 emu_fault_match(const emu_request *req, emu_fault_hit *hit)
 {
@@ -290,6 +316,8 @@ emu_fault_match(const emu_request *req, emu_fault_hit *hit)
 			if (hit->narmed < EMU_MAX_ARMED)
 				hit->armed[hit->narmed++] = r;
 		}
+		else if (r->action == EMU_ACT_COMMAND)
+			run_command(hit, r, req);
 		else if (r->action == EMU_ACT_DELAY)
 		{
 			r->fired++;
@@ -361,8 +389,9 @@ emu_fault_report(mcw_buf *out)
 	{
 		mcw_buf_printf(out, "%s{\"rule\":%d,\"action\":", i ? "," : "", i);
 		mcw_json_quote(out, rules[i].kind);
-		mcw_buf_printf(out, ",\"matched\":%llu,\"fired\":%llu}",
-					   (unsigned long long) rules[i].matched, (unsigned long long) rules[i].fired);
+		mcw_buf_printf(out, ",\"matched\":%llu,\"fired\":%llu", (unsigned long long) rules[i].matched, (unsigned long long) rules[i].fired);
+		mcw_buf_append_str(out, ",\"failed\":");
+		mcw_buf_printf(out, "%llu}", (unsigned long long) rules[i].failed);
 	}
 	mcw_buf_append_char(out, ']');
 }

@@ -268,11 +268,13 @@ emu_parse_chunks(emu_chunks *st, const char *in, size_t len, size_t *pos, mcw_bu
 			case CHUNK_EXT:
 				if (chunk_size_byte(st, c) != 0)
 					return 400;
+				if (st->left > body->max - body->len)
+					return 413;
 				(*pos)++;
 				break;
 			case CHUNK_DATA:
 				n = len - *pos < st->left ? len - *pos : (size_t) st->left;
-				if (st->left > body->max || mcw_buf_append(body, in + *pos, n) != MCW_OK)
+				if (mcw_buf_append(body, in + *pos, n) != MCW_OK)
 					return 413;
 				*pos += n;
 				st->left -= n;

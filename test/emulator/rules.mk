@@ -13,3 +13,10 @@ $(BUILD)/asan/mc-emulator: $(call asan_objs,$(EMU_SRC) $(WIRE_SRC))
 	$(SAN_CC) $(TEST_CFLAGS) $(SAN_FLAGS) -o $@ $^ $(TEST_LIBS)
 
 EXTRA_CLEAN += $(EMU_BIN)
+
+.PHONY: check-emulator check-emulator-asan
+check-emulator: $(EMU_BIN)
+	python3 test/emulator/selftest.py $(EMU_BIN) test/data/vectors/loghub
+
+check-emulator-asan: $(BUILD)/asan/mc-emulator
+	python3 test/emulator/selftest.py $(BUILD)/asan/mc-emulator test/data/vectors/loghub

@@ -66,7 +66,9 @@ command_emulator(const mcw_node *cmd, mcw_buf *reply, mcw_error *err)
 	}
 	if (mcw_view_eq(op, MCW_LIT("access_key")))
 		return command_key(cmd, err);
-	mcw_fail(err, MCW_ERR_ARGUMENT, "service emulator knows the ops set and access_key, not \"%.*s\"", (int) op.len, op.data);
+	if (mcw_view_eq(op, MCW_LIT("clock")))
+		return emu_clock_command(cmd, err);
+	mcw_fail(err, MCW_ERR_ARGUMENT, "service emulator knows the ops set, access_key and clock, not \"%.*s\"", (int) op.len, op.data);
 	return false;
 }
 

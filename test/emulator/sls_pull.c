@@ -446,6 +446,8 @@ sls_handle_pull(sls_call *call)
 		sls_error(call->resp, 400, "ParameterInvalid", "%s", err.message);
 		return;
 	}
+	if (emu_fault_armed(call->req, "short_page"))
+		q.count = emu_fault_param("groups", 1);
 	choose_groups(&q);
 	count = q.n;
 	call->resp->status = 200;

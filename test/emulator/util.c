@@ -220,6 +220,34 @@ emu_parse_time(mcw_view v, int64_t *unix_us)
 	return true;
 }
 
+bool
+emu_clock_command(const mcw_node *cmd, mcw_error *err)
+{
+	const mcw_node *system = mcw_node_get(cmd, "system");
+	mcw_view	now = mcw_node_text(cmd, "now");
+	mcw_view	advance = mcw_node_text(cmd, "advance_s");
+	int64_t		us;
+
+	if (system && system->kind == MCW_NODE_BOOL && system->boolean)
+		emu_clock_system();
+	else if (now.data && emu_parse_time(now, &us))
+		emu_clock_freeze(us);
+	else if (advance.data && advance.len < 40)
+	{
+		char		text[48];
+
+		memcpy(text, advance.data, advance.len);
+		text[advance.len] = '\0';
+		emu_clock_advance((int64_t) (strtod(text, NULL) * 1e6));
+	}
+	else
+	{
+		mcw_fail(err, MCW_ERR_ARGUMENT, "clock wants \"now\": a time, \"advance_s\": seconds or \"system\": true");
+		return false;
+	}
+	return true;
+}
+
 static bool
 copy_field(char *dst, size_t size, mcw_view v)
 {
