@@ -114,11 +114,24 @@ mcn_transfer_resume(mcn_transfer *transfer, int64_t now)
 static int
 set_channel_options(mcn_transfer *transfer, const mcn_channel *channel)
 {
-	CURL	   *easy = transfer->easy;
+	CURL	   *easy;
 	const mcn_options *options = &channel->options;
 	int			rc = 0;
 
-	curl_easy_reset(easy);
+	/*
+	 * A handle whose name resolution failed keeps its download buffer, and
+	 * libcurl then refuses CURLOPT_BUFFERSIZE: take a new handle.
+	 */
+	curl_easy_reset(transfer->easy);
+	if (curl_easy_setopt(transfer->easy, CURLOPT_BUFFERSIZE, (long) MCN_DOWNLOAD_BUFFER) != CURLE_OK)
+	{
+		easy = curl_easy_init();
+		if (easy == NULL)
+			return 1;
+		curl_easy_cleanup(transfer->easy);
+		transfer->easy = easy;
+	}
+	easy = transfer->easy;
 	rc |= curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
 	rc |= curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->curl_error);
 	rc |= curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
