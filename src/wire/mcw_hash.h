@@ -19,6 +19,9 @@ extern mcw_status mcw_hmac_sha256(mcw_view key, mcw_view data, unsigned char out
  */
 extern uint32_t mcw_crc32c(uint32_t crc, const void *data, size_t len);
 
+/* The table that serves processors without the instruction; a test compares both */
+extern uint32_t mcw_crc32c_portable(uint32_t crc, const void *data, size_t len);
+
 /*
  * The same in small pieces and without a call, for record streams, which feed the
  * checksum a few bytes at a time.  'state' is the complement of the running value:
