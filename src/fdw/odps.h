@@ -103,13 +103,4 @@ extern Datum mcPrunerKeyValue(McPruner *pruner, AttrNumber attnum, mcw_view text
  */
 extern bool mcIsPartitionClause(Node *clause, Index relid, Bitmapset *key_attnums);
 
-/* ---- odps_upload.c ---- */
-
-/*
- * Raises if this transaction has changed the foreign table.  A scan calls it in
- * BeginForeignScan (not for EXPLAIN without ANALYZE), so that INSERT INTO t SELECT
- * FROM t, whose scan begins before its first row is written, stays legal.
- */
-extern void mcOdpsCheckRead(Oid relid);
-
 #endif							/* MC_ODPS_H */

@@ -18,6 +18,7 @@
 #define SPEC_MAX_AGE_US (INT64CONST(18) * 3600 * 1000000)	/* a session lives 24 hours */
 #define RECORD_MAX (256 * 1024 * 1024)	/* a record is at most this large */
 #define PRESSURE 0.10			/* share of waiting above which 'auto' compresses */
+#define AUTO_SMALLEST 65536		/* bytes of a block that 'auto' may compress */
 
 static dlist_head live_sinks = DLIST_STATIC_INIT(live_sinks);
 
@@ -253,6 +254,35 @@ mcBlockOpen(McSink *sink, McSinkPartition *part)
 	sink->nopen++;
 }
 
+/* Wait for a block to be acknowledged, because there are too many or they are too large */
+static void
+await_block(McSink *sink)
+{
+	int64		before = mcn_now_us();
+
+	step(sink, -1);
+	sink->blocked_us += mcn_now_us() - before;
+}
+
+/*
+ * 'auto' compresses while blocks wait for the network: the share of waiting is
+ * averaged over the last blocks.  Creating sessions is not counted, small blocks are
+ * not worth it.
+ */
+static mcw_codec
+choose_codec(McSink *sink, Size len)
+{
+	int64		now = mcn_now_us();
+	int64		elapsed = Max(now - sink->mark_us, 1);
+
+	sink->pressure = 0.5 * sink->pressure + 0.5 * ((double) sink->blocked_us / elapsed);
+	sink->blocked_us = 0;
+	sink->mark_us = now;
+	if (!sink->compress_auto)
+		return sink->codec;
+	return len >= AUTO_SMALLEST && sink->pressure > PRESSURE ? sink->codec : MCW_CODEC_NONE;
+}
+
 /* Over budget: first wait for what is on its way, then send the largest buffer */
 void
 mcBlockGrown(McSink *sink, McSinkPartition *part)
@@ -265,7 +295,7 @@ mcBlockGrown(McSink *sink, McSinkPartition *part)
 		memset(&sink->spare, 0, sizeof(sink->spare));
 	}
 	while (sink->held > sink->budget && sink->nflight > 0)
-		step(sink, -1);
+		await_block(sink);
 	while (sink->held > sink->budget && sink->nopen > 1)
 	{
 		McSinkPartition *largest = NULL;
@@ -282,7 +312,7 @@ mcBlockGrown(McSink *sink, McSinkPartition *part)
 			break;
 		mcBlockSend(sink, largest);
 		while (sink->held > sink->budget && sink->nflight > 0)
-			step(sink, -1);
+			await_block(sink);
 	}
 }
 
@@ -296,25 +326,10 @@ oom(void)
 			 errhint("Lower block_size, write_buffer or concurrency.")));
 }
 
-/* 'auto' compresses while the network is what we wait for */
-static mcw_codec
-choose_codec(McSink *sink, int64 waited_us)
-{
-	int64		now = mcn_now_us();
-	int64		elapsed = Max(now - sink->mark_us, 1);
-
-	sink->pressure = 0.5 * sink->pressure + 0.5 * ((double) waited_us / elapsed);
-	sink->mark_us = now;
-	if (!sink->compress_auto)
-		return sink->codec;
-	return sink->pressure > PRESSURE ? sink->codec : MCW_CODEC_NONE;
-}
-
 void
 mcBlockSend(McSink *sink, McSinkPartition *part)
 {
 	McUpload   *upload = part->upload;
-	int64		waited = sink->stats.wait_us;
 	int64		rows = (int64) part->writer.nrecords;
 	McBlock    *block;
 	mcw_codec	codec;
@@ -345,8 +360,8 @@ mcBlockSend(McSink *sink, McSinkPartition *part)
 
 	await_session(sink, upload);
 	while (sink->nflight >= sink->concurrency)
-		step(sink, -1);
-	codec = choose_codec(sink, sink->stats.wait_us - waited);
+		await_block(sink);
+	codec = choose_codec(sink, block->body.len);
 	if (codec != MCW_CODEC_NONE)
 	{
 		mcw_buf		packed;

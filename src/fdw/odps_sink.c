@@ -51,7 +51,7 @@ refuse_column(McSink *sink, Form_pg_attribute att, const mcs_odps_column *remote
 			(errcode(ERRCODE_FDW_INVALID_DATA_TYPE),
 			 errmsg("column \"%s\" of foreign table \"%s\" does not fit the remote column",
 					NameStr(att->attname), sink->relname),
-			 errdetail("%s.", reason),
+			 errdetail("%c%s.", pg_toupper((unsigned char) reason[0]), reason + 1),
 			 errhint("Declare the column with a type that corresponds to %.*s; a SELECT may cast the values.",
 					 (int) remote->type_text.len, remote->type_text.data),
 			 mcPlaceContext(&sink->place)));

@@ -93,6 +93,7 @@ struct McSink
 
 	bool		compress_auto;
 	mcw_codec	codec;			/* what to use when compressing */
+	int64		blocked_us;		/* since then: waiting for room among the blocks */
 	int64		mark_us;		/* when the last block was handed over */
 	double		pressure;		/* share of the time since then that was waiting, averaged */
 	McSinkStats stats;

@@ -278,22 +278,3 @@ mcWriteForget(void)
 		MemoryContextDelete(write_cxt);
 	write_cxt = NULL;
 }
-
-void
-mcOdpsCheckRead(Oid relid)
-{
-	const char *name = NULL;
-
-	for (McIntent *i = intents; i && !name; i = i->next)
-		if (!i->dead && i->target->relid == relid)
-			name = i->target->name;
-	for (McUpload *u = uploads; u && !name; u = u->next)
-		if (!u->garbage && u->target->relid == relid)
-			name = u->target->name;
-	if (name)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("cannot read \"%s\" after changing it in the same transaction", name),
-				 errdetail("The change is published at commit; until then the service shows the old rows."),
-				 errhint("Read it before the change, or COMMIT first.")));
-}

@@ -359,8 +359,7 @@ mcs_odps_upload_commit(mcs_odps *odps, mcn_channel *once, mcs_odps_upload *uploa
 	mcs_odps	ask = *odps;
 	mcs_odps	send;
 	int			delay = FIRST_POLL_MS;
-	bool		in_doubt = false;	/* an unanswered request may still arrive */
-	bool		maybe = false;	/* some request was not plainly refused */
+	bool		maybe = false;	/* a request that was not plainly refused may still be applied */
 
 	ask.deadline_us = deadline_us;
 	send = ask;
@@ -373,12 +372,10 @@ mcs_odps_upload_commit(mcs_odps *odps, mcn_channel *once, mcs_odps_upload *uploa
 		mcw_status	status = post_commit(&send, upload, &answered, &settled, err);
 
 		refusal = *err;
-		if (status == MCW_ERR_INTERRUPTED)
-			return upload->commit_sent ? MCS_ODPS_IN_DOUBT : MCS_ODPS_NOT_PUBLISHED;
-		if (!answered && upload->commit_sent)
-			in_doubt = true;
 		if (!settled && upload->commit_sent)
 			maybe = true;
+		if (status == MCW_ERR_INTERRUPTED)
+			return maybe ? MCS_ODPS_IN_DOUBT : MCS_ODPS_NOT_PUBLISHED;
 		if (status == MCW_OK && upload->status == MCS_ODPS_UPLOAD_CLOSED)
 			return MCS_ODPS_PUBLISHED;
 
@@ -387,7 +384,7 @@ mcs_odps_upload_commit(mcs_odps *odps, mcn_channel *once, mcs_odps_upload *uploa
 		{
 			if (!rest(&ask, &delay, deadline_us))
 			{
-				if (!upload->commit_sent || (!in_doubt && upload->status == MCS_ODPS_UPLOAD_NORMAL))
+				if (!maybe)
 					return MCS_ODPS_NOT_PUBLISHED;
 				(void) mcw_fail(err, MCW_ERR_TIMEOUT,
 								"the time limit passed while upload session %s was in state \"%s\"",
@@ -404,7 +401,7 @@ mcs_odps_upload_commit(mcs_odps *odps, mcn_channel *once, mcs_odps_upload *uploa
 				break;
 			}
 			if (!may_ask_again(status, err))
-				return upload->commit_sent ? MCS_ODPS_IN_DOUBT : MCS_ODPS_NOT_PUBLISHED;
+				return maybe ? MCS_ODPS_IN_DOUBT : MCS_ODPS_NOT_PUBLISHED;
 		}
 
 		switch (upload->status)
@@ -413,7 +410,7 @@ mcs_odps_upload_commit(mcs_odps *odps, mcn_channel *once, mcs_odps_upload *uploa
 				if (settled)
 				{
 					*err = refusal;
-					return in_doubt ? MCS_ODPS_IN_DOUBT : MCS_ODPS_NOT_PUBLISHED;
+					return maybe ? MCS_ODPS_IN_DOUBT : MCS_ODPS_NOT_PUBLISHED;
 				}
 				if (answered && !upload->overwrite)
 					upload->residue_possible = true;
