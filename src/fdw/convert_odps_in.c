@@ -196,12 +196,12 @@ mcInCheckText(McInContext *cxt, mcw_view bytes, mcw_view *text)
 		return NULL;
 	if (memchr(bytes.data, '\0', bytes.len))
 		return mcInRefuse(cxt, ERRCODE_CHARACTER_NOT_IN_REPERTOIRE,
-						  "contains a NUL byte, which text cannot hold; declare the column as bytea");
+						  "the value contains a NUL byte, which text cannot hold; declare the column as bytea");
 	if (cxt->encoding == PG_SQL_ASCII)
 		return NULL;
 	if (mcw_utf8_valid(bytes.data, bytes.len) != bytes.len)
 		return mcInRefuse(cxt, ERRCODE_CHARACTER_NOT_IN_REPERTOIRE,
-						  "is not valid UTF-8; declare the column as bytea");
+						  "the value is not valid UTF-8; declare the column as bytea");
 	if (cxt->encoding != PG_UTF8)
 	{
 		Oid			proc = FindDefaultConversionProc(PG_UTF8, cxt->encoding);
@@ -217,7 +217,7 @@ mcInCheckText(McInContext *cxt, mcw_view bytes, mcw_view *text)
 											 (int) bytes.len, dest, (int) size, true);
 		if (used != (int) bytes.len)
 			return mcInRefuse(cxt, ERRCODE_UNTRANSLATABLE_CHARACTER,
-							  "has a character that encoding %s lacks", pg_encoding_to_char(cxt->encoding));
+							  "the value has a character that encoding %s lacks", pg_encoding_to_char(cxt->encoding));
 		text->data = (char *) dest;
 		text->len = strlen((char *) dest);
 	}
@@ -344,50 +344,19 @@ in_bytea(McInType *in, const mcw_odps_value *value, Datum *out)
 	return NULL;
 }
 
-const char *
-mcInByFunction(McInType *in, char *text, Datum *out)
-{
-	MemoryContext cxt = CurrentMemoryContext;
-	const char *volatile reason = NULL;
-	volatile Datum result = 0;
-
-	/* functions of other people may hold resources when they fail: their errors end the statement */
-	if (in->cxt->stop || in->input.fn_oid >= FirstGenbkiObjectId)
-	{
-		*out = InputFunctionCall(&in->input, text, in->ioparam, in->typmod);
-		return NULL;
-	}
-	PG_TRY();
-	{
-		result = InputFunctionCall(&in->input, text, in->ioparam, in->typmod);
-	}
-	PG_CATCH();
-	{
-		ErrorData  *edata;
-
-		MemoryContextSwitchTo(cxt);
-		edata = CopyErrorData();
-		if (ERRCODE_TO_CATEGORY(edata->sqlerrcode) != ERRCODE_DATA_EXCEPTION)
-			PG_RE_THROW();
-		FlushErrorState();
-		in->cxt->sqlstate = edata->sqlerrcode;
-		reason = edata->message;
-	}
-	PG_END_TRY();
-	*out = result;
-	return reason;
-}
-
+/* STRING as a type with an input function of its own: inet, uuid, enums, jsonb, ... */
 static const char *
 in_by_function(McInType *in, const mcw_odps_value *value, Datum *out)
 {
-	mcw_view	text;
-	const char *reason = mcInCheckText(in->cxt, value->bytes, &text);
+	mcw_view	bytes = without_padding(in, value->bytes);
+	McTextError error;
 
-	if (reason)
-		return reason;
-	text = without_padding(in, text);
-	return mcInByFunction(in, pnstrdup(text.data, text.len), out);
+	if (in->text->fast && !in->nested && in->text->fast(in->text, bytes, out))
+		return NULL;
+	if (mcTextConvert(in->text, bytes, !in->cxt->stop, out, &error) == MC_TEXT_OK)
+		return NULL;
+	in->cxt->sqlstate = error.sqlstate;
+	return error.reason;
 }
 
 /* ---- dates and times ---- */
@@ -589,7 +558,6 @@ mcInPrepare(McInContext *cxt, Oid pgtype, int32 typmod, const mcw_odps_type *typ
 	McInType   *in = palloc0(sizeof(McInType));
 	mcw_alloc	alloc = mcContextAlloc(CurrentMemoryContext);
 	mcw_buf		name;
-	Oid			function;
 
 	*reason = NULL;
 	in->cxt = cxt;
@@ -599,12 +567,15 @@ mcInPrepare(McInContext *cxt, Oid pgtype, int32 typmod, const mcw_odps_type *typ
 	if (in->pgtype != pgtype)
 		in->domain = pgtype;
 	in->domain_cxt = CurrentMemoryContext;
-	getTypeInputInfo(in->pgtype, &function, &in->ioparam);
-	fmgr_info_cxt(function, &in->input, CurrentMemoryContext);
 
 	in->fn = mcInNestedFunction(in, reason);
 	if (!in->fn && !*reason)
 		in->fn = scalar_function(in);
+	if (in->fn == in_by_function)
+	{
+		in->text = palloc0(sizeof(McTextColumn));
+		mcTextColumnInit(in->text, in->pgtype, in->typmod);
+	}
 	if (in->fn)
 		return in;
 	if (!*reason)

@@ -24,6 +24,7 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 
 #include "odps_read.h"
 
@@ -398,13 +399,40 @@ mcInRenderJson(McInContext *cxt, StringInfo out, const mcw_odps_type *type, cons
 	return render_array(cxt, out, type, &cursor);
 }
 
+/*
+ * The text is JSON by construction, but for values of type JSON, which may hold
+ * anything.  The input functions of JSON only allocate and raise: they can be caught.
+ */
 const char *
 mcInJson(McInType *in, const mcw_odps_value *value, Datum *out)
 {
+	MemoryContext cxt = CurrentMemoryContext;
 	StringInfoData s;
-	const char *reason;
+	const char *volatile reason;
+	volatile Datum result = (Datum) 0;
 
 	initStringInfo(&s);
 	reason = mcInRenderJson(in->cxt, &s, in->type, value);
-	return reason ? reason : mcInByFunction(in, s.data, out);
+	if (reason)
+		return reason;
+	PG_TRY();
+	{
+		result = DirectFunctionCall1(in->pgtype == JSONBOID ? jsonb_in : json_in, CStringGetDatum(s.data));
+	}
+	PG_CATCH();
+	{
+		ErrorData  *edata;
+
+		MemoryContextSwitchTo(cxt);
+		edata = CopyErrorData();
+		if (ERRCODE_TO_CATEGORY(edata->sqlerrcode) != ERRCODE_DATA_EXCEPTION &&
+			edata->sqlerrcode != ERRCODE_PROGRAM_LIMIT_EXCEEDED)
+			PG_RE_THROW();
+		FlushErrorState();
+		in->cxt->sqlstate = edata->sqlerrcode;
+		reason = edata->message;
+	}
+	PG_END_TRY();
+	*out = result;
+	return reason;
 }

@@ -25,6 +25,7 @@
 #define POLL_BYTES (256 * 1024) /* decoded between two looks at the network */
 #define POLL_ROWS 256
 #define REPEAT_DELAY_MS 50
+#define REFUSED_DELAY_US INT64CONST(2000000)
 
 typedef enum PageState
 {
@@ -86,6 +87,40 @@ struct McFetch
 
 /* ---- sessions ---- */
 
+/*
+ * The service lets a table have 200 new sessions in five minutes, and a scan of many
+ * partitions needs one for each: what retries do not outlast is waited for as long
+ * as retry_max_elapsed allows.
+ */
+static bool
+wait_for_quota(McFetch *fetch, McPart *part, const mcn_request *req)
+{
+	int64		now = mcn_now_us();
+
+	if (req->status != MCW_ERR_SERVICE || req->error.http_status != 429)
+		return false;
+	if (part->refused_us == 0)
+		part->refused_us = now;
+	if (now - part->refused_us >= fetch->setup.odps->server->net.retry_max_elapsed_ms * INT64CONST(1000))
+		return false;
+	part->waiting = true;
+	part->reload_us = now + REFUSED_DELAY_US;
+	return true;
+}
+
+/* Is the part to be asked for again at some time? */
+static bool
+part_is_due_later(const McPart *part)
+{
+	return (part->session.state == MCS_ODPS_SESSION_PENDING || part->waiting) && !part->opening;
+}
+
+static bool
+part_has_failed(const McPart *part)
+{
+	return part->session.state == MCS_ODPS_SESSION_NONE && !part->opening && !part->waiting;
+}
+
 static void
 session_done(mcn_request *req)
 {
@@ -96,7 +131,10 @@ session_done(mcn_request *req)
 	int			delay;
 
 	part->opening = false;
+	opening->part = NULL;		/* the call is freed when the place is used again */
 	fetch->in_flight--;
+	if (wait_for_quota(fetch, part, req))
+		return;
 	if (mcs_odps_download_opened(&opening->call, fetch->setup.table, &part->session, &delay, &err) != MCW_OK)
 	{
 		part->failed = fetch->alloc.resize(fetch->alloc.ctx, NULL, 0, sizeof(mcw_error));
@@ -106,7 +144,6 @@ session_done(mcn_request *req)
 	}
 	else if (part->session.state == MCS_ODPS_SESSION_PENDING)
 		part->reload_us = mcn_now_us() + (int64) delay * 1000;
-	opening->part = NULL;		/* the call is freed when the place is used again */
 }
 
 static bool
@@ -122,6 +159,7 @@ open_session(McFetch *fetch, McPart *part)
 		if (part->session.state == MCS_ODPS_SESSION_NONE)
 			fetch->stats.sessions++;
 		part->opening = true;
+		part->waiting = false;
 		opening->part = part;
 		fetch->in_flight++;
 		mcs_odps_download_open(&opening->call, &fetch->setup.odps->service, &part->session);
@@ -280,7 +318,7 @@ start_one(McFetch *fetch)
 	{
 		McPart	   *part = fetch->parts[i];
 
-		if (part->session.state == MCS_ODPS_SESSION_PENDING && !part->opening && part->reload_us <= mcn_now_us())
+		if (part_is_due_later(part) && part->reload_us <= mcn_now_us())
 			return open_session(fetch, part);
 	}
 	while (fetch->open_part < fetch->nparts && fetch->open_part < fetch->issue_part + fetch->allowed)
@@ -317,7 +355,7 @@ reload_timeout(const McFetch *fetch)
 	{
 		const McPart *part = fetch->parts[i];
 
-		if (part->session.state == MCS_ODPS_SESSION_PENDING && !part->opening)
+		if (part_is_due_later(part))
 			earliest = Min(earliest, part->reload_us);
 	}
 	if (earliest == PG_INT64_MAX)
@@ -469,7 +507,7 @@ next_page(McFetch *fetch)
 			if (fetch->issue_part == fetch->nparts)
 				return NULL;
 			part = fetch->parts[fetch->issue_part];
-			if (part->session.state == MCS_ODPS_SESSION_NONE && !part->opening)
+			if (part_has_failed(part))
 				raise_failed_part(fetch, part);
 		}
 		else if (fetch->pages[fetch->head].state == PAGE_LOADED)
@@ -498,7 +536,7 @@ count_row(McFetch *fetch)
 			continue;
 		}
 		pump(fetch);
-		if (part->session.state == MCS_ODPS_SESSION_NONE && !part->opening)
+		if (part_has_failed(part))
 			raise_failed_part(fetch, part);
 		if (!part_is_ready(part))
 			step(fetch, reload_timeout(fetch));
@@ -617,6 +655,8 @@ mcFetchStart(McFetch *fetch, McPart **parts, int nparts)
 	{
 		parts[i]->issued = parts[i]->received = 0;
 		parts[i]->failed = NULL;
+		parts[i]->waiting = false;
+		parts[i]->refused_us = 0;
 	}
 }
 

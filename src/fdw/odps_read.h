@@ -6,6 +6,7 @@
 #ifndef MC_ODPS_READ_H
 #define MC_ODPS_READ_H
 
+#include "convert_text.h"
 #include "odps.h"
 
 #include "lib/stringinfo.h"
@@ -15,7 +16,7 @@
 typedef struct McInContext
 {
 	bool		truncate;		/* on_precision_loss 'truncate' */
-	bool		stop;			/* on_error 'stop': errors of input functions are left alone */
+	bool		stop;			/* on_error 'stop': whatever is refused ends the statement */
 	int			encoding;		/* of the database; PG_UTF8 and SQL_ASCII need no conversion */
 	int			sqlstate;		/* of the refusal just returned */
 } McInContext;
@@ -42,8 +43,7 @@ struct McInType
 	bool		nested;			/* an element: its bytes must not be written to */
 	int64		low;			/* integers: range of the local type */
 	int64		high;
-	FmgrInfo	input;			/* input function */
-	Oid			ioparam;
+	McTextColumn *text;			/* input function, if it is needed */
 	int16		elem_len;		/* PostgreSQL arrays */
 	bool		elem_byval;
 	char		elem_align;
@@ -66,8 +66,6 @@ extern void mcInCheckDomain(McInType *in, Datum value, bool isnull);
 extern const char *mcInRefuse(McInContext *cxt, int sqlstate, const char *fmt,...) pg_attribute_printf(3, 4);
 /* is it text of the database's encoding without NUL?  *text is what to store, converted if need be */
 extern const char *mcInCheckText(McInContext *cxt, mcw_view bytes, mcw_view *text);
-/* input function; data errors become a reason unless cxt->stop */
-extern const char *mcInByFunction(McInType *in, char *text, Datum *out);
 
 /* ---- convert_odps_in_nested.c: PostgreSQL arrays and composite types ---- */
 
@@ -91,7 +89,9 @@ typedef struct McPart
 	char	   *label;			/* "partition pt=1,region=hz", NULL if not partitioned */
 	mcs_odps_download session;
 	bool		opening;		/* a request for the session is in flight */
-	int64		reload_us;		/* PENDING: when to look again */
+	bool		waiting;		/* the service refused one more session for now */
+	int64		refused_us;		/* since when, 0 = it did not */
+	int64		reload_us;		/* PENDING or waiting: when to try again */
 	mcw_error  *failed;			/* why the session could not be opened */
 	int64		issued;			/* rows that ranges were made of */
 	int64		received;		/* rows handed out */
