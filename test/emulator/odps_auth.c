@@ -130,6 +130,39 @@ double_decoded(emu_request *req, mcw_request *http)
 	}
 }
 
+static int
+compare_pairs(const void *a, const void *b)
+{
+	return mcw_view_cmp(((const mcw_pair *) a)->name, ((const mcw_pair *) b)->name);
+}
+
+/*
+ * One SDK does not sign parameters named x-odps-* as header lines: with all
+ * parameters moved into the path nothing but the resource holds them.
+ */
+static void
+resource_only(emu_request *req, mcw_request *http)
+{
+	mcw_buf		path;
+
+	qsort(http->params, http->nparams, sizeof(mcw_pair), compare_pairs);
+	mcw_buf_init(&path, &mcw_malloc, 1 << 20);
+	(void) mcw_buf_append_view(&path, http->path);
+	for (int i = 0; i < http->nparams; i++)
+	{
+		(void) mcw_buf_append_char(&path, i ? '&' : '?');
+		(void) mcw_buf_append_view(&path, http->params[i].name);
+		if (http->params[i].value.len > 0)
+		{
+			(void) mcw_buf_append_char(&path, '=');
+			(void) mcw_buf_append_view(&path, http->params[i].value);
+		}
+	}
+	(void) mcw_arena_copy(req->arena, mcw_buf_view(&path), &http->path);
+	mcw_buf_free(&path);
+	http->nparams = 0;
+}
+
 static bool
 signature_ok(emu_request *req, const credential *c, const emu_key *key, mcw_view given)
 {
@@ -148,13 +181,12 @@ signature_ok(emu_request *req, const credential *c, const emu_key *key, mcw_view
 	if (signature_equals(http, c, key, given))
 		return true;
 
-	/* two SDKs sign parameters named x-odps-* as header lines too */
-	for (int i = 0; i < req->http.nparams; i++)
-		if (req->http.params[i].name.len > 7 && strncasecmp(req->http.params[i].name.data, "x-odps-", 7) == 0)
-			(void) mcw_request_header(http, req->http.params[i].name, req->http.params[i].value);
+	double_decoded(req, http);
 	if (signature_equals(http, c, key, given))
 		return true;
-	double_decoded(req, http);
+	memcpy(http->params, req->http.params, sizeof(http->params));
+	http->nparams = req->http.nparams;
+	resource_only(req, http);
 	return signature_equals(http, c, key, given);
 }
 

@@ -17,6 +17,8 @@ EXTRA_CLEAN += $(EMU_BIN)
 .PHONY: check-emulator check-emulator-asan
 check-emulator: $(EMU_BIN)
 	python3 test/emulator/selftest.py $(EMU_BIN) test/data/vectors/loghub
+	python3 test/emulator/odps_selftest.py $(EMU_BIN) test/data/vectors/maxcompute
 
 check-emulator-asan: $(BUILD)/asan/mc-emulator
 	python3 test/emulator/selftest.py $(BUILD)/asan/mc-emulator test/data/vectors/loghub
+	python3 test/emulator/odps_selftest.py $(BUILD)/asan/mc-emulator test/data/vectors/maxcompute
