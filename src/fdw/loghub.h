@@ -189,7 +189,10 @@ typedef struct McLogScan
 	char		part[32];		/* for CONTEXT */
 	char		position[160];
 
-	int			wait_fd;		/* async append: dup of the loop's descriptor, -1 = none */
+	/* async append (loghub_async.c) */
+	bool		no_wait;		/* the row asked for may not be waited for */
+	bool		starved;		/* it was not there */
+	int			wait_fd;		/* dup of the loop's descriptor, -1 = none */
 } McLogScan;
 
 /* loghub_scan.c */
@@ -222,6 +225,9 @@ extern ForeignScan *mcLogGetPlan(PlannerInfo *root, RelOptInfo *rel, Oid relid, 
 
 /* loghub_explain.c */
 extern void mcLogExplain(ForeignScanState *node, struct ExplainState *es);
+
+/* loghub_async.c */
+extern void mcLogAsyncRoutine(struct FdwRoutine *routine);
 
 /* loghub_import.c */
 extern List *mcLogImport(ImportForeignSchemaStmt *stmt, Oid serverid);

@@ -87,7 +87,8 @@ show_fields(ForeignScanState *node, McLogScan *scan, ExplainState *es)
 			names = lappend(names, unconstify(char *, own ? own : column->attname));
 		}
 	}
-	ExplainPropertyList("Fields", names, es);
+	if (names != NIL)
+		ExplainPropertyList("Fields", names, es);
 }
 
 static void

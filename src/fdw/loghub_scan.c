@@ -1,7 +1,6 @@
 /*
  * loghub_scan.c
- *		Executing a LogHub scan: begin, rows, rescan, end, and the async protocol of
- *		Append.
+ *		Executing a LogHub scan: begin, rows, rescan, end.
  *
  * Rows come in a virtual slot of our own, which costs no heap tuple; its values stay
  * valid until the next row is asked for.  One page is held at a time; those behind
@@ -12,7 +11,6 @@
 #include <unistd.h>
 
 #include "commands/explain.h"
-#include "executor/execAsync.h"
 #include "executor/executor.h"
 #include "foreign/fdwapi.h"
 #include "miscadmin.h"
@@ -173,7 +171,11 @@ mcLogNext(ForeignScanState *node, bool wait)
 TupleTableSlot *
 mcLogIterate(ForeignScanState *node)
 {
-	return mcLogNext(node, true);
+	McLogScan  *scan = node->fdw_state;
+	TupleTableSlot *slot = mcLogNext(node, !scan->no_wait);
+
+	scan->starved = slot == NULL;
+	return slot != NULL ? slot : ExecClearTuple(scan->slot);
 }
 
 void
@@ -206,6 +208,13 @@ mcLogEnd(ForeignScanState *node)
 	node->fdw_state = NULL;
 }
 
+/* A sample would mean reading the whole retention */
+static bool
+mcLogAnalyze(Relation relation, AcquireSampleRowsFunc *func, BlockNumber *totalpages)
+{
+	return false;
+}
+
 void
 mcLoghubScanRoutine(FdwRoutine *routine)
 {
@@ -217,4 +226,7 @@ mcLoghubScanRoutine(FdwRoutine *routine)
 	routine->ReScanForeignScan = mcLogReScan;
 	routine->EndForeignScan = mcLogEnd;
 	routine->ExplainForeignScan = mcLogExplain;
+	routine->AnalyzeForeignTable = mcLogAnalyze;
+	routine->ImportForeignSchema = mcLogImport;
+	mcLogAsyncRoutine(routine);
 }

@@ -142,9 +142,22 @@ typedef struct mcs_pull_result
  */
 extern mcw_status mcs_parse_pull(mcs_call *call, mcw_buf *raw, mcs_pull_result *result, mcw_error *err);
 
-/* Names for IMPORT FOREIGN SCHEMA */
+/* Names of logstores, sorted by the service, 'size' at most from 'offset' */
 extern mcw_status mcs_list_logstores(mcs_call *call, int offset, int size, mcw_error *err);
+
+typedef struct mcs_index_field
+{
+	mcw_view	name;
+	mcw_view	type;			/* text, long, double, json */
+} mcs_index_field;
+
 extern mcw_status mcs_get_index(mcs_call *call, mcw_view logstore, mcw_error *err);
+
+/* Arrays and texts are in the arena, which the caller has initialised and resets */
+extern mcw_status mcs_parse_logstores(mcs_call *call, mcw_arena *arena, mcw_view **names, int *nnames,
+									  int64_t *total, mcw_error *err);
+extern mcw_status mcs_parse_index(mcs_call *call, mcw_arena *arena, mcs_index_field **fields, int *nfields,
+								  mcw_error *err);
 
 /* Start the call and drive the loop until it is over */
 extern mcw_status mcs_call_run(mcs_call *call, mcw_error *err);
@@ -215,6 +228,8 @@ extern mcw_status mcs_scan_next(mcs_scan *scan, mcs_page **page, mcw_error *err)
 /* The same without waiting: MCW_OK with *page NULL = nothing is ready yet */
 extern mcw_status mcs_scan_try(mcs_scan *scan, mcs_page **page, mcw_error *err);
 extern void mcs_scan_release(mcs_scan *scan, mcs_page *page);
+/* would mcs_scan_try return a page, the end or a failure? */
+extern bool mcs_scan_has_news(const mcs_scan *scan);
 
 extern const mcs_scan_info *mcs_scan_get_info(const mcs_scan *scan);
 /* where the failure happened: shard (-1 = none) and cursor ("" = none) */

@@ -285,3 +285,10 @@ mcs_scan_release(mcs_scan *scan, mcs_page *page)
 	(void) scan;
 	slot->state = MCS_SLOT_FREE;
 }
+
+bool
+mcs_scan_has_news(const mcs_scan *scan)
+{
+	return scan->ready_head != NULL || scan->phase == MCS_PHASE_DONE ||
+		scan->phase == MCS_PHASE_FAILED || scan->phase == MCS_PHASE_NEW;
+}

@@ -1,0 +1,61 @@
+/*
+ * mcs_loghub_meta.c
+ *		What IMPORT FOREIGN SCHEMA reads: names of logstores and the fields of an
+ *		index (loghub.md 3.10, 3.11).
+ */
+#include "mcs_loghub.h"
+
+#include "../wire/mcw_doc.h"
+
+mcw_status
+mcs_parse_logstores(mcs_call *call, mcw_arena *arena, mcw_view **names, int *nnames,
+					int64_t *total, mcw_error *err)
+{
+	mcw_node   *root;
+	const mcw_node *list;
+	const mcw_node *node;
+	mcw_status	status = mcw_json_parse(mcw_buf_view(&call->req.response), arena, &root, err);
+
+	*nnames = 0;
+	*names = NULL;
+	if (status != MCW_OK)
+		return status;
+	list = mcw_node_get(root, "logstores");
+	if (list == NULL || list->kind != MCW_NODE_ARRAY)
+		return mcw_fail(err, MCW_ERR_PROTOCOL, "the list of logstores has no names");
+	if (!mcw_node_int(root, "total", total))
+		*total = list->nchildren;
+	*names = mcw_arena_new(arena, sizeof(mcw_view) * (size_t) (list->nchildren + 1));
+	if (*names == NULL)
+		return mcw_fail(err, MCW_ERR_NOMEM, "out of memory");
+	for (node = list->first; node != NULL; node = node->next)
+		(*names)[(*nnames)++] = node->text;
+	return MCW_OK;
+}
+
+mcw_status
+mcs_parse_index(mcs_call *call, mcw_arena *arena, mcs_index_field **fields, int *nfields,
+				mcw_error *err)
+{
+	mcw_node   *root;
+	const mcw_node *keys;
+	const mcw_node *node;
+	mcw_status	status = mcw_json_parse(mcw_buf_view(&call->req.response), arena, &root, err);
+
+	*nfields = 0;
+	*fields = NULL;
+	if (status != MCW_OK)
+		return status;
+	keys = mcw_node_get(root, "keys");
+	if (keys == NULL || keys->kind != MCW_NODE_OBJECT)
+		return MCW_OK;			/* a full-text index only */
+	*fields = mcw_arena_new(arena, sizeof(mcs_index_field) * (size_t) (keys->nchildren + 1));
+	if (*fields == NULL)
+		return mcw_fail(err, MCW_ERR_NOMEM, "out of memory");
+	for (node = keys->first; node != NULL; node = node->next)
+	{
+		(*fields)[*nfields].name = node->name;
+		(*fields)[(*nfields)++].type = mcw_node_text(node, "type");
+	}
+	return MCW_OK;
+}
