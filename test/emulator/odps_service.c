@@ -366,9 +366,9 @@ odps_api(const emu_request *req)
 	bool		put = method_is(req, "PUT");
 
 	if (ends_with(req->http.path, "/streams"))
-		return put ? "WriteStream" : "StreamSession";
+		return put ? "WriteStream" : odps_has(req, "uploadid") ? "StreamSession" : "CreateStream";
 	if (ends_with(req->http.path, "/upserts"))
-		return put ? "WriteUpsert" : "UpsertSession";
+		return put ? "WriteUpsert" : !odps_has(req, "upsertid") ? "CreateUpsert" : post ? "CommitUpsert" : "UpsertSession";
 	if (odps_has(req, "downloads"))
 		return "CreateDownload";
 	if (odps_has(req, "downloadid"))
