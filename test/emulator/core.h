@@ -114,7 +114,7 @@ extern void emu_clock_system(void);
 extern void emu_clock_advance(int64_t us);
 extern bool emu_clock_frozen(void);
 extern bool emu_clock_command(const mcw_node *cmd, mcw_error *err);	/* {"now":t} | {"advance_s":s} | {"system":true} */
-extern bool emu_parse_time(mcw_view v, int64_t *unix_us);	/* epoch seconds (also fractional) or ISO 8601 */
+extern bool emu_parse_time(mcw_view v, int64_t *unix_us);	/* epoch seconds (also fractional) or ISO 8601, UTC unless it says otherwise */
 extern bool emu_add_key(mcw_view id, mcw_view secret, mcw_view token, mcw_error *err);
 extern emu_key *emu_key_for_update(mcw_view id);
 extern void emu_response_init(emu_response *resp);

@@ -9,6 +9,7 @@
 #include <getopt.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -180,7 +181,7 @@ clock_arg(const char *text)
 	int64_t		us;
 
 	if (!emu_parse_time(mcw_str(text), &us))
-		die("--clock wants epoch seconds or an ISO 8601 time with zone, not \"%s\"", text);
+		die("--clock wants epoch seconds or an ISO 8601 time, not \"%s\"", text);
 	emu_clock_freeze(us);
 }
 
@@ -415,6 +416,19 @@ run_seeds(const settings *set)
 	}
 }
 
+/* A load test may hold more connections than the usual soft limit of 1024. */
+static void
+raise_file_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
+	{
+		limit.rlim_cur = limit.rlim_max;
+		(void) setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
 int
 main(int argc, char **argv)
 {
@@ -423,6 +437,7 @@ main(int argc, char **argv)
 	bool		saved = true;
 
 	signal(SIGPIPE, SIG_IGN);
+	raise_file_limit();
 	if (&emu_loghub != NULL)
 		emu_services[emu_nservices++] = &emu_loghub;
 	if (&emu_maxcompute != NULL)

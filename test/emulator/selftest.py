@@ -55,6 +55,26 @@ def test_command_line():
         check('refused: %s' % (bad,), r.returncode == 2 and r.stderr != '', r.stderr)
 
 
+def test_clock():
+    for text, want in (('1700028800', 1700028800), ('2023-11-15T06:13:20Z', 1700028800), ('2023-11-15T14:13:20+08:00', 1700028800),
+                       ('2023-11-15 06:13:20', 1700028800), ('20231115T061320Z', 1700028800), ('2023-11-15', 1700006400),
+                       ('1700028800.5', 1700028800.5)):
+        e = Emulator('--clock', text)
+        state = e.control('state')[1]
+        check('--clock %s' % text, state['now_us'] == want * 1000000 and state['clock'] == 'frozen', state)
+        e.stop()
+    e = Emulator()
+    check('the system clock', abs(e.control('state')[1]['now_us'] / 1e6 - time.time()) < 60)
+    e.control('clock', {'advance_s': 86400})
+    check('moved by a day', abs(e.control('state')[1]['now_us'] / 1e6 - time.time() - 86400) < 60)
+    e.control('clock', {'now': '2023-11-15T06:13:20Z'})
+    check('frozen', e.control('state')[1]['now_us'] == 1700028800000000)
+    e.command(service='emulator', op='clock', system=True)
+    check('back to the system clock', abs(e.control('state')[1]['now_us'] / 1e6 - time.time()) < 60)
+    check('bad clock', e.control('clock', {'now': 'noon'})[0] == 400)
+    e.stop()
+
+
 def replay(e, v, spoil=None):
     q = '&'.join(urllib.parse.quote(k, safe='') + ('' if x is None else '=' + urllib.parse.quote(x, safe='')) for k, x in v['query'])
     target = v.get('request_target') or v['path'] + ('?' + q if q else '')
@@ -629,7 +649,7 @@ def test_data():
     shutil.rmtree(d)
 
 
-for test in (test_command_line, test_vectors, test_put_bodies, test_auth, test_meta, test_put_checks, test_cursors,
+for test in (test_command_line, test_clock, test_vectors, test_put_bodies, test_auth, test_meta, test_put_checks, test_cursors,
              test_queries, test_consumers, test_http, test_faults, test_data):
     try:
         test()

@@ -408,6 +408,25 @@ dispatch(sls_call *call)
 		sls_handle_consumer(call);
 }
 
+/* An empty body is no JSON text; a client that trusts the type would try to parse it. */
+static void
+drop_content_type(emu_response *resp)
+{
+	int			kept = 0;
+
+	for (int i = 0; i < resp->nheaders; i++)
+	{
+		if (strcmp(resp->headers[i].name, "Content-Type") != 0)
+		{
+			resp->headers[kept++] = resp->headers[i];
+			continue;
+		}
+		free(resp->headers[i].name);
+		free(resp->headers[i].value);
+	}
+	resp->nheaders = kept;
+}
+
 static void
 handle(emu_request *req, emu_response *resp)
 {
@@ -415,6 +434,8 @@ handle(emu_request *req, emu_response *resp)
 
 	call.api = route(&call);
 	dispatch(&call);
+	if (resp->body.len == 0 && resp->blob == NULL && call.api != SLS_PULL_LOGS)
+		drop_content_type(resp);
 	common_headers(req, resp);
 }
 

@@ -207,9 +207,17 @@ emu_parse_time(mcw_view v, int64_t *unix_us)
 	}
 	if (mcw_parse_iso8601(v, unix_us))
 		return true;
-	if (v.len == 0 || v.len >= sizeof(text))
+	if (mcw_parse_iso_basic(v, &whole))
+	{
+		*unix_us = whole * 1000000;
+		return true;
+	}
+	if (v.len == 0 || v.len + 12 >= sizeof(text))
 		return false;
 	memcpy(text, v.data, v.len);
+	strcpy(text + v.len, v.len == 10 ? "T00:00:00Z" : "Z");	/* no zone: UTC; a date: its midnight */
+	if (mcw_parse_iso8601(mcw_str(text), unix_us))
+		return true;
 	text[v.len] = '\0';
 	if (strspn(text, "0123456789.") != v.len)
 		return false;
