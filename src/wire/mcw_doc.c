@@ -342,6 +342,9 @@ mcw_json_parse(mcw_view text, mcw_arena *arena, mcw_node **root, mcw_error *err)
 	if (text.len >= INT32_MAX)
 		return copy_failed(&c, MCW_ERR_LIMIT, "it is too long");
 
+	/* the library's own check lets overlong forms pass */
+	if (mcw_utf8_valid(text.data, text.len) != text.len)
+		return mcw_fail(err, MCW_ERR_FORMAT, "malformed JSON: it is not UTF-8");
 	if (text.len > 0 && check_json(&c, text) != MCW_OK)
 		return c.status;
 
@@ -349,7 +352,7 @@ mcw_json_parse(mcw_view text, mcw_arena *arena, mcw_node **root, mcw_error *err)
 	tok = json_tokener_new_ex(MCW_DOC_MAX_DEPTH + 2);
 	if (tok == NULL)
 		return copy_failed(&c, MCW_ERR_NOMEM, "no memory left");
-	json_tokener_set_flags(tok, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+	json_tokener_set_flags(tok, JSON_TOKENER_STRICT);
 	value = json_tokener_parse_ex(tok, text.data ? text.data : "", (int) text.len);
 	why = json_tokener_get_error(tok);
 	if (why == json_tokener_continue)

@@ -174,7 +174,7 @@ json_refused(void)
 	static const mcw_view bad[] = {
 		MCW_LIT(""), MCW_LIT(" "), MCW_LIT("{"), MCW_LIT("{\"a\":1,}"), MCW_LIT("[1,]"), MCW_LIT("[1] x"),
 		MCW_LIT("{} {}"), MCW_LIT("{'a':1}"), MCW_LIT("nul"), MCW_LIT("NaN"), MCW_LIT("[01]"), MCW_LIT("\"a"),
-		MCW_LIT("\"\xff\""), MCW_LIT("[1 /* c */]"), MCW_LIT("{a:1}"), MCW_LIT("[1]\0"),
+		MCW_LIT("\"\xff\""), MCW_LIT("\"\xc1\xb6\""), MCW_LIT("[1 /* c */]"), MCW_LIT("{a:1}"), MCW_LIT("[1]\0"),
 		MCW_LIT("123456789012345678901234567890"), MCW_LIT("18446744073709551616"), MCW_LIT("-9223372036854775809"), MCW_LIT("[-]"), MCW_LIT("Infinity"), MCW_LIT("[-Infinity]"), MCW_LIT("[1.]"), MCW_LIT("[1-2]"), MCW_LIT("[+1]"), MCW_LIT("\"\\x\""), MCW_LIT("tRue"), MCW_LIT("\"\n\""),
 	};
 	mcw_buf		deep;
