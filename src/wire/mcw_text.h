@@ -8,6 +8,10 @@
 
 #include "mcw.h"
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 extern mcw_status mcw_hex_encode(mcw_buf *out, mcw_view in, bool upper);
 extern mcw_status mcw_hex_decode(mcw_buf *out, mcw_view in);	/* MCW_ERR_FORMAT */
 extern mcw_status mcw_base64_encode(mcw_buf *out, mcw_view in);
@@ -31,21 +35,42 @@ mcw_plain_ascii(const char *data, size_t len)
 	const uint64_t ones = UINT64_C(0x0101010101010101);
 	const uint64_t high = UINT64_C(0x8080808080808080);
 	uint64_t	bad = 0;
-	uint64_t	w;
+	uint64_t	w = ones;
+	const char *last;
 
-	while (len >= 8)
+#ifdef __SSE2__
+	if (len >= 16)
 	{
-		memcpy(&w, data, 8);
-		bad |= w | (w - ones);
-		data += 8;
-		len -= 8;
+		const __m128i zero = _mm_setzero_si128();
+		__m128i		good = _mm_set1_epi8(-1);
+
+		/* the last step overlaps the one before it, here and below */
+		for (last = data + len - 16; data < last; data += 16)
+			good = _mm_and_si128(good, _mm_cmpgt_epi8(_mm_loadu_si128((const __m128i *) data), zero));
+		good = _mm_and_si128(good, _mm_cmpgt_epi8(_mm_loadu_si128((const __m128i *) last), zero));
+		return _mm_movemask_epi8(good) == 0xFFFF;
 	}
-	if (len > 0)
+#endif
+	if (len >= 8)
 	{
-		w = UINT64_C(0x2020202020202020);
-		memcpy(&w, data, len);
+		for (last = data + len - 8; data < last; data += 8)
+		{
+			memcpy(&w, data, 8);
+			bad |= w | (w - ones);
+		}
+		memcpy(&w, last, 8);
 		bad |= w | (w - ones);
+		return (bad & high) == 0;
 	}
+	if (len >= 4)
+	{
+		memcpy(&w, data, 4);
+		memcpy((char *) &w + 4, data + len - 4, 4);
+	}
+	else
+		for (size_t i = 0; i < len; i++)
+			memcpy((char *) &w + i, data + i, 1);
+	bad = w | (w - ones);
 	return (bad & high) == 0;
 }
 
