@@ -8,6 +8,7 @@
 #include "odps.h"
 
 #include <ctype.h>
+#include <malloc.h>
 #include <stdlib.h>
 
 odps_settings odps_set;
@@ -393,6 +394,9 @@ odps_api(const emu_request *req)
 static void
 odps_init(void)
 {
+	/* blocks of tens of megabytes come and go: fresh pages cost as much as their check */
+	(void) mallopt(M_MMAP_MAX, 0);
+	(void) mallopt(M_TRIM_THRESHOLD, 1 << 29);
 	odps_set.apply_later_us = 2 * ODPS_SECOND;
 	odps_set.stuck_us = 2 * ODPS_SECOND;
 	odps_set.session_us = ODPS_SESSION_LIFE;
