@@ -78,6 +78,16 @@ BEGIN
 END $$;
 SELECT array_agg(id ORDER BY id) FROM x_plain;
 
+-- what COMMIT will publish
+BEGIN;
+INSERT INTO x_part VALUES (1, 'u'), (2, 'u'), (3, 'v');
+SAVEPOINT s;
+INSERT INTO x_plain VALUES (50);
+ROLLBACK TO s;
+SELECT relation, part, write_mode, upload_id IS NOT NULL AS has_id, blocks, rows, state FROM mc.uploads();
+ROLLBACK;
+SELECT count(*) FROM mc.uploads();
+
 -- every combination against a local table: same rows, or a refusal
 CREATE TABLE x_local (id bigint, p text);
 CREATE FUNCTION play(steps text[], OUT refused bool) LANGUAGE plpgsql AS $$

@@ -35,3 +35,11 @@ RETURNS SETOF record
 LANGUAGE c STRICT VOLATILE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'mc_last_rejects';
 COMMENT ON FUNCTION mc.last_rejects() IS
 'values and rows that on_error dropped or set to NULL in the last statement of this session; also after it failed';
+
+CREATE FUNCTION mc.uploads(
+	OUT relation regclass, OUT part text, OUT write_mode text, OUT upload_id text,
+	OUT blocks int, OUT rows bigint, OUT state text)
+RETURNS SETOF record
+LANGUAGE c STRICT VOLATILE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'mc_uploads';
+COMMENT ON FUNCTION mc.uploads() IS
+'MaxCompute upload sessions of the running transaction, in the order in which COMMIT will publish them';

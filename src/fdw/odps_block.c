@@ -173,7 +173,7 @@ open_session(McSink *sink, McUpload *upload)
 		return;
 	while (sink->nopening >= sink->concurrency)
 		step(sink, -1);
-	mcs_odps_upload_open(&upload->opening, &upload->target->odps->service, &upload->session);
+	mcs_odps_upload_open(&upload->opening, &sink->target->odps->service, &upload->session);
 	upload->opening.req.owner = sink;
 	upload->opening.req.on_done = on_open_done;
 	sink->nopening++;
@@ -384,7 +384,7 @@ mcBlockSend(McSink *sink, McSinkPartition *part)
 		raise_part(sink, upload->spec, -1, &err);
 	if (upload->session.nblocks >= MCS_ODPS_MAX_BLOCKS)
 		upload->full = true;	/* an append goes on in another session */
-	mcs_odps_upload_put(&block->call, &upload->target->odps->service, &upload->session, block->id,
+	mcs_odps_upload_put(&block->call, &sink->target->odps->service, &upload->session, block->id,
 						codec, mcw_buf_view(&block->body));
 	block->call.req.owner = block;
 	block->call.req.on_done = on_block_done;

@@ -15,6 +15,7 @@
 
 #include "access/xact.h"
 #include "miscadmin.h"
+#include "nodes/nodes.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
@@ -64,12 +65,25 @@ mcWriters(void)
 	return writers;
 }
 
+/* A statement with other network settings or options gets a connection of its own */
+static bool
+same_settings(const McServer *a, const McServer *b)
+{
+	return a->net.connect_timeout_ms == b->net.connect_timeout_ms &&
+		a->net.stall_timeout_ms == b->net.stall_timeout_ms &&
+		a->net.max_retries == b->net.max_retries &&
+		a->net.retry_max_elapsed_ms == b->net.retry_max_elapsed_ms &&
+		a->net.rate_limit == b->net.rate_limit &&
+		equal(a->server_options, b->server_options) && equal(a->table_options, b->table_options);
+}
+
 McTarget *
 mcWriteTarget(Relation rel, Oid userid)
 {
 	Oid			relid = RelationGetRelid(rel);
 	MemoryContext old;
 	McTarget   *t;
+	McServer   *wanted;
 	const char *partition;
 
 	if (IsolationIsSerializable())
@@ -78,8 +92,9 @@ mcWriteTarget(Relation rel, Oid userid)
 				 errmsg("cannot write to \"%s\" in a serializable transaction", RelationGetRelationName(rel)),
 				 errdetail("The check for serializability comes after the remote changes are published and could still fail."),
 				 errhint("Use isolation level REPEATABLE READ or READ COMMITTED.")));
+	wanted = mcGetServer(MC_MAXCOMPUTE, GetForeignTable(relid)->serverid, userid, relid, false);
 	for (t = targets; t; t = t->next)
-		if (t->relid == relid && t->userid == userid)
+		if (t->relid == relid && t->userid == userid && same_settings(t->odps->server, wanted))
 			return t;
 
 	mcOdpsInitXact();
@@ -92,8 +107,7 @@ mcWriteTarget(Relation rel, Oid userid)
 	t->relid = relid;
 	t->userid = userid;
 	t->name = pstrdup(RelationGetRelationName(rel));
-	t->odps = mcOdpsOpen(rel->rd_rel->relkind == RELKIND_FOREIGN_TABLE ?
-						 GetForeignTable(relid)->serverid : InvalidOid, userid, relid);
+	t->odps = mcOdpsOpen(wanted->serverid, userid, relid);
 	t->table = mcOdpsTable(t->odps, false);
 	mcOdpsOpenTunnel(t->odps);
 	if (t->table->is_view)
@@ -201,7 +215,8 @@ mcWriteUpload(McTarget *target, const char *spec, bool overwrite)
 		}
 	fuse = emptied(target, spec, newest ? newest->seq : 0);
 
-	if (newest && !fuse && newest->target == target && newest->subid == subid &&
+	if (newest && !fuse && newest->target->relid == target->relid &&
+		newest->target->userid == target->userid && newest->subid == subid &&
 		newest->overwrite_mode == overwrite && !newest->full)
 		return newest;
 
