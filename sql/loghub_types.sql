@@ -51,6 +51,15 @@ SELECT type, count(*), count(*) FILTER (WHERE try_input(value, type) LIKE 'error
 	string_agg(left(value, 40), ', ') FILTER (WHERE try_input(value, type) IS DISTINCT FROM try_remote(n, type)) AS differs
 FROM samples GROUP BY type ORDER BY type;
 
+-- option timezone: of values that name none, on the fast and on the slow road
+CREATE FOREIGN TABLE zoned (v timestamptz, z timestamptz(3) OPTIONS (field 'v'), rt timestamptz OPTIONS (field '__receive_time__')) SERVER sls OPTIONS (logstore 'types');
+SELECT value, v, z FROM samples JOIN zoned ON rt = to_timestamp(1700000000 + n) WHERE value IN ('2023-11-15 06:13:20', '2023-11-15T06:13:20Z') AND type = 'timestamptz' ORDER BY value;
+SET mc_fdw.timezone = 'Asia/Shanghai';
+SELECT value, v, z FROM samples JOIN zoned ON rt = to_timestamp(1700000000 + n) WHERE value IN ('2023-11-15 06:13:20', '2023-11-15T06:13:20Z') AND type = 'timestamptz' ORDER BY value;
+RESET mc_fdw.timezone;
+SHOW TimeZone;
+DROP FOREIGN TABLE zoned;
+
 -- absent, empty, repeated; nanoseconds; tags; rest
 \! emu '{"service":"loghub","op":"create_logstore","project":"web","logstore":"columns","shards":1,"ttl":30,"appendMeta":true}' >/dev/null
 \! emu '{"service":"loghub","op":"append_group","project":"web","logstore":"columns","shard":0,"receive_time":1700000100,"group":{"__topic__":"nginx","__source__":"10.0.0.1","__tags__":{"env":"prod","__path__":"/var/log/a"},"__logs__":[{"__time__":1700000090,"__time_ns_part__":123456789,"a":"1","b":"","c":"x"},{"__time__":1700000091,"a":"2","d":"ä\"\\"},{"__time__":1700000092}]}}' >/dev/null

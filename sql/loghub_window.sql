@@ -120,6 +120,31 @@ FROM generate_series(0, 36) w,
 	LATERAL (SELECT count(*) AS n FROM win
 		WHERE rt >= to_timestamp(1699999990.37 + w * 11.3) AND rt < to_timestamp(1699999990.37 + (w + 1) * 11.3)) s;
 
+-- and so they do when every twentieth request fails
+\! emu faults '[{"service":"loghub","probability":0.05,"seed":7,"action":"status","http":500,"code":"InternalServerError","message":"x"},{"service":"loghub","api":"PullLogs","probability":0.03,"seed":8,"action":"reset_mid_body"}]' >/dev/null
+SELECT count(*) AS windows, sum(n) AS rows, sum(n) = (SELECT count(*) FROM win_local) AS complete
+FROM generate_series(0, 12) w,
+	LATERAL (SELECT count(*) AS n FROM win
+		WHERE rt >= to_timestamp(1699999990.37 + w * 33.1) AND rt < to_timestamp(1699999990.37 + (w + 1) * 33.1)) s;
+\! emu faults '[]' >/dev/null
+
+-- one shard in many slices: each row once
+ALTER FOREIGN TABLE win OPTIONS (ADD concurrency '16', SET fetch_size '3');
+CREATE FUNCTION slices(q text) RETURNS int LANGUAGE plpgsql AS $$
+DECLARE line text; found int;
+BEGIN
+	FOR line IN EXECUTE 'EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) ' || q LOOP
+		IF line ~ ' Slices: ' THEN found := substring(line from '[0-9]+'); END IF;
+	END LOOP;
+	RETURN found;
+END $$;
+SELECT slices('SELECT id FROM win WHERE shard = 1 AND rt >= ''2023-11-14 22:13:20+00'' AND rt < ''2023-11-14 22:21:00+00''') > 8 AS sliced;
+SELECT count(*), count(DISTINCT id), array_agg(id ORDER BY id) = (SELECT array_agg(id ORDER BY id) FROM win_local WHERE shard = 1) AS same
+FROM win WHERE shard = 1 AND rt >= '2023-11-14 22:13:20+00' AND rt < '2023-11-14 22:21:00+00';
+SELECT count(*), count(DISTINCT id), array_agg(id ORDER BY id) = (SELECT array_agg(id ORDER BY id) FROM win_local) AS same FROM win;
+ALTER FOREIGN TABLE win OPTIONS (DROP concurrency, SET fetch_size '7');
+DROP FUNCTION slices;
+
 -- joins: the bound and the shard come from the other side
 SET enable_hashjoin = off;
 SET enable_mergejoin = off;

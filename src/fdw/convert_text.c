@@ -319,7 +319,7 @@ fast_timestamptz(McTextColumn *column, mcw_view value, Datum *datum)
 	if (rest.len == 0)
 	{
 		tm.tm_isdst = -1;
-		zone = DetermineTimeZoneOffset(&tm, session_timezone);
+		zone = DetermineTimeZoneOffset(&tm, column->zone);
 	}
 	else if (!parse_zone(rest, &zone))
 		return false;
@@ -408,6 +408,7 @@ mcTextColumnInit(McTextColumn *column, Oid type, int32 typmod)
 	memset(column, 0, sizeof(*column));
 	column->type = type;
 	column->typmod = typmod;
+	column->zone = session_timezone;
 	getTypeInputInfo(type, &function, &column->typioparam);
 	fmgr_info(function, &column->input);
 	column->pure = is_pure(type);
@@ -471,9 +472,11 @@ is_value_error(int sqlstate)
 
 typedef Datum (*Action) (McTextColumn *column, char *text);
 
+/* Values without a zone are of the column's zone, not of the session's */
 static Datum
 call_input(McTextColumn *column, char *text)
 {
+	session_timezone = column->zone;
 	return InputFunctionCall(&column->input, text, column->typioparam, column->typmod);
 }
 
@@ -488,6 +491,7 @@ try_action(Action action, McTextColumn *column, char *text, bool subtransaction,
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
+	pg_tz	   *zone = session_timezone;
 	volatile bool ok = true;
 
 	if (subtransaction)
@@ -498,6 +502,7 @@ try_action(Action action, McTextColumn *column, char *text, bool subtransaction,
 	PG_TRY();
 	{
 		*datum = action(column, text);
+		session_timezone = zone;
 		if (subtransaction)
 		{
 			ReleaseCurrentSubTransaction();
@@ -509,6 +514,7 @@ try_action(Action action, McTextColumn *column, char *text, bool subtransaction,
 	{
 		ErrorData  *edata;
 
+		session_timezone = zone;
 		MemoryContextSwitchTo(context);
 		if (!is_value_error(geterrcode()))
 			PG_RE_THROW();

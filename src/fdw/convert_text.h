@@ -28,6 +28,7 @@ struct McTextColumn
 	Oid			type;
 	Oid			typioparam;
 	int32		typmod;
+	pg_tz	   *zone;			/* of values that name none; the session's unless set after init */
 	FmgrInfo	input;
 };
 

@@ -28,11 +28,12 @@
 /* ---- start ---- */
 
 static void
-add_field(McLogField *field, const McLogColumn *column)
+add_field(const McLogScan *scan, McLogField *field, const McLogColumn *column)
 {
 	field->column = column;
 	field->index = column->attnum - 1;
 	mcTextColumnInit(&field->text, column->type, column->typmod);
+	field->text.zone = scan->server->timezone;
 }
 
 static void
@@ -71,16 +72,16 @@ mcLogRowInit(McLogScan *scan, TupleDesc desc, List *attrs)
 			case MC_LOG_FIELD:
 				wanted[scan->nfields].source = MCW_SLS_FIELD;
 				wanted[scan->nfields].name = mcw_str(column->name);
-				add_field(&scan->fields[scan->nfields++], column);
+				add_field(scan, &scan->fields[scan->nfields++], column);
 				break;
 			case MC_LOG_REST:
 			case MC_LOG_TIME:
 			case MC_LOG_TIME_NS:
-				add_field(&scan->log[scan->nlog++], column);
+				add_field(scan, &scan->log[scan->nlog++], column);
 				break;
 			default:
 				scan->want_receive = scan->want_receive || column->kind == MC_LOG_RECEIVE_TIME;
-				add_field(&scan->group[scan->ngroup++], column);
+				add_field(scan, &scan->group[scan->ngroup++], column);
 				break;
 		}
 	}
