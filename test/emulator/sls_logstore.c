@@ -142,7 +142,8 @@ sls_logstore_json(const sls_logstore *s, mcw_buf *out)
 		mcw_buf_printf(out, ",\"infrequentAccessTTL\":%lld", (long long) s->ia_ttl);
 	if (s->encrypt_conf)
 		mcw_buf_printf(out, ",\"encrypt_conf\":%s", s->encrypt_conf);
-	mcw_buf_printf(out, ",\"createTime\":%lld,\"lastModifyTime\":%lld}", (long long) (s->create_us / 1000000), (long long) (s->modify_us / 1000000));
+	mcw_buf_printf(out, ",\"createTime\":%lld,\"lastModifyTime\":%lld}",
+				   (long long) (s->create_us / 1000000), (long long) (s->modify_us / 1000000));
 }
 
 static mcw_node *

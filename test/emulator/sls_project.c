@@ -36,7 +36,8 @@ put_project(mcw_buf *out, const sls_project *p)
 	mcw_json_quote(out, mcw_str(p->status));
 	mcw_buf_append_str(out, ",\"owner\":\"1000000000000001\",\"description\":");
 	mcw_json_quote(out, mcw_str(p->description));
-	mcw_buf_printf(out, ",\"region\":\"cn-test\",\"resourceGroupId\":\"\",\"dataRedundancyType\":\"LRS\",\"createTime\":\"%s\",\"lastModifyTime\":\"%s\"}", created, modified);
+	mcw_buf_printf(out, ",\"region\":\"cn-test\",\"resourceGroupId\":\"\",\"dataRedundancyType\":\"LRS\","
+				   "\"createTime\":\"%s\",\"lastModifyTime\":\"%s\"}", created, modified);
 }
 
 static bool

@@ -44,7 +44,8 @@ open_body(sls_call *call, bool is_json, mcw_buf *raw, mcw_view *out)
 		*out = body;
 		if (is_json || size.len == 0 || raw_size == body.len)
 			return true;
-		sls_error(call->resp, 400, "InvalidBodyRawSize", "x-log-bodyrawsize is %llu, the body has %zu bytes", (unsigned long long) raw_size, body.len);
+		sls_error(call->resp, 400, "InvalidBodyRawSize", "x-log-bodyrawsize is %llu, the body has %zu bytes",
+				  (unsigned long long) raw_size, body.len);
 		return false;
 	}
 	if (!mcw_codec_from_sls(type, &codec))

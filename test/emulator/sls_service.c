@@ -338,7 +338,8 @@ find_target(sls_call *call)
 {
 	if (!sls_host_project(call->req->host, &call->project_name))
 	{
-		sls_error(call->resp, 400, "InvalidHost", "host %.*s is under no base domain of this emulator", (int) call->req->host.len, call->req->host.data);
+		sls_error(call->resp, 400, "InvalidHost", "host %.*s is under no base domain of this emulator",
+				  (int) call->req->host.len, call->req->host.data);
 		return false;
 	}
 	if (call->api == SLS_LIST_PROJECT || call->api == SLS_CREATE_PROJECT)
@@ -351,7 +352,8 @@ find_target(sls_call *call)
 	call->project = sls_find_project(call->project_name);
 	if (call->project == NULL)
 	{
-		sls_error(call->resp, 404, "ProjectNotExist", "The Project does not exist : %.*s", (int) call->project_name.len, call->project_name.data);
+		sls_error(call->resp, 404, "ProjectNotExist", "The Project does not exist : %.*s",
+				  (int) call->project_name.len, call->project_name.data);
 		return false;
 	}
 	if (strcmp(call->project->status, "Normal") != 0 && call->api != SLS_GET_PROJECT)
@@ -364,7 +366,8 @@ find_target(sls_call *call)
 	call->logstore = sls_find_logstore(call->project, call->seg[1]);
 	if (call->logstore == NULL)
 	{
-		sls_error(call->resp, 404, "LogStoreNotExist", "logstore %.*s does not exist", (int) call->seg[1].len, call->seg[1].data);
+		sls_error(call->resp, 404, "LogStoreNotExist", "logstore %.*s does not exist",
+				  (int) call->seg[1].len, call->seg[1].data);
 		return false;
 	}
 	return true;
@@ -376,9 +379,11 @@ dispatch(sls_call *call)
 	if (call->api <= SLS_BAD_METHOD)
 	{
 		if (call->api == SLS_UNKNOWN)
-			sls_error(call->resp, 404, "InvalidUri", "no such resource: %.*s", (int) call->req->http.path.len, call->req->http.path.data);
+			sls_error(call->resp, 404, "InvalidUri", "no such resource: %.*s",
+					  (int) call->req->http.path.len, call->req->http.path.data);
 		else
-			sls_error(call->resp, 405, "InvalidMethod", "method %.*s is not allowed here", (int) call->req->http.method.len, call->req->http.method.data);
+			sls_error(call->resp, 405, "InvalidMethod", "method %.*s is not allowed here",
+					  (int) call->req->http.method.len, call->req->http.method.data);
 		return;
 	}
 	if (call->req->host.len == 0)
@@ -463,7 +468,8 @@ put_shard_state(const sls_shard *s, mcw_buf *out)
 
 	for (size_t i = s->first; i < s->ngroups; i++)
 		logs += s->groups[i].nlogs;
-	mcw_buf_printf(out, "{\"id\":%d,\"status\":\"%s\",\"groups\":%zu,\"logs\":%llu,\"bytes\":%llu,\"begin_cursor\":\"%lld\",\"next_cursor\":\"%lld\"}",
+	mcw_buf_printf(out, "{\"id\":%d,\"status\":\"%s\",\"groups\":%zu,\"logs\":%llu,"
+				   "\"bytes\":%llu,\"begin_cursor\":\"%lld\",\"next_cursor\":\"%lld\"}",
 				   s->id, s->readonly ? "readonly" : "readwrite", s->ngroups - s->first, (unsigned long long) logs,
 				   (unsigned long long) s->bytes, (long long) sls_begin_cursor(s), (long long) s->next_cursor);
 }
