@@ -269,6 +269,9 @@ typedef struct odps_sql_env
 extern void odps_sql_run(const odps_sql_env *env, mcw_view text, odps_result *result);
 extern void odps_result_free(odps_result *result);
 
+/* odps_select.c: the first rows as CSV; values filter the partitions */
+extern bool odps_head(odps_table *table, const mcw_view *values, int64_t limit, mcw_view cols, mcw_arena *arena, mcw_buf *out, mcw_error *err);
+
 /* ---- odps_instance.c ---- */
 extern void odps_instances(emu_request *req, emu_response *resp, odps_target *target);
 extern void odps_instance_tick(int64_t now_us);

@@ -266,6 +266,24 @@ get_partition(emu_request *req, emu_response *resp, odps_table *t)
 	odps_reply_xml(resp, 200);
 }
 
+/* ?data&linenum=n[&partition=][&cols=] */
+static void
+head_of_table(emu_request *req, emu_response *resp, odps_table *t)
+{
+	mcw_view	values[ODPS_MAX_KEYS];
+	mcw_error	err = {0};
+	int64_t		n;
+
+	if (!parse_filter(req, resp, t, values))
+		return;
+	if (!mcw_view_int64(odps_param(req, "linenum"), &n) || n < 0)
+		odps_error(req, resp, 400, "InvalidParameter", "ODPS-0420061:Invalid parameter - linenum");
+	else if (!odps_head(t, values, n, odps_param(req, "cols"), req->arena, &resp->body, &err))
+		odps_error(req, resp, 400, "InvalidParameter", "ODPS-0420061:Invalid parameter - %s", err.message);
+	else
+		odps_reply_text(resp, 200);
+}
+
 void
 odps_rest_tables(emu_request *req, emu_response *resp, odps_target *target, mcw_view name)
 {
@@ -291,6 +309,8 @@ odps_rest_tables(emu_request *req, emu_response *resp, odps_target *target, mcw_
 	}
 	if (!get)
 		odps_error(req, resp, 405, "MethodNotAllowed", "tables are changed by SQL");
+	else if (odps_has(req, "linenum"))
+		head_of_table(req, resp, t);
 	else if (odps_has(req, "partitions"))
 		list_partitions(req, resp, t);
 	else if (odps_has(req, "partition"))

@@ -153,6 +153,8 @@ select_partitioned(const odps_stmt *stmt, odps_table *table, const mcw_view *val
 typedef struct csv
 {
 	const odps_schema *schema;
+	const int  *columns;		/* NULL: all */
+	int			ncolumns;
 	mcw_buf    *out;
 	mcw_buf		field;
 	int			left;
@@ -180,9 +182,11 @@ csv_row(void *ctx, const mcw_odps_value *values, const odps_segment *seg, uint32
 	(void) record;
 	if (c->left-- <= 0)
 		return false;
-	for (int i = 0; i < c->schema->ncolumns; i++)
+	for (int k = 0; k < c->ncolumns; k++)
 	{
-		if (i)
+		int			i = c->columns ? c->columns[k] : k;
+
+		if (k)
 			(void) mcw_buf_append_char(c->out, ',');
 		if (values[i].is_null)
 		{
@@ -198,22 +202,65 @@ csv_row(void *ctx, const mcw_odps_value *values, const odps_segment *seg, uint32
 }
 
 static bool
-write_csv(odps_result *result, mcw_error *err)
+write_columns(const odps_result *result, const int *columns, int n, mcw_buf *out, mcw_error *err)
 {
-	csv			c = {result->schema, &result->text};
+	csv			c = {result->schema, columns, n, out};
 	bool		ok;
 
 	c.left = odps_set.result_rows;
 	mcw_buf_init(&c.field, &mcw_malloc, (size_t) 64 << 20);
-	for (int i = 0; i < result->schema->ncolumns; i++)
+	for (int k = 0; k < n; k++)
 	{
-		if (i)
-			(void) mcw_buf_append_char(&result->text, ',');
-		put_field(&result->text, mcw_str(result->schema->columns[i].name));
+		if (k)
+			(void) mcw_buf_append_char(out, ',');
+		put_field(out, mcw_str(result->schema->columns[columns ? columns[k] : k].name));
 	}
-	(void) mcw_buf_append_char(&result->text, '\n');
+	(void) mcw_buf_append_char(out, '\n');
 	ok = odps_content_walk(result->schema, result->content, csv_row, &c, err) == MCW_OK;
 	mcw_buf_free(&c.field);
+	return ok;
+}
+
+static bool
+write_csv(odps_result *result, mcw_error *err)
+{
+	return write_columns(result, NULL, result->schema->ncolumns, &result->text, err);
+}
+
+/* The first rows of a table as CSV: the old way to look at one (2.3) */
+bool
+odps_head(odps_table *table, const mcw_view *values, int64_t limit, mcw_view cols, mcw_arena *arena, mcw_buf *out, mcw_error *err)
+{
+	odps_stmt	stmt = {.kind = SQL_SELECT_ALL, .limit = limit};
+	odps_result result = {0};
+	int		   *columns = mcw_arena_new(arena, sizeof(int) * (cols.len + 1));
+	int			n = 0;
+	bool		ok;
+
+	for (int i = 0; i < table->schema->nkeys; i++)
+		if (values[i].data)
+		{
+			stmt.where.name[stmt.where.n] = mcw_str(table->schema->keys[i].name);
+			stmt.where.value[stmt.where.n++] = values[i];
+		}
+	mcw_buf_init(&result.text, &mcw_malloc, (size_t) 1 << 30);
+	ok = columns && odps_select(&stmt, table, true, arena, &result, err);
+	while (ok && cols.len > 0)
+	{
+		const char *comma = memchr(cols.data, ',', cols.len);
+		mcw_view	one = {cols.data, comma ? (size_t) (comma - cols.data) : cols.len};
+
+		columns[n] = odps_schema_column(result.schema, one);
+		if (columns[n++] < 0)
+			ok = mcw_fail(err, MCW_ERR_ARGUMENT, "no column %.*s", (int) one.len, one.data) == MCW_OK;
+		cols.data += one.len + (comma ? 1 : 0);
+		cols.len -= one.len + (comma ? 1 : 0);
+	}
+	if (ok && n > 0)
+		ok = write_columns(&result, columns, n, out, err);
+	else if (ok)
+		(void) mcw_buf_append_view(out, mcw_buf_view(&result.text));
+	odps_result_free(&result);
 	return ok;
 }
 

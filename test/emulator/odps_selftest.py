@@ -15,7 +15,8 @@ import struct
 import subprocess
 import sys
 import tempfile
-import time
+import urllib.parse
+import xml.dom.minidom
 import zlib
 
 BIN, VECTORS = sys.argv[1], sys.argv[2]
@@ -375,6 +376,13 @@ def metadata(e):
     text = e.call('GET', TABLES + "n?partitions&partition=pt='b'")[2].decode()
     check('filtered', re.findall('Value="(.*?)"', text), ['b', '2'])
     check('one partition', e.code('GET', TABLES + "n?partition=pt%3D'a'%2Ch%3D'1'"), 200)
+    check('odd value', e.sql("alter table n add partition (pt='a\\'\"<&>/,=b', h=9)"), '')
+    text = e.call('GET', TABLES + "n?partitions&marker=")[2]
+    check('is XML', xml.dom.minidom.parseString(text).getElementsByTagName('Column')[2].getAttribute('Value'), 'a\'"<&>/,=b')
+    check('is found by the tunnel', e.code('POST', TABLES + 'n?downloads&partition=' + urllib.parse.quote('pt=a\'"<&>/,=b,h=9')), 200)
+    check('drop it', e.sql("alter table n drop partition (pt='a\\'\"<&>/,=b', h=9)"), '')
+    check('head', e.call('GET', TABLES + "n?data&linenum=1&partition=pt='a'&cols=pt,a")[2], b'"pt","a"\n"a","5"\n')
+    check('head, wrong column', e.code('GET', TABLES + 'n?data&linenum=1&cols=zz'), (400, 'InvalidParameter'))
     check('missing partition', e.code('GET', TABLES + "n?partition=pt='q',h=1"), (404, 'NoSuchPartition'))
     check('missing table', e.code('GET', TABLES + 'none'), (404, 'NoSuchTable'))
     status, head, text = e.call('GET', '/projects/test_project')

@@ -154,7 +154,7 @@ odps_is_tunnel(const emu_request *req)
 
 	for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++)
 		if (odps_has(req, marks[i]))
-			return true;
+			return !odps_has(req, "linenum");	/* ?data&linenum= is a call of the REST side */
 	return ends_with(req->http.path, "/streams") || ends_with(req->http.path, "/upserts") ||
 		ends_with(req->http.path, "/preview");
 }
@@ -255,6 +255,8 @@ resolve(emu_request *req, emu_response *resp, odps_target *t)
 {
 	mcw_view	schema = odps_param(req, "curr_schema");
 
+	if (schema.len == 0)
+		schema = odps_param(req, "schema_name");
 	t->project = odps_project_find(t->seg[1]);
 	if (!t->project)
 	{
