@@ -108,11 +108,11 @@ on_open_done(mcn_request *req)
 static void
 release(McSink *sink, mcw_buf *buf)
 {
-	/* one spare is enough: the next block takes it; small ones are not worth keeping */
-	if (!sink->spare.data && buf->cap >= sink->block_size / 2)
+	/* the next blocks take the spares: fresh memory costs page faults; small ones are not worth keeping */
+	if (sink->nspares < MC_SINK_SPARES && buf->cap >= sink->block_size / 2 && buf->cap <= sink->block_size * 2)
 	{
-		sink->spare = *buf;
-		mcw_buf_reset(&sink->spare);
+		mcw_buf_reset(buf);
+		sink->spares[sink->nspares++] = *buf;
 		memset(buf, 0, sizeof(*buf));
 		return;
 	}
@@ -237,11 +237,11 @@ mcBlockOpen(McSink *sink, McSinkPartition *part)
 {
 	if (sink->nopen >= sink->max_open)
 		mcBlockSend(sink, dlist_container(McSinkPartition, lru, dlist_tail_node(&sink->lru)));
-	if (sink->spare.data)
+	if (sink->nspares > 0)
 	{
-		part->buf = sink->spare;
+		part->buf = sink->spares[--sink->nspares];
+		part->buf.max = sink->block_size + RECORD_MAX;
 		part->accounted = part->buf.cap;
-		memset(&sink->spare, 0, sizeof(sink->spare));
 	}
 	else
 	{
@@ -288,11 +288,12 @@ void
 mcBlockGrown(McSink *sink, McSinkPartition *part)
 {
 	account(sink, part);
-	if (sink->held > sink->budget && sink->spare.data)
+	while (sink->held > sink->budget && sink->nspares > 0)
 	{
-		sink->held -= sink->spare.cap;
-		mcw_buf_free(&sink->spare);
-		memset(&sink->spare, 0, sizeof(sink->spare));
+		mcw_buf    *spare = &sink->spares[--sink->nspares];
+
+		sink->held -= spare->cap;
+		mcw_buf_free(spare);
 	}
 	while (sink->held > sink->budget && sink->nflight > 0)
 		await_block(sink);

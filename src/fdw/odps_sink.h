@@ -10,6 +10,8 @@
 
 #include "utils/hsearch.h"
 
+#define MC_SINK_SPARES 8
+
 typedef struct McSinkColumn
 {
 	int			attno;			/* index in the slot */
@@ -88,7 +90,8 @@ struct McSink
 	dlist_head	flight;			/* McBlock */
 	int			nflight;
 	int			nopening;		/* sessions being created */
-	mcw_buf		spare;			/* one buffer kept for the next block */
+	mcw_buf		spares[MC_SINK_SPARES];	/* buffers kept for the next blocks, part of 'held' */
+	int			nspares;
 	Size		since_step;		/* bytes encoded since the loop was driven */
 
 	bool		compress_auto;
