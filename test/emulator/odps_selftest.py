@@ -178,6 +178,12 @@ def signatures():
     e.call('POST', '/__mc/clock', json.dumps({'advance_s': 901}))
     check('clock skew', outcome(v, authorization), True)
     e.stop()
+    e = Emulator('--clock', '2023-11-14T22:13:20Z', '--access-key', 'test-access-id:test-access-key-0123456789:STS.token.value')
+    v = next(v for v in vectors['v2_hmac_sha1'] if v['name'] == 'sts_token')
+    check('token', outcome(v, v['authorization'], **{'authorization-sts-token': 'STS.token.value'}), False)
+    check('no token', outcome(v, v['authorization']), True)
+    check('another token', outcome(v, v['authorization'], **{'authorization-sts-token': 'STS.token.valuf'}), True)
+    e.stop()
 
 
 def record_vectors(e):
