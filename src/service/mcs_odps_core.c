@@ -101,6 +101,13 @@ explain(mcn_request *req, mcw_error *err)
 	if (!mcw_error_body(body, err) && err->text[0] == '\0' && body.len > 0 &&
 		mcw_utf8_valid(body.data, body.len) == body.len)
 		copy_text(err->text, 200, body);
+	/* REST texts repeat a number that is the code */
+	if (err->code[0] && strncmp(err->text, err->code, strlen(err->code)) == 0 && err->text[strlen(err->code)] == ':')
+	{
+		const char *rest = err->text + strlen(err->code) + 1;
+
+		memmove(err->text, rest, strlen(rest) + 1);
+	}
 	if (err->request_id[0] == '\0')
 	{
 		mcw_view	id = mcn_response_header(req, "x-odps-request-id");
