@@ -182,9 +182,9 @@ typedef struct McLogScan
 	mcw_sls_reader *reader;
 	mcw_sls_group log_group;
 	bool		in_group;
+	int64		driven_at;		/* stats.logs when the network was last looked at */
 	TupleTableSlot *slot;
 	McRejects	rejects;
-	bool		reported;
 	McLogStats	stats;			/* of windows that are done */
 	char		part[32];		/* for CONTEXT */
 	char		position[160];

@@ -23,6 +23,7 @@
 
 #define IN_PLACE_MAX 126
 #define NANOS_PER_SECOND 1000000000
+#define ROWS_PER_STEP 1000
 #define EPOCH_SECONDS (INT64CONST(86400) * (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE))
 
 /* ---- start ---- */
@@ -224,6 +225,20 @@ group_cursor(const McLogScan *scan)
 														scan->log_group.index)));
 	mcs_cursor_from_int(&cursor, scan->page->first_cursor + scan->log_group.index);
 	return PointerGetDatum(cstring_to_text(cursor.data));
+}
+
+/*
+ * A page takes milliseconds to consume; without this its successors would stay in
+ * the sockets' buffers meanwhile and the next requests would start late.
+ */
+static void
+drive_network(McLogScan *scan)
+{
+	if (scan->stats.logs - scan->driven_at < ROWS_PER_STEP)
+		return;
+	scan->driven_at = scan->stats.logs;
+	/* an interrupt is served by the executor */
+	(void) mcn_loop_step(scan->client.loop, 0);
 }
 
 static void
@@ -494,6 +509,7 @@ mcLogNextRow(McLogScan *scan)
 				malformed_page(scan, &err);
 			scan->in_group = true;
 			start_group(scan);
+			drive_network(scan);
 		}
 		status = mcw_sls_next_log(scan->reader, &log, scan->values, &err);
 		if (status == MCW_END)

@@ -160,11 +160,6 @@ mcLogNext(ForeignScanState *node, bool wait)
 			break;
 	}
 	MemoryContextSwitchTo(old);
-	if (scan->done && !scan->reported)
-	{
-		scan->reported = true;
-		mcRejectsReport(&scan->rejects, scan->table);
-	}
 	return scan->slot;
 }
 
@@ -198,11 +193,8 @@ mcLogEnd(ForeignScanState *node)
 
 	if (scan == NULL || scan->server == NULL)
 		return;
-	if (!scan->reported)
-	{
-		scan->reported = true;
-		mcRejectsReport(&scan->rejects, scan->table);
-	}
+	/* once for all loops */
+	mcRejectsReport(&scan->rejects, scan->table);
 	ExecDropSingleTupleTableSlot(scan->slot);
 	MemoryContextDelete(scan->cxt);
 	node->fdw_state = NULL;
