@@ -109,6 +109,22 @@ INSERT INTO w_types (i, dt) VALUES (1, '2024-01-01 00:00:00.1239+08');
 RESET mc_fdw.on_precision_loss;
 SELECT dt FROM w_types WHERE i = 1;
 
+-- other local types for the same remote ones: composite, array, domain, enum, uuid, inet, numeric, bytea
+\! emu '{"service":"maxcompute","op":"sql","project":"demo","sql":"create table w_more (id bigint, st struct<a:int,b:string>, ats array<timestamp>, am array<struct<k:string,v:decimal(10,2)>>, e string, u string, i string, n bigint, raw string, d string, v double)"}' >/dev/null
+CREATE TYPE pair AS (b text, a int);
+CREATE TYPE mood AS ENUM ('ok', 'bad');
+CREATE DOMAIN short AS varchar(3) CHECK (VALUE <> 'no');
+CREATE FOREIGN TABLE w_more (id bigint, st pair, ats timestamptz[], am jsonb, e mood, u uuid, i inet, n numeric, raw bytea, d short, v float8) SERVER odps;
+INSERT INTO w_more VALUES (1, ROW('text', 5), ARRAY['2024-01-01 00:00:00+08', NULL]::timestamptz[], '[{"k": "x", "v": 1.50}, null, {"v": "-2"}]',
+	'bad', 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11', '10.0.0.0/8', 42.000, '\xc3a9', 'yes', 0.5),
+	(2, ROW(NULL, NULL), '{}', '[]', NULL, NULL, NULL, NULL, NULL, NULL, 'NaN');
+SELECT * FROM w_more ORDER BY id;
+\set VERBOSITY terse
+INSERT INTO w_more (n) VALUES (1.5);
+INSERT INTO w_more (am) VALUES ('[{"k": "x", "v": 1.505}]');
+INSERT INTO w_more (am) VALUES ('[{"k": 1}]');
+\set VERBOSITY default
+
 -- on_error
 SET mc_fdw.on_error = 'reject';
 INSERT INTO w_types (i, ti) SELECT g, g FROM generate_series(126, 130) g;

@@ -276,6 +276,21 @@ out_numeric(McOutType *out, Datum value, mcw_odps_writer *w, int column)
 }
 
 static const char *
+out_numeric_int(McOutType *out, Datum value, mcw_odps_writer *w, int column)
+{
+	char	   *text = DatumGetCString(DirectFunctionCall1(numeric_out, value));
+	char	   *point = strchr(text, '.');
+	int64_t		v;
+
+	if (point && strspn(point + 1, "0") == strlen(point + 1))
+		*point = '\0';
+	if (!mcw_view_int64(mcw_str(text), &v))
+		return mcOutRefuse(out->cxt, ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE, "not a whole number in the range of %s",
+						   mcw_odps_kind_name(out->type->kind));
+	return mcOutInt(out->cxt, out->type, v, w, column);
+}
+
+static const char *
 out_int_decimal(McOutType *out, Datum value, mcw_odps_writer *w, int column)
 {
 	int64		v = out->pgtype == INT8OID ? DatumGetInt64(value) :
@@ -501,6 +516,8 @@ text_function(McOutType *out)
 			return out_bpchar;
 		case JSONBOID:
 			return out_jsonb_text;
+		case BYTEAOID:
+			return out_bytea;	/* a STRING may hold any bytes */
 		default:
 			if (!has_stable_text(out->pgtype))
 				return NULL;
@@ -521,7 +538,8 @@ scalar_function(McOutType *out)
 		case MCW_ODPS_SMALLINT:
 		case MCW_ODPS_INT:
 		case MCW_ODPS_BIGINT:
-			return t == INT8OID ? out_int8 : t == INT4OID ? out_int4 : t == INT2OID ? out_int2 : NULL;
+			return t == INT8OID ? out_int8 : t == INT4OID ? out_int4 : t == INT2OID ? out_int2 :
+				t == NUMERICOID ? out_numeric_int : NULL;
 		case MCW_ODPS_FLOAT:
 		case MCW_ODPS_DOUBLE:
 			return t == FLOAT8OID ? out_float8 : t == FLOAT4OID ? out_float4 : NULL;
