@@ -4,7 +4,7 @@ import traceback
 
 
 def ok(name, condition, why=""):
-    print("ok " + name if condition else "not ok %s: %s" % (name, str(why).replace("\n", " ")[:2000]), flush=True)
+    print("ok " + name if condition else "not ok %s: %s" % (name, str(why).replace("\n", " ")[:700]), flush=True)
     return bool(condition)
 
 
@@ -23,12 +23,11 @@ def refused(name, code, call):
     return ok(name, False, "was not refused")
 
 
-def section(function):
+def section(function, *arguments):
     """Run one group of checks: an exception is one failed check, not the end of the program."""
     try:
-        function()
+        function(*arguments)
     except Exception:
-        traceback.print_exc(file=sys.stderr)
         last = traceback.extract_tb(sys.exc_info()[2])
         here = [f for f in last if "/test/sdk/" in f.filename] or last
-        ok(function.__name__, False, "line %d: %r" % (here[-1].lineno, sys.exc_info()[1]))
+        ok(function.__name__, False, "line %d: %s" % (here[-1].lineno, str(sys.exc_info()[1])[-650:]))

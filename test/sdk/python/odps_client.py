@@ -11,6 +11,7 @@ ENDPOINT = "http://127.0.0.1:%s/api" % os.environ["MC_MAXCOMPUTE_PORT"]
 options.local_timezone = False      # DATETIME as naive UTC
 options.sql.use_odps2_extension = True
 options.tunnel.string_as_binary = False
+options.allow_antique_date = True
 options.retry_times = 1
 
 CODINGS = {"none": None, "deflate": "zlib", "zstd": "zstd", "lz4": "lz4", "snappy": "snappy"}

@@ -1,0 +1,58 @@
+#!/usr/bin/env python3
+"""JSON lines to and from the services with the unmodified Python SDKs; ../README.md has the formats."""
+import json
+import sys
+
+
+def put(project, store):
+    from aliyun.log import LogItem, PutLogsRequest
+    from loghub_client import client
+    c = client()
+    for line in sys.stdin:
+        g = json.loads(line)
+        items = []
+        for log in g["logs"]:
+            item = LogItem(contents=[tuple(x) for x in log["contents"]])
+            item.set_time(log["time"])
+            item.set_time_nano_part(log["ns"])
+            items.append(item)
+        c.put_logs(PutLogsRequest(project, store, g["topic"], g["source"], items, logtags=[tuple(x) for x in g["tags"]],
+                                  compress=g["compress"] != "plain", compress_type=g["compress"]))
+
+
+def pull(project, store):
+    from loghub_client import client, read_shard, shards
+    c = client()
+    for shard in shards(c, project, store):
+        for g in read_shard(c, project, store, shard):
+            for log in g.Logs:
+                print(json.dumps({"time": log.Time, "ns": log.Time_ns, "topic": g.Topic, "source": g.Source,
+                                  "tags": [[t.Key, t.Value] for t in g.LogTags],
+                                  "contents": [[x.Key, x.Value] for x in log.Contents]}))
+
+
+def write(project, table, coding):
+    from canonical import parse_type, to_python
+    from odps_client import how, odps, tunnel
+    s = tunnel(odps(project)).create_upload_session(table, **how(coding))
+    types = [parse_type(str(c.type)) for c in s.schema.simple_columns]
+    with s.open_record_writer(0) as w:
+        for line in sys.stdin:
+            w.write(s.new_record([to_python(v, t) for v, t in zip(json.loads(line), types)]))
+    s.commit([0])
+
+
+def read(project, table, coding):
+    from canonical import from_python, parse_type
+    from odps_client import how, odps, options, tunnel
+    options.map_as_ordered_dict = True
+    d = tunnel(odps(project)).create_download_session(table, **how(coding))
+    types = [parse_type(str(c.type)) for c in d.schema.simple_columns]
+    if d.count:
+        with d.open_record_reader(0, d.count) as r:
+            for row in r:
+                print(json.dumps([from_python(v, t) for v, t in zip(row.values, types)]))
+
+
+if __name__ == "__main__":
+    {"put": put, "pull": pull, "write": write, "read": read}[sys.argv[2]](*sys.argv[3:])

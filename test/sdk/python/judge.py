@@ -1,0 +1,219 @@
+#!/usr/bin/env python3
+"""Runs the judges and compares what they say.  Parts: emulator, loghub, odps, tiling; all without arguments.
+
+Ends with "sdk: N passed, N failed".
+"""
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+
+import extension
+import tiling
+from canonical import normal, parse_type
+from checks import equal, ok, section
+from mctest import SERVERS, Session, command
+from values import LOG_GROUPS, NESTED, NESTED_ROWS, SCALAR_ROWS, SCALARS, WIDE, WIDE_ROWS
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+BUILD = os.path.join(HERE, "../../../build/sdk")
+ZONES = ("Asia/Shanghai", "UTC", "America/St_Johns")
+JAVA = ["java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "--add-opens=java.base/java.nio=ALL-UNNAMED", "-Xmx1g", "-cp"]
+LIB = {what: "%s/bin/java:%s/lib/%s/*" % (BUILD, BUILD, what) for what in ("log", "odps")}
+DATA = {
+    "python": {"loghub": [sys.executable, HERE + "/data.py", "loghub"], "odps": [sys.executable, HERE + "/data.py", "odps"]},
+    "java": {"loghub": JAVA + [LIB["log"], "LogHubData"], "odps": JAVA + [LIB["odps"], "OdpsData"]},
+    "go": {"loghub": [BUILD + "/bin/go-judge", "loghub"], "odps": [BUILD + "/bin/go-judge", "odps"]},
+}
+EMULATOR = {
+    "python": [[sys.executable, HERE + "/emulator_loghub.py"], [sys.executable, HERE + "/emulator_odps.py"]],
+    "java": [JAVA + [LIB["log"], "EmulatorLogHub"], JAVA + [LIB["odps"], "EmulatorOdps"]],
+    "go": [[BUILD + "/bin/go-judge", "emulator-loghub"], [BUILD + "/bin/go-judge", "emulator-odps"]],
+}
+CODINGS = {"python": "deflate none zstd lz4 snappy".split(), "java": "deflate none lz4 snappy".split(), "go": "deflate none zstd snappy".split()}
+
+
+class Counter:
+    """Stands for sys.stdout: passes lines on and counts the checks; passed ones are not shown."""
+
+    def __init__(self, out):
+        self.out, self.passed, self.failed, self.lock, self.rest = out, 0, 0, threading.Lock(), ""
+
+    def line(self, text, who=""):
+        with self.lock:
+            if text.startswith("ok "):
+                self.passed += 1
+            elif text.startswith("not ok "):
+                self.failed += 1
+            if not text.startswith("ok ") or os.environ.get("VERBOSE"):
+                self.out.write(who + text + "\n")
+                self.out.flush()
+
+    def write(self, text):
+        lines = (self.rest + text).split("\n")
+        self.rest = lines.pop()
+        for x in lines:
+            self.line(x)
+
+    def flush(self):
+        self.out.flush()
+
+
+def program(language, what):
+    """One program of checks; breaking off is a failed check."""
+    name = "%s %s: " % (language, what[-1].split("/")[-1])
+    proc = subprocess.Popen(what, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    errors = []
+    reader = threading.Thread(target=lambda: errors.extend(proc.stderr))
+    reader.start()
+    n = 0
+    for line in proc.stdout:
+        sys.stdout.line(line.rstrip("\n"), name)
+        n += line.startswith(("ok ", "not ok "))
+    reader.join()
+    if proc.wait() != 0 or n == 0:
+        sys.stdout.line("not ok ends well: status %d after %d checks\n%s" % (proc.returncode, n, "".join(errors[-30:])), name)
+
+
+def emulator():
+    threads = [threading.Thread(target=lambda l=language: [program(l, what) for what in EMULATOR[l]]) for language in EMULATOR]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+
+
+def run(language, service, *arguments, lines=()):
+    """JSON lines in, JSON lines out"""
+    p = subprocess.run(DATA[language][service] + list(arguments), input="".join(json.dumps(x) + "\n" for x in lines),
+                       stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    if p.returncode:
+        raise RuntimeError("%s %s %s: %s" % (language, service, " ".join(arguments), p.stderr[-1500:]))
+    return [json.loads(x) for x in p.stdout.split("\n") if x]
+
+
+def same(name, got, want):
+    """Compare two lists of rows; report the first value that differs."""
+    if got == want:
+        return ok(name, True)
+    if len(got) != len(want):
+        return ok(name, False, "%d rows, want %d" % (len(got), len(want)))
+    for g, w in zip(got, want):
+        if g != w:
+            keys = range(len(w)) if isinstance(w, list) else sorted(set(w) | set(g))
+            one = lambda row, k: row.get(k, "(absent)") if isinstance(row, dict) else row[k]
+            return ok(name, False, "; ".join("row %s, %s: %.200r, want %.200r" % (one(w, 0 if isinstance(w, list) else "id"), k, one(g, k), one(w, k))
+                                             for k in keys if one(g, k) != one(w, k)))
+
+
+def write_in(language, project, table, coding, rows):
+    run(language, "odps", "write", project, table, coding, lines=rows)
+
+
+def log_rows(logs):
+    """logs of a pull, keyed for comparison; of a repeated key the last counts, as in the SDKs' own maps"""
+    out = []
+    for log in logs:
+        contents = dict(map(tuple, log["contents"]))
+        out.append({"id": contents["id"], "time": log["time"], "ns": log["ns"], "topic": log["topic"], "source": log["source"],
+                    "tags": dict(map(tuple, log["tags"])), "contents": contents})
+    return sorted(out, key=lambda x: int(x["id"]))
+
+
+def loghub(s):
+    """Each SDK writes; each SDK and the extension read."""
+    command("loghub", "set", check_time=False)
+    wanted = log_rows([dict(g, **log) for g in LOG_GROUPS for log in g["logs"]])
+    for language in DATA:
+        store = "written-by-" + language
+        command("loghub", "create_logstore", project="web", logstore=store, shards=2, ttl=3650)
+        run(language, "loghub", "put", "web", store, lines=LOG_GROUPS)
+        for reader in DATA:
+            same("%s reads the logs of %s" % (reader, language), log_rows(run(reader, "loghub", "pull", "web", store)), wanted)
+        for zone in ZONES:
+            same("extension in %s reads the logs of %s" % (zone, language), extension.read_logs(s, store, zone), extension.expected_logs(wanted))
+
+
+def form(columns, rows):
+    """rows by their id, each value in its one form"""
+    types = [parse_type(t) for _, t in columns]
+    return sorted(([normal(v, t) for v, t in zip(row, types)] for row in rows), key=lambda x: int(x[0]))
+
+
+def tables(s, columns, rows, name, writers, readers):
+    wanted = form(columns, rows)
+    for language in writers:
+        table = "%s_%s" % (name, language)
+        extension.create_remote(table, columns)
+        write_in(language, "demo", table, CODINGS[language][0], rows)
+        for reader in readers:
+            same("%s reads %s" % (reader, table), form(columns, run(reader, "odps", "read", "demo", table, CODINGS[reader][0])), wanted)
+        for zone in ZONES:
+            for how in ("native", "text"):
+                same("extension in %s reads %s as %s" % (zone, table, how), form(columns, extension.read_table(s, table, columns, zone, how)), wanted)
+    for zone in ZONES:
+        table = "%s_ext_%s" % (name, zone.split("/")[-1].lower())
+        extension.create_remote(table, columns)
+        extension.write_table(s, table, columns, rows, zone)
+        for reader in readers:
+            same("%s reads %s" % (reader, table), form(columns, run(reader, "odps", "read", "demo", table, CODINGS[reader][0])),
+                 form(columns, extension.written(columns, rows)))
+
+
+def scalars(s):
+    tables(s, SCALARS, SCALAR_ROWS, "scalars", list(DATA), list(DATA))
+
+
+def nested(s):
+    tables(s, NESTED, NESTED_ROWS, "nested", list(DATA), list(DATA))
+
+
+def wide(s):
+    others = [x for x in DATA if x != "python"]
+    tables(s, WIDE, WIDE_ROWS, "wide", others, others)
+
+
+def codings(s):
+    """Every coding of every SDK, both ways"""
+    wanted = form(SCALARS, SCALAR_ROWS)
+    written = form(SCALARS, extension.written(SCALARS, SCALAR_ROWS))
+    for language in DATA:
+        for coding in CODINGS[language][1:]:
+            table = "coding_%s_%s" % (language, coding)
+            extension.create_remote(table, SCALARS)
+            write_in(language, "demo", table, coding, SCALAR_ROWS)
+            same("extension reads %s" % table, form(SCALARS, extension.read_table(s, table, SCALARS, "UTC", "native", coding)), wanted)
+            extension.write_table(s, table, SCALARS, SCALAR_ROWS, "UTC", coding, overwrite=True)
+            same("%s reads %s of the extension" % (language, coding), form(SCALARS, run(language, "odps", "read", "demo", table, coding)), written)
+
+
+def main():
+    sys.stdout = counter = Counter(sys.__stdout__)
+    wanted = sys.argv[1:] or ["emulator", "loghub", "odps", "tiling"]
+    only = os.environ.get("LANGUAGES")
+    if only:
+        for x in (DATA, EMULATOR):
+            for language in set(x) - set(only.split(",")):
+                del x[language]
+    command("maxcompute", "set", rates=False)
+    command("maxcompute", "create_project", project="demo")
+    command("loghub", "create_project", project="web")
+    s = Session()
+    s.sql("CREATE EXTENSION mc_fdw;" + SERVERS)
+    parts = {"emulator": [emulator], "loghub": [loghub], "odps": [scalars, nested, wide, codings], "tiling": tiling.CHECKS}
+    for part in wanted:
+        start = time.monotonic()
+        before = counter.passed, counter.failed
+        for f in parts[part]:
+            section(f, *([] if f is emulator else [s]))
+        counter.out.write("%-10s %5d passed %4d failed %5.0f s\n" % (part, counter.passed - before[0], counter.failed - before[1], time.monotonic() - start))
+    s.close()
+    counter.out.write("sdk: %d passed, %d failed\n" % (counter.passed, counter.failed))
+    counter.flush()
+    return 1 if counter.failed or not counter.passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
