@@ -90,6 +90,10 @@ mcOdpsForget(Oid relid)
 		if (!OidIsValid(relid) || entry->relid == relid)
 			entry_uncache(entry);
 	}
+
+	/* who forgets has met a change or a failure: ask where the tunnel is, too */
+	for (int i = 0; i < lengthof(tunnels); i++)
+		tunnels[i].found_us = 0;
 }
 
 static MetaEntry *

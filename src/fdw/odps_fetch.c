@@ -384,8 +384,8 @@ raise_error(McFetch *fetch, const McPart *part, int64 row, const mcw_error *err)
 	place.part = part->label;
 	if (row >= 0)
 		place.position = psprintf("row " INT64_FORMAT, row);
-	/* the next statement shall see the table as it is now */
-	if (err->status == MCW_ERR_PROTOCOL || err->status == MCW_ERR_SERVICE)
+	/* the next statement shall see the table, and where its tunnel is, as they are now */
+	if (err->status == MCW_ERR_PROTOCOL || err->status == MCW_ERR_SERVICE || err->status == MCW_ERR_CONNECT)
 		mcOdpsForget(fetch->setup.odps->server->relid);
 	if (err->status == MCW_ERR_PROTOCOL && strstr(err->message, "definition"))
 		ereport(ERROR,
