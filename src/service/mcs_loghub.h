@@ -20,6 +20,7 @@
 #define MCS_CURSOR_MAX 127			/* longest cursor accepted; the service's have 28 */
 #define MCS_PULL_MAX_GROUPS 1000	/* limit of the service for 'count' */
 #define MCS_PAGE_MAX ((size_t) 64 << 20)	/* largest page, uncompressed */
+#define MCS_BUFFERED_DEFAULT ((size_t) 32 << 20)	/* raw bytes of pages in flight or ready */
 #define MCS_SETTLE_SECONDS 60		/* a second younger than this may still grow */
 #define MCS_TTL_FOREVER 3650		/* days; the service's word for "keep for ever" */
 #define MCS_EXPIRY_MARGIN 600		/* seconds; what is about to expire counts as expired */
@@ -179,7 +180,7 @@ typedef struct mcs_scan_spec
 	mcw_view	query;			/* server-side filter, empty = none */
 	bool		clamp_expired;	/* else a begin older than the retention is an error */
 	bool		need_cursor_time;	/* each page must know its receive time */
-	size_t		max_buffered;	/* bytes of raw pages held ready; 0 = 64 MB */
+	size_t		max_buffered;	/* raw bytes of pages in flight or ready; 0 = 32 MB */
 } mcs_scan_spec;
 
 typedef struct mcs_page

@@ -59,7 +59,7 @@ copy_spec(mcs_scan *scan, const mcs_scan_spec *spec)
 		scan->spec.shards = scan->only;
 	}
 	if (scan->spec.max_buffered == 0)
-		scan->spec.max_buffered = MCS_PAGE_MAX;
+		scan->spec.max_buffered = MCS_BUFFERED_DEFAULT;
 	return true;
 }
 
