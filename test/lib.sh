@@ -69,8 +69,8 @@ mc_cluster()
 		max_wal_size = 4GB
 		${MC_CONF:-}
 	CONF
-	# a DESTDIR install is found by this Debian setting for the library too
-	mc_as "$PG_BIN/pg_ctl" -D "$MC_DIR/data" -l "$MC_DIR/server.log" -w start >/dev/null ||
+	# the server logs its environment at debug levels
+	mc_as env -u MC_KEY_ID -u MC_KEY_SECRET "$PG_BIN/pg_ctl" -D "$MC_DIR/data" -l "$MC_DIR/server.log" -w start >/dev/null ||
 		{ cat "$MC_DIR/server.log" >&2; return 1; }
 	export PGHOST=$MC_DIR PGPORT=5432 PGUSER=postgres PGDATABASE=postgres
 }

@@ -3,6 +3,7 @@ import os
 import re
 import subprocess
 import sys
+import urllib.error
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 from mctest import KEY, LOGHUB, MAXCOMPUTE, command, generate, odps_sql  # noqa: E402
@@ -25,8 +26,10 @@ def psql(database, sql):
 
 def fresh_services():
     """what the examples assume to exist in the cloud"""
-    command("loghub", "create_project", project="web")
-    command("loghub", "drop_project", project="web")
+    try:
+        command("loghub", "drop_project", project="web")
+    except urllib.error.HTTPError:
+        pass                    # the first page
     command("loghub", "create_project", project="web")
     generate("access-log", 10000, shards=4, profile="access_log")
     command("maxcompute", "create_project", project="demo")
