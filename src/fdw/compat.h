@@ -11,11 +11,14 @@
 #include "foreign/fdwapi.h"
 #include "nodes/execnodes.h"
 #include "optimizer/pathnode.h"
+#include "parser/parsetree.h"
 #include "catalog/pg_foreign_server.h"
+#include "datatype/timestamp.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/guc.h"
+#include "utils/wait_event.h"
 
 #if PG_VERSION_NUM >= 180000
 #include "commands/explain_format.h"
@@ -26,6 +29,16 @@
 
 #if PG_VERSION_NUM < 150000
 #define MarkGUCPrefixReserved(prefix) EmitWarningsOnPlaceholders(prefix)
+#endif
+
+/* infinite intervals begin with 17 */
+#if PG_VERSION_NUM < 170000
+#define INTERVAL_NOT_FINITE(i) (false)
+#endif
+
+/* stands before the declaration, as in 18, whose pg_attribute_noreturn is gone */
+#ifndef pg_noreturn
+#define pg_noreturn pg_attribute_noreturn()
 #endif
 
 /* a foreign path without path keys beyond what is given, and without an outer path */
@@ -43,6 +56,19 @@ mcCreateForeignScanPath(PlannerInfo *root, RelOptInfo *rel, double rows, Cost st
 	return create_foreignscan_path(root, rel, NULL, rows, startup, total, pathkeys,
 								   required_outer, NULL, fdw_private);
 #endif
+}
+
+/* the user whose mapping planning uses */
+static inline Oid
+mcPlanUserId(PlannerInfo *root, RelOptInfo *rel)
+{
+	Oid			userid;
+#if PG_VERSION_NUM >= 160000
+	userid = rel->userid;
+#else
+	userid = planner_rt_fetch(rel->relid, root)->checkAsUser;
+#endif
+	return OidIsValid(userid) ? userid : GetUserId();
 }
 
 /* the user whose mapping a scan uses (postgres.md: taken at Begin and stored) */
@@ -110,6 +136,21 @@ mcInitMaterializedSRF(FunctionCallInfo fcinfo)
 	rsinfo->setResult = tuplestore_begin_heap(rsinfo->allowedModes & SFRM_Materialize_Random, false, work_mem);
 	rsinfo->returnMode = SFRM_Materialize;
 	MemoryContextSwitchTo(old);
+#endif
+}
+
+/* what pg_stat_activity shows while the network is waited for; needs shared memory */
+static inline uint32
+mcWaitEventId(void)
+{
+#if PG_VERSION_NUM >= 170000
+	static uint32 id = 0;
+
+	if (id == 0)
+		id = WaitEventExtensionNew("McFdwNetwork");
+	return id;
+#else
+	return PG_WAIT_EXTENSION;
 #endif
 }
 

@@ -373,11 +373,9 @@ out_interval(McOutType *out, Datum value, mcw_odps_writer *w, int column)
 	int64		seconds;
 	int64		micros;
 
-#if PG_VERSION_NUM >= 170000
 	if (INTERVAL_NOT_FINITE(i))
 		return mcOutRefuse(out->cxt, ERRCODE_INTERVAL_FIELD_OVERFLOW, "infinity does not exist in %s",
 						   mcw_odps_kind_name(out->type->kind));
-#endif
 	if (out->type->kind == MCW_ODPS_INTERVAL_YEAR_MONTH)
 	{
 		if (i->day != 0 || i->time != 0)

@@ -18,6 +18,8 @@
 #include "utils/palloc.h"
 #include "utils/rel.h"
 
+#include "compat.h"
+
 #include "../net/mcn.h"
 
 typedef enum McWrapper
@@ -115,7 +117,7 @@ typedef struct McPlace
 } McPlace;
 
 /* ereport(ERROR) with SQLSTATE, DETAIL, HINT and CONTEXT; never returns */
-extern void mcRaise(const mcw_error *err, const McPlace *place) pg_attribute_noreturn();
+pg_noreturn extern void mcRaise(const mcw_error *err, const McPlace *place);
 /* the SQLSTATE and hint mcRaise would use; hint may be NULL */
 extern int	mcSqlState(const mcw_error *err, McWrapper wrapper, const char **hint);
 /* adds the CONTEXT line to an ereport in progress: ereport(ERROR, (errcode(..), errmsg(..), mcPlaceContext(&place))) */

@@ -14,6 +14,6 @@ extern void mcOdpsTruncate(List *rels, DropBehavior behavior, bool restart_seqs)
 /* fills the direct-modify callbacks */
 extern void mcOdpsDeleteRoutine(FdwRoutine *routine);
 /* raises: says why this DELETE cannot be done */
-extern void mcOdpsRefuseDelete(PlannerInfo *root, ModifyTable *plan, Index rti) pg_attribute_noreturn();
+pg_noreturn extern void mcOdpsRefuseDelete(PlannerInfo *root, ModifyTable *plan, Index rti);
 
 #endif							/* MC_ODPS_DELETE_H */

@@ -376,7 +376,7 @@ step(McFetch *fetch, int timeout_ms)
 	}
 }
 
-static void pg_attribute_noreturn()
+pg_noreturn static void
 raise_error(McFetch *fetch, const McPart *part, int64 row, const mcw_error *err)
 {
 	McPlace		place = fetch->setup.odps->place;
@@ -396,7 +396,7 @@ raise_error(McFetch *fetch, const McPart *part, int64 row, const mcw_error *err)
 	mcRaise(err, &place);
 }
 
-static void pg_attribute_noreturn()
+pg_noreturn static void
 raise_failed_part(McFetch *fetch, McPart *part)
 {
 	mcw_error	err;

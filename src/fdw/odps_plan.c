@@ -30,22 +30,10 @@
 #define STARTUP_COST 100.0		/* metadata, a session */
 #define BYTE_COST 0.00001		/* of the network, beside cpu_tuple_cost */
 
-static Oid
-planning_user(PlannerInfo *root, RelOptInfo *baserel)
-{
-#if PG_VERSION_NUM >= 160000
-	return OidIsValid(baserel->userid) ? baserel->userid : GetUserId();
-#else
-	RangeTblEntry *rte = planner_rt_fetch(baserel->relid, root);
-
-	return OidIsValid(rte->checkAsUser) ? rte->checkAsUser : GetUserId();
-#endif
-}
-
 static void
 odpsGetForeignRelSize(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
 {
-	const mcs_odps_table *table = mcOdpsPeek(baserel->serverid, planning_user(root, baserel), foreigntableid);
+	const mcs_odps_table *table = mcOdpsPeek(baserel->serverid, mcPlanUserId(root, baserel), foreigntableid);
 
 	if (table && table->record_num >= 0)
 		baserel->tuples = (double) table->record_num;

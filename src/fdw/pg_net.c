@@ -17,28 +17,12 @@
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "utils/memutils.h"
-#if PG_VERSION_NUM >= 140000
 #include "utils/wait_event.h"
-#endif
 
 #include "mc_fdw.h"
 #include "mc_private.h"
 
 static mcn_loop *backend_loop = NULL;
-
-static uint32
-wait_event_id(void)
-{
-#if PG_VERSION_NUM >= 170000
-	static uint32 id = 0;
-
-	if (id == 0)
-		id = WaitEventExtensionNew("McFdwNetwork");
-	return id;
-#else
-	return PG_WAIT_EXTENSION;
-#endif
-}
 
 static void
 hook_wait(void *ctx, int fd, int timeout_ms)
@@ -47,7 +31,7 @@ hook_wait(void *ctx, int fd, int timeout_ms)
 
 	if (timeout_ms >= 0)
 		events |= WL_TIMEOUT;
-	if (WaitLatchOrSocket(MyLatch, events, fd, timeout_ms, wait_event_id()) & WL_LATCH_SET)
+	if (WaitLatchOrSocket(MyLatch, events, fd, timeout_ms, mcWaitEventId()) & WL_LATCH_SET)
 		ResetLatch(MyLatch);
 }
 
