@@ -33,9 +33,10 @@ def fresh_services():
     command("loghub", "create_project", project="web")
     generate("access-log", 10000, shards=4, profile="access_log")
     command("maxcompute", "create_project", project="demo")
-    odps_sql("DROP TABLE IF EXISTS demo.ods_access_log")
-    odps_sql("CREATE TABLE demo.ods_access_log (at DATETIME, ip STRING, method STRING, status BIGINT, cost DOUBLE) "
-             "PARTITIONED BY (pt STRING)")
+    for table in ("ods_access_log (at DATETIME, ip STRING, method STRING, status BIGINT, cost DOUBLE) PARTITIONED BY (pt STRING)",
+                  "events (id BIGINT, at TIMESTAMP, name STRING) PARTITIONED BY (dt STRING)"):
+        odps_sql("DROP TABLE IF EXISTS demo." + table.split()[0])
+        odps_sql("CREATE TABLE demo." + table)
 
 
 def main():
