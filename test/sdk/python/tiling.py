@@ -12,8 +12,9 @@ ROWS = 20000
 COLUMNS = ["c%d" % i for i in range(1, 11)]
 # [a, b) and [b, c), seconds after START
 BOUNDS = [(10.3, 120.7, 280.25), (0, 150.000001, 300), (59.999999, 60, 61.5), (99.5, 99.9, 100.1), (-5.5, 0.5, 400.75)]
-FAILING = [{"action": a, "probability": 0.05 / 6, "seed": i + 1, "service": "*"} for i, a in enumerate(
-    ("status", "reset_before", "reset_after", "reset_mid_body", "truncate_body", "corrupt_body"))]
+# not corrupt_body: no checksum guards an answer of Log Service, so nobody can see it
+ACTIONS = ("status", "reset_before", "reset_after", "reset_mid_body", "truncate_body")
+FAILING = [{"action": a, "probability": 0.05 / len(ACTIONS), "seed": i + 1, "service": "*"} for i, a in enumerate(ACTIONS)]
 
 
 def at(seconds):
@@ -80,7 +81,6 @@ def resharded(s):
     split = {"service": "loghub", "op": "split", "project": "web", "logstore": "resharded", "shard": 1}
     call("faults", [at_request(5, split), at_request(6, extra_group(3, 121, 40)), at_request(7, extra_group(4, 200, 60))])
     first = read(s, a, b)
-    fired = call("counters")
     merge = dict(split, op="merge", shard=3)
     call("faults", [at_request(5, merge)])
     second = read(s, b, c)
@@ -94,12 +94,12 @@ def resharded(s):
 
 
 def failing(s):
-    prepare(s, "failing")
+    prepare(s, "failing", 2)
     a, b, c = 10.3, 120.7, 280.25
     s.sql("SET mc_fdw.stall_timeout = '3s'")
     call("faults", FAILING)
     first, second = read(s, a, b), read(s, b, c)
-    fired = sum(x["fired"] for x in call("counters")["rules"])
+    fired = sum(x["fired"] for x in call("counters")["faults"])
     call("faults", [])
     ok("requests did fail", fired >= 5, fired)
     compare("5 %% failing, %d did" % fired, first, second, sdk_rows("failing", a, c))
@@ -108,7 +108,7 @@ def failing(s):
 def through(s):
     """Both windows by INSERT into MaxCompute while 5 % of the requests to both services fail; pyodps reads the table."""
     from odps_client import odps, tunnel
-    prepare(s, "through", 20)
+    prepare(s, "through", 2)
     columns = [(n, "string") for n in COLUMNS]
     create_remote("through", columns)
     foreign_table(s, "through", columns, ["text"] * len(columns), ", block_size '1MB'")
@@ -116,7 +116,7 @@ def through(s):
     call("faults", FAILING)
     for low, high in ((a, b), (b, c)):
         run_sql(s, "INSERT INTO f SELECT %s FROM t WHERE %s" % (", ".join(COLUMNS), window(low, high)))
-    fired = sum(x["fired"] for x in call("counters")["rules"])
+    fired = sum(x["fired"] for x in call("counters")["faults"])
     call("faults", [])
     d = tunnel(odps("demo")).create_download_session("through")
     with d.open_record_reader(0, d.count) as r:
