@@ -9,6 +9,7 @@
  */
 #include "postgres.h"
 
+#include "access/transam.h"
 #include "access/xact.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
@@ -237,6 +238,7 @@ describe_erasure(StringInfo list, const Erasure *e)
 static void
 log_intention(const McPublication *pub)
 {
+	TransactionId xid = GetTopTransactionIdIfAny();
 	StringInfoData text;
 	ListCell   *lc;
 
@@ -246,8 +248,8 @@ log_intention(const McPublication *pub)
 	foreach(lc, pub->erasures)
 		describe_erasure(&text, lfirst(lc));
 	ereport(LOG,
-			(errmsg("mc_fdw: transaction %u publishes to MaxCompute: %s",
-					GetTopTransactionIdIfAny(), text.data),
+			(errmsg("mc_fdw: transaction %s publishes to MaxCompute: %s",
+					TransactionIdIsValid(xid) ? psprintf("%u", xid) : "without local changes", text.data),
 			 errhidestmt(true), errhidecontext(true)));
 }
 
