@@ -78,7 +78,8 @@ def program(language, what):
 
 
 def emulator():
-    threads = [threading.Thread(target=lambda l=language: [program(l, what) for what in EMULATOR[l]]) for language in EMULATOR]
+    # one program of a service at a time: some switches of the emulator are for all its clients
+    threads = [threading.Thread(target=lambda i=i: [program(l, EMULATOR[l][i]) for l in EMULATOR]) for i in (0, 1)]
     for t in threads:
         t.start()
     for t in threads:
