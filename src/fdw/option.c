@@ -152,7 +152,7 @@ find_option(const char *name, int wrapper, int place)
 	return NULL;
 }
 
-static void
+pg_noreturn static void
 refuse_unknown(const char *name, int wrapper, int place)
 {
 	StringInfoData valid;
