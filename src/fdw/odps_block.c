@@ -283,11 +283,9 @@ choose_codec(McSink *sink, Size len)
 	return len >= AUTO_SMALLEST && sink->pressure > PRESSURE ? sink->codec : MCW_CODEC_NONE;
 }
 
-/* Over budget: first wait for what is on its way, then send the largest buffer */
-void
-mcBlockGrown(McSink *sink, McSinkPartition *part)
+static void
+trim_spares(McSink *sink)
 {
-	account(sink, part);
 	while (sink->held > sink->budget && sink->nspares > 0)
 	{
 		mcw_buf    *spare = &sink->spares[--sink->nspares];
@@ -295,6 +293,14 @@ mcBlockGrown(McSink *sink, McSinkPartition *part)
 		sink->held -= spare->cap;
 		mcw_buf_free(spare);
 	}
+}
+
+/* Over budget: first wait for what is on its way, then send the largest buffer */
+void
+mcBlockGrown(McSink *sink, McSinkPartition *part)
+{
+	account(sink, part);
+	trim_spares(sink);
 	while (sink->held > sink->budget && sink->nflight > 0)
 		await_block(sink);
 	while (sink->held > sink->budget && sink->nopen > 1)
@@ -376,6 +382,7 @@ mcBlockSend(McSink *sink, McSinkPartition *part)
 		release(sink, &block->body);
 		block->body = packed;
 		sink->held += packed.cap;
+		trim_spares(sink);
 		sink->stats.compressed++;
 	}
 

@@ -35,6 +35,9 @@ reserve_body(mcn_transfer *transfer)
 						transfer->req->channel->peer, (long long) length, response->max);
 		return false;
 	}
+	/* nothing to keep: a block of the right size instead of one grown by doubling */
+	if (response->len == 0 && response->cap < (size_t) length)
+		mcw_buf_free(response);
 	if (mcw_buf_grow(response, (size_t) length) != MCW_OK)
 	{
 		(void) break_off(transfer, MCW_ERR_NOMEM, "out of memory");

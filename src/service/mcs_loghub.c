@@ -573,6 +573,9 @@ mcs_parse_pull(mcs_call *call, mcw_buf *raw, mcs_pull_result *result, mcw_error 
 		status = header_number(call, "x-log-count", MAX_GROUPS, &groups, err);
 	if (status == MCW_OK)
 		status = header_number(call, "x-log-bodyrawsize", raw->max, &raw_size, err);
+	/* nothing to keep: a block of the right size instead of one grown by doubling */
+	if (status == MCW_OK && before == 0 && raw->cap < raw_size)
+		mcw_buf_free(raw);
 	if (status == MCW_OK)
 		status = unpack_pull(call, (size_t) raw_size, raw, err);
 	if (status == MCW_OK)
