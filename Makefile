@@ -12,6 +12,7 @@ OBJS = $(patsubst %.c,%.o,$(wildcard src/*/*.c))
 ALL_HEADERS = $(wildcard src/*/*.h)
 
 REGRESS ?= $(patsubst sql/%.sql,%,$(wildcard sql/*.sql))
+REGRESS_OPTS = --load-extension=mc_fdw
 
 PKGS = libcurl libcrypto libprotobuf-c json-c libxml-2.0 liblz4 libzstd zlib
 PG_CPPFLAGS = $(shell pkg-config --cflags $(PKGS))
