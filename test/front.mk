@@ -17,4 +17,4 @@ deps:
 help:
 	@sed -n 's/^#   make/make/p' Makefile; \
 	for t in deps emulator check-emulator check-lint check-unit check-vectors check-fuzz check-regress check-tap \
-		check-sweep check-sdk check-docs sweep fuzz bench; do echo "make $$t"; done
+		check-sweep check-sdk check-docs sweep fuzz bench asan valgrind; do echo "make $$t"; done

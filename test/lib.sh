@@ -69,8 +69,16 @@ mc_cluster()
 		max_wal_size = 4GB
 		${MC_CONF:-}
 	CONF
+	local server="$PG_BIN/postgres"
+	if [ -n "${MC_VALGRIND:-}" ]; then
+		server=$MC_DIR/postgres-under-valgrind
+		printf '#!/bin/sh\nexec valgrind --quiet --trace-children=yes --log-file=%s/valgrind.%%p.log %s "$@"\n' \
+			"$MC_DIR" "$PG_BIN/postgres" >"$server"
+		chmod 755 "$server"
+	fi
 	# the server logs its environment at debug levels
-	mc_as env -u MC_KEY_ID -u MC_KEY_SECRET "$PG_BIN/pg_ctl" -D "$MC_DIR/data" -l "$MC_DIR/server.log" -w start >/dev/null ||
+	mc_as env -u MC_KEY_ID -u MC_KEY_SECRET "$PG_BIN/pg_ctl" -D "$MC_DIR/data" -l "$MC_DIR/server.log" \
+		-p "$server" -t 300 -w start >/dev/null ||
 		{ cat "$MC_DIR/server.log" >&2; return 1; }
 	export PGHOST=$MC_DIR PGPORT=5432 PGUSER=postgres PGDATABASE=postgres
 }

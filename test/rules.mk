@@ -28,11 +28,18 @@ asan_objs = $(patsubst %.c,$(BUILD)/asan/%.o,$(1))
 include $(wildcard test/*/rules.mk)
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
-.PHONY: check-lint check-regress
+.PHONY: check-lint check-regress valgrind asan
 check-lint:
 	@test/lint
 
 check-regress:
 	@test/regress.sh $(TESTS)
+
+# the regression tests in a server under valgrind: twenty times slower, expected output unchanged
+valgrind:
+	@MC_VALGRIND=1 test/regress.sh $(TESTS)
+
+# what has no server: unit tests, fuzz targets and the emulator's own tests
+asan: check-unit check-fuzz check-emulator-asan
 
 EXTRA_CLEAN += $(BUILD)
