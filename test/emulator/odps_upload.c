@@ -39,7 +39,8 @@ void
 odps_upload_create(emu_request *req, emu_response *resp, odps_target *target, mcw_view name)
 {
 	odps_table *table = odps_tunnel_table(req, resp, target, name);
-	bool		overwrite = odps_param_true(req, "overwrite");
+	/* the Go SDK says "override" */
+	bool		overwrite = odps_param_true(req, "overwrite") || odps_param_true(req, "override");
 	mcw_view	values[ODPS_MAX_KEYS];
 	odps_session *s;
 
