@@ -12,6 +12,7 @@
 
 #include <math.h>
 
+#include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "common/int.h"
@@ -22,6 +23,7 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/numeric.h"
+#include "utils/resowner.h"
 #include "utils/timestamp.h"
 
 #include "odps_read.h"
@@ -576,6 +578,7 @@ mcInPrepare(McInContext *cxt, Oid pgtype, int32 typmod, const mcw_odps_type *typ
 	{
 		in->text = palloc0(sizeof(McTextColumn));
 		mcTextColumnInit(in->text, in->pgtype, in->typmod);
+		in->text->zone = cxt->zone;
 	}
 	if (in->fn)
 		return in;
@@ -589,8 +592,41 @@ mcInPrepare(McInContext *cxt, Oid pgtype, int32 typmod, const mcw_odps_type *typ
 	return NULL;
 }
 
-void
+/* A constraint may run any function: errors are caught inside a subtransaction only. */
+const char *
 mcInCheckDomain(McInType *in, Datum value, bool isnull)
 {
-	domain_check(value, isnull, in->domain, &in->domain_extra, in->domain_cxt);
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	const char *volatile reason = NULL;
+
+	if (in->cxt->stop)
+	{
+		domain_check(value, isnull, in->domain, &in->domain_extra, in->domain_cxt);
+		return NULL;
+	}
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		domain_check(value, isnull, in->domain, &in->domain_extra, in->domain_cxt);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		ErrorData  *edata;
+
+		MemoryContextSwitchTo(context);
+		if (!mcIsValueError(geterrcode()))
+			PG_RE_THROW();
+		edata = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		in->cxt->sqlstate = edata->sqlerrcode;
+		reason = edata->message;
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+	return reason;
 }

@@ -34,7 +34,7 @@ convert_element(McInType *child, const mcw_odps_value *value, Datum *out, bool *
 	if (!value->is_null)
 		reason = child->fn(child, value, out);
 	if (!reason && OidIsValid(child->domain))
-		mcInCheckDomain(child, *out, *isnull);
+		reason = mcInCheckDomain(child, *out, *isnull);
 	return reason;
 }
 

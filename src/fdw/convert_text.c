@@ -460,9 +460,8 @@ mcTextColumnInit(McTextColumn *column, Oid type, int32 typmod)
 
 /* ---- the slow road ---- */
 
-/* What may be a matter of the value; anything else (cancel, out of memory) is passed on */
-static bool
-is_value_error(int sqlstate)
+bool
+mcIsValueError(int sqlstate)
 {
 	int			category = ERRCODE_TO_CATEGORY(sqlstate);
 
@@ -516,7 +515,7 @@ try_action(Action action, McTextColumn *column, char *text, bool subtransaction,
 
 		session_timezone = zone;
 		MemoryContextSwitchTo(context);
-		if (!is_value_error(geterrcode()))
+		if (!mcIsValueError(geterrcode()))
 			PG_RE_THROW();
 		edata = CopyErrorData();
 		FlushErrorState();

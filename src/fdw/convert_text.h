@@ -47,6 +47,9 @@ typedef struct McTextError
 	char	   *reason;			/* in CurrentMemoryContext; without the value */
 } McTextError;
 
+/* What may be a matter of the value; anything else (cancel, out of memory) is passed on */
+extern bool mcIsValueError(int sqlstate);
+
 /*
  * The slow road: verify the encoding, call the input function.  Allocates in
  * CurrentMemoryContext.  'swallow' is false when the caller will raise anyway;

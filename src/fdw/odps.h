@@ -54,6 +54,8 @@ extern const mcs_odps_partitions *mcOdpsPartitions(McOdps *odps, bool fresh);
 extern const mcs_odps_table *mcOdpsPeek(Oid serverid, Oid userid, Oid relid);
 /* forget what is cached about a foreign table (after DDL, drop, publish); InvalidOid = all.  No I/O, cannot fail. */
 extern void mcOdpsForget(Oid relid);
+/* metadata only: the local definition changed */
+extern void mcOdpsForgetTable(Oid relid);
 
 /* ---- odps_map.c: columns of the foreign table and of the remote one ---- */
 

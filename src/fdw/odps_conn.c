@@ -79,7 +79,7 @@ entry_uncache(MetaEntry *entry)
 }
 
 void
-mcOdpsForget(Oid relid)
+mcOdpsForgetTable(Oid relid)
 {
 	dlist_mutable_iter iter;
 
@@ -90,8 +90,13 @@ mcOdpsForget(Oid relid)
 		if (!OidIsValid(relid) || entry->relid == relid)
 			entry_uncache(entry);
 	}
+}
 
-	/* who forgets has met a change or a failure: ask where the tunnel is, too */
+/* After a failure: ask where the tunnel is, too */
+void
+mcOdpsForget(Oid relid)
+{
+	mcOdpsForgetTable(relid);
 	for (int i = 0; i < lengthof(tunnels); i++)
 		tunnels[i].found_us = 0;
 }

@@ -8,11 +8,13 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "executor/executor.h"
 #include "lib/stringinfo.h"
 #include "nodes/execnodes.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
+#include "utils/resowner.h"
 
 #include "compat.h"
 #include "odps_read.h"
@@ -35,13 +37,18 @@ show_partitions(McScan *scan, ForeignScanState *node, ExplainState *es, bool lat
 	}
 }
 
-/* Ask the service; whatever goes wrong becomes a word in the output. */
+/*
+ * Ask the service; whatever goes wrong becomes a word in the output.  Conditions may
+ * call any function, so errors are caught inside a subtransaction only.
+ */
 static void
 explain_only(McScan *scan, ForeignScanState *node, ExplainState *es)
 {
 	MemoryContext cxt = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
 	char	   *volatile reason = NULL;
 
+	BeginInternalSubTransaction(NULL);
 	PG_TRY();
 	{
 		MemoryContextSwitchTo(node->ss.ps.state->es_query_cxt);
@@ -49,7 +56,7 @@ explain_only(McScan *scan, ForeignScanState *node, ExplainState *es)
 		scan->odps->service.deadline_us = mcn_now_us() + EXPLAIN_PATIENCE_US;
 		mcScanConnect(scan, node);
 		mcScanPrune(scan, node, true);
-		MemoryContextSwitchTo(cxt);
+		ReleaseCurrentSubTransaction();
 	}
 	PG_CATCH();
 	{
@@ -61,9 +68,12 @@ explain_only(McScan *scan, ForeignScanState *node, ExplainState *es)
 			ERRCODE_TO_CATEGORY(edata->sqlerrcode) == ERRCODE_INTERNAL_ERROR)
 			PG_RE_THROW();
 		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
 		reason = edata->message;
 	}
 	PG_END_TRY();
+	MemoryContextSwitchTo(cxt);
+	CurrentResourceOwner = owner;
 
 	if (scan->odps)
 		ExplainPropertyText("MaxCompute Table", scan->odps->label, es);

@@ -61,8 +61,12 @@ mcIsPartitionClause(Node *clause, Index relid, Bitmapset *key_attnums)
 	if (bms_is_empty(attnums))
 		return false;
 	while ((x = bms_next_member(attnums, x)) >= 0)
-		if (!bms_is_member(x + FirstLowInvalidHeapAttributeNumber, key_attnums))
+	{
+		AttrNumber	attnum = x + FirstLowInvalidHeapAttributeNumber;
+
+		if (attnum <= 0 || !bms_is_member(attnum, key_attnums))
 			return false;
+	}
 	return true;
 }
 

@@ -18,6 +18,7 @@ typedef struct McInContext
 	bool		truncate;		/* on_precision_loss 'truncate' */
 	bool		stop;			/* on_error 'stop': whatever is refused ends the statement */
 	int			encoding;		/* of the database; PG_UTF8 and SQL_ASCII need no conversion */
+	pg_tz	   *zone;			/* of strings without one that become timestamptz */
 	int			sqlstate;		/* of the refusal just returned */
 } McInContext;
 
@@ -60,8 +61,8 @@ struct McInType
  */
 extern McInType *mcInPrepare(McInContext *cxt, Oid pgtype, int32 typmod, const mcw_odps_type *type,
 							 const char **reason);
-/* the constraints of the local column's domain; raises */
-extern void mcInCheckDomain(McInType *in, Datum value, bool isnull);
+/* the constraints of the local column's domain: NULL, or why not; raises under on_error 'stop' */
+extern const char *mcInCheckDomain(McInType *in, Datum value, bool isnull);
 /* refuse: sets the SQLSTATE and returns the reason */
 extern const char *mcInRefuse(McInContext *cxt, int sqlstate, const char *fmt,...) pg_attribute_printf(3, 4);
 /* is it text of the database's encoding without NUL?  *text is what to store, converted if need be */
@@ -144,6 +145,7 @@ typedef struct McScan
 {
 	Oid			serverid;
 	Oid			userid;
+	int64		begun_at;		/* mcWriteSequence() then */
 	MemoryContext cxt;			/* child of the connection's */
 	McOdps	   *odps;			/* NULL until the first row is asked for */
 	const mcs_odps_table *table;
@@ -170,6 +172,7 @@ typedef struct McScan
 	Datum	   *key_values;		/* of 'current', by position in 'keys' */
 	bool	   *key_nulls;
 	McPart	   *current;
+	const char *null_key;		/* a NOT NULL column whose key is NULL in 'current' */
 	MemoryContext part_cxt;		/* key values of the current partition */
 	MemoryContext row_cxt;
 

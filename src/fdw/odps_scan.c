@@ -40,7 +40,7 @@ typedef struct McScanColumn
 static void
 forget_relation(Datum arg, Oid relid)
 {
-	mcOdpsForget(relid);
+	mcOdpsForgetTable(relid);
 }
 
 static bool
@@ -63,19 +63,15 @@ map_fits(Relation rel, const mcs_odps_table *table)
 	return true;
 }
 
-/* A pending write is invisible to the service: what it shows is not what this transaction made of it. */
+/*
+ * A pending write is invisible to the service: what it shows is not what this
+ * transaction made of it.  What the scan's own statement, or a later one than its
+ * cursor's, writes is not for this scan to see.
+ */
 static void
 refuse_changed_table(McScan *scan, Relation rel)
 {
-	bool		changed = false;
-
-	for (McUpload *upload = mcWriteUploads(); upload && !changed; upload = upload->next)
-		changed = !upload->garbage && strcmp(upload->target->odps->label, scan->odps->label) == 0 &&
-			!mcSinkOn(upload->target);
-	for (McIntent *intent = mcWriteIntents(); intent && !changed; intent = intent->next)
-		changed = !intent->dead && strcmp(intent->target->odps->label, scan->odps->label) == 0 &&
-			!mcSinkOn(intent->target);
-	if (changed)
+	if (mcWriteChanged(scan->odps, scan->begun_at))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("cannot read \"%s\" after changing it in the same transaction", RelationGetRelationName(rel)),
@@ -309,6 +305,9 @@ bind_columns(McScan *scan, ForeignScanState *node, int *position)
 		column->in = mcInPrepare(&scan->in, att->atttypid, att->atttypmod, bound->remote->type, &reason);
 		if (!column->in)
 			refuse_type(scan, att, bound->remote, reason);
+		/* a domain that takes no NULL: a refused value cannot become one */
+		if (OidIsValid(column->in->domain) && !scan->in.stop && mcInCheckDomain(column->in, (Datum) 0, true))
+			column->not_null = true;
 		position[bound->index] = 0;
 	}
 }
@@ -383,6 +382,7 @@ prepare_columns(McScan *scan, ForeignScanState *node)
 	scan->in.truncate = loss && pg_strcasecmp(loss, "truncate") == 0;
 	scan->in.stop = scan->odps->server->on_error == MC_ON_ERROR_STOP;
 	scan->in.encoding = GetDatabaseEncoding();
+	scan->in.zone = scan->odps->server->timezone;
 	for (int i = 0; i < ncolumns; i++)
 		position[i] = -1;
 	bind_columns(scan, node, position);
@@ -435,18 +435,23 @@ start_scan(McScan *scan, ForeignScanState *node)
 /* ---- rows ---- */
 
 static void
-enter_part(McScan *scan, McPart *part)
+enter_part(McScan *scan, McPart *part, TupleDesc desc)
 {
 	MemoryContext old;
 
 	scan->current = part;
 	scan->place.part = part->label;
+	scan->null_key = NULL;
 	MemoryContextReset(scan->part_cxt);
 	old = MemoryContextSwitchTo(scan->part_cxt);
 	for (int i = 0; i < scan->nkeys; i++)
+	{
 		scan->key_values[i] = mcPrunerKeyValue(scan->pruner, scan->keys[i],
 											   part->partition->values[scan->map->columns[scan->keys[i] - 1].index],
 											   &scan->key_nulls[i]);
+		if (scan->key_nulls[i] && TupleDescAttr(desc, scan->keys[i] - 1)->attnotnull)
+			scan->null_key = NameStr(TupleDescAttr(desc, scan->keys[i] - 1)->attname);
+	}
 	MemoryContextSwitchTo(old);
 }
 
@@ -486,6 +491,14 @@ bad_value(McScan *scan, McScanColumn *column, const char *reason, const mcw_odps
 static bool
 convert_row(McScan *scan, const mcw_odps_value *values, TupleTableSlot *slot)
 {
+	if (unlikely(scan->null_key))
+	{
+		scan->place.position = psprintf("row " INT64_FORMAT, scan->current->received);
+		scan->place.column = scan->null_key;
+		(void) mcBadValue(&scan->rejects, &scan->place, ERRCODE_NOT_NULL_VIOLATION,
+						  "NULL partition value in a column that is declared NOT NULL", (mcw_view) {NULL, 0}, true);
+		return false;
+	}
 	for (int i = 0; i < scan->ncolumns; i++)
 	{
 		McScanColumn *column = &scan->columns[i];
@@ -501,16 +514,16 @@ convert_row(McScan *scan, const mcw_odps_value *values, TupleTableSlot *slot)
 		}
 		else if (unlikely(column->not_null))
 			reason = mcInRefuse(&scan->in, ERRCODE_NOT_NULL_VIOLATION, "NULL in a column that is declared NOT NULL");
+		if (unlikely(OidIsValid(column->in->domain)) && !reason)
+		{
+			scan->converting = column->attnum;
+			reason = mcInCheckDomain(column->in, slot->tts_values[a], slot->tts_isnull[a]);
+		}
 		if (unlikely(reason))
 		{
 			if (!bad_value(scan, column, reason, value))
 				return false;
 			slot->tts_isnull[a] = true;
-		}
-		if (unlikely(OidIsValid(column->in->domain)))
-		{
-			scan->converting = column->attnum;
-			mcInCheckDomain(column->in, slot->tts_values[a], slot->tts_isnull[a]);
 		}
 	}
 	for (int i = 0; i < scan->nkeys; i++)
@@ -543,7 +556,7 @@ iterate(ForeignScanState *node)
 		if (!part)
 			return slot;
 		if (unlikely(part != scan->current))
-			enter_part(scan, part);
+			enter_part(scan, part, slot->tts_tupleDescriptor);
 		MemoryContextReset(scan->row_cxt);
 		old = MemoryContextSwitchTo(scan->row_cxt);
 		callback.previous = error_context_stack;
@@ -566,6 +579,7 @@ odpsBeginForeignScan(ForeignScanState *node, int eflags)
 
 	scan->serverid = GetForeignTable(RelationGetRelid(node->ss.ss_currentRelation))->serverid;
 	scan->userid = mcScanUserId(node);
+	scan->begun_at = mcWriteSequence();
 	node->fdw_state = scan;
 }
 
@@ -580,12 +594,12 @@ odpsReScanForeignScan(ForeignScanState *node)
 {
 	McScan	   *scan = node->fdw_state;
 
+	if (node->ss.ps.chgParam != NULL && scan->prune_quals != NIL)
+		scan->pruned = false;
 	if (!scan->running)
 		return;
 	mcFetchStop(scan->fetch);
 	scan->running = false;
-	if (node->ss.ps.chgParam != NULL && scan->prune_quals != NIL)
-		scan->pruned = false;
 }
 
 static void

@@ -46,6 +46,12 @@ mcWriteIntents(void)
 	return intents;
 }
 
+MemoryContext
+mcWriteContext(void)
+{
+	return write_cxt;
+}
+
 void
 mcWriterBegin(void)
 {
@@ -127,12 +133,35 @@ mcWriteTarget(Relation rel, Oid userid)
 }
 
 /* two foreign tables may show the same remote table */
+/* names of MaxCompute have no case */
+static bool
+same_table(const McOdps *a, const McOdps *b)
+{
+	return pg_strcasecmp(a->label, b->label) == 0 && strcmp(a->server->endpoint, b->server->endpoint) == 0;
+}
+
 bool
 mcSameRemote(const McTarget *a, const McTarget *b)
 {
-	return a == b ||
-		(strcmp(a->odps->label, b->odps->label) == 0 &&
-		 strcmp(a->odps->server->endpoint, b->odps->server->endpoint) == 0);
+	return a == b || same_table(a->odps, b->odps);
+}
+
+int64
+mcWriteSequence(void)
+{
+	return last_seq;
+}
+
+bool
+mcWriteChanged(const McOdps *odps, int64 upto)
+{
+	for (McUpload *u = uploads; u; u = u->next)
+		if (!u->garbage && u->seq <= upto && same_table(u->target->odps, odps))
+			return true;
+	for (McIntent *i = intents; i; i = i->next)
+		if (!i->dead && i->seq <= upto && same_table(i->target->odps, odps))
+			return true;
+	return false;
 }
 
 bool

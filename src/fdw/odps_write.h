@@ -115,6 +115,7 @@ typedef struct McIntent
 {
 	McTarget   *target;
 	char	   *spec;			/* DELETE: the partition; NULL = TRUNCATE of the target's scope */
+	char	   *quoted;			/* the same for SQL: pt='1',region='hz' */
 	SubTransactionId subid;
 	int64		seq;
 	bool		dead;			/* rolled back */
@@ -124,6 +125,8 @@ typedef struct McIntent
 extern McTarget *mcWriteTargets(void);
 extern McUpload *mcWriteUploads(void);
 extern McIntent *mcWriteIntents(void);
+/* where they live; a child of it goes before the connections go.  NULL before the first target. */
+extern MemoryContext mcWriteContext(void);
 
 /* Makes or finds the target: connection, tunnel, metadata.  Refuses SERIALIZABLE. */
 extern McTarget *mcWriteTarget(Relation rel, Oid userid);
@@ -133,11 +136,16 @@ extern McTarget *mcWriteTarget(Relation rel, Oid userid);
  * was overwritten and cannot be written again.
  */
 extern McUpload *mcWriteUpload(McTarget *target, const char *spec, bool overwrite);
-extern void mcWriteIntend(McTarget *target, const char *spec);
+/* values: of the partition that DELETE drops; NULL = TRUNCATE */
+extern void mcWriteIntend(McTarget *target, const mcw_view *values);
 /* is an upload or intent of the same remote partition newer than seq?  Live ones only. */
 extern bool mcIntentCovers(const McIntent *intent, const McTarget *target, const char *spec);
 extern bool mcUploadSuperseded(const McUpload *upload);
 extern bool mcSameRemote(const McTarget *a, const McTarget *b);
+/* number of the last upload or intent of this transaction */
+extern int64 mcWriteSequence(void);
+/* has one of those up to this number changed the remote table? */
+extern bool mcWriteChanged(const McOdps *odps, int64 upto);
 /* statements that still encode rows */
 extern void mcWriterBegin(void);
 extern void mcWriterEnd(void);
@@ -167,10 +175,10 @@ extern McKeySource *mcPrepareKeys(Relation rel, McTarget *target, const McOdpsMa
  */
 extern const char *mcFormatKey(const McKeySource *source, Datum value, bool isnull,
 							   const char *null_partition, StringInfo spec, int *sqlstate);
-/* the value of key number n in a specification */
+/* the value of key number n in a specification of our own; a foreign partition may have a comma in a value */
 extern mcw_view mcSpecValue(const char *spec, int n);
-/* for SQL: pt='1',region='hz' */
-extern char *mcSpecQuoted(const McTarget *target, const char *spec);
+/* pt=1,region=hz, or for SQL pt='1',region='hz' */
+extern char *mcSpecText(const McTarget *target, const mcw_view *values, bool quoted);
 
 /* ---- odps_sink.c, odps_block.c: rows of one statement on their way ---- */
 
