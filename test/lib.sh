@@ -2,8 +2,9 @@
 # directory, both gone when the script ends.  Source it; needs bash.
 #
 #   mc_init            MC_DIR: private directory, removed at exit
-#   mc_cluster         builds and installs the extension below MC_DIR, starts a
-#                      cluster on a private socket; sets PGHOST PGPORT PGUSER
+#   mc_cluster         builds the extension, installs it below MC_DIR if the server
+#                      can load it from there (Debian's can), else into the server,
+#                      starts a cluster on a private socket; sets PGHOST PGPORT PGUSER
 #   mc_emulator [args] starts the emulator; sets MC_LOGHUB_PORT, MC_MAXCOMPUTE_PORT,
 #                      MC_EMULATOR_PID
 #   mc_as CMD...       runs CMD as the owner of the cluster
@@ -52,17 +53,19 @@ mc_init()
 
 mc_cluster()
 {
-	make -C "$MC_ROOT" -s ${MC_MAKE_FLAGS:-} with_llvm=no install DESTDIR="$MC_DIR/dest" >"$MC_DIR/install.log" 2>&1 ||
-		{ cat "$MC_DIR/install.log" >&2; return 1; }
-	chmod -R a+rX "$MC_DIR/dest"
+	local dest=$MC_DIR/dest
 	mc_as "$PG_BIN/initdb" -D "$MC_DIR/data" -A trust -U postgres --no-sync -E UTF8 --locale=C >"$MC_DIR/initdb.log"
+	mc_as "$PG_BIN/postgres" -D "$MC_DIR/data" -C extension_destdir >/dev/null 2>&1 || dest=
+	make -C "$MC_ROOT" -s ${MC_MAKE_FLAGS:-} with_llvm=no install DESTDIR="$dest" >"$MC_DIR/install.log" 2>&1 ||
+		{ cat "$MC_DIR/install.log" >&2; return 1; }
+	[ -z "$dest" ] || chmod -R a+rX "$dest"
 	cat >>"$MC_DIR/data/postgresql.conf" <<-CONF
 		listen_addresses = ''
 		unix_socket_directories = '$MC_DIR'
 		fsync = off
 		max_connections = 30
 		shared_buffers = ${MC_SHARED_BUFFERS:-128MB}
-		extension_destdir = '$MC_DIR/dest'
+		${dest:+extension_destdir = '$dest'}
 		log_min_messages = ${MC_LOG_LEVEL:-warning}
 		log_line_prefix = '%m [%p] '
 		jit = off

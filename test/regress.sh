@@ -36,8 +36,9 @@ if [ -e "$work/regression.diffs" ]; then
 	mkdir -p "$MC_ROOT/build/regress"
 	cp -r "$work/results" "$work/regression.diffs" "$MC_ROOT/build/regress/"
 fi
-passed=$(grep -c '\.\.\. ok' "$work/log" || true)
-failed=$(grep -c '\.\.\. FAILED' "$work/log" || true)
+# from 16 on pg_regress writes TAP
+passed=$(grep -cE '\.\.\. ok|^ok [0-9]' "$work/log" || true)
+failed=$(grep -cE '\.\.\. FAILED|^not ok [0-9]' "$work/log" || true)
 [ "$status" = 0 ] || [ "$failed" != 0 ] || failed=1
 if grep -qE "$MC_KEY_SECRET|sts-secret|sts-token" "$MC_DIR/server.log"; then
 	echo "a secret is in the server log"
