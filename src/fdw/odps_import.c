@@ -181,6 +181,7 @@ mcOdpsImport(ImportForeignSchemaStmt *stmt, Oid serverid)
 
 	refuse_options(stmt);
 	odps = mcOdpsOpen(serverid, GetUserId(), InvalidOid);
+	odps->place.object = NULL;
 	/* the project stands for its tables outside of schemas */
 	if (mcw_view_ieq(mcw_str(schema), odps->service.project))
 		schema = NULL;

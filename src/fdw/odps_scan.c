@@ -114,6 +114,12 @@ mcScanConnect(McScan *scan, ForeignScanState *node)
 		scan->partitions = mcOdpsPartitions(scan->odps, true);
 		table = mcOdpsTable(scan->odps, false);
 	}
+	else if (mcOptionText(scan->odps->server->table_options, "partition"))
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+				 errmsg("MaxCompute table %s is not partitioned", scan->odps->label),
+				 errdetail("Foreign table \"%s\" has option \"partition\".", RelationGetRelationName(rel)),
+				 errhint("Drop the option.")));
 	scan->table = table;
 	scan->place = scan->odps->place;
 	scan->map = mcOdpsMapColumns(rel, table, &scan->place);
@@ -556,7 +562,7 @@ iterate(ForeignScanState *node)
 		if (!part)
 			return slot;
 		if (unlikely(part != scan->current))
-			enter_part(scan, part, slot->tts_tupleDescriptor);
+			enter_part(scan, part, RelationGetDescr(node->ss.ss_currentRelation));
 		MemoryContextReset(scan->row_cxt);
 		old = MemoryContextSwitchTo(scan->row_cxt);
 		callback.previous = error_context_stack;
