@@ -39,6 +39,7 @@ typedef struct McLogColumn
 	AttrNumber	attnum;
 	McLogKind	kind;
 	char	   *name;			/* remote name; of a tag without "__tag__:" */
+	char	   *wire;			/* the same in UTF-8, as the service has it */
 	char	   *attname;
 	Oid			type;
 	int32		typmod;

@@ -10,6 +10,7 @@
 
 #include "access/tupdesc.h"
 #include "catalog/pg_type.h"
+#include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/rel.h"
 
@@ -106,6 +107,7 @@ mcLogColumns(Relation rel)
 			remote = column->attname;
 		column->kind = mcLogKindOf(remote, &name);
 		column->name = pstrdup(name);
+		column->wire = pg_server_to_any(column->name, strlen(column->name), PG_UTF8);
 		check_type(column, remote);
 		columns = lappend(columns, column);
 	}

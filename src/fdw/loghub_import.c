@@ -241,7 +241,11 @@ mcLogImport(ImportForeignSchemaStmt *stmt, Oid serverid)
 		mcw_arena_init(&import->arena, &import->alloc, MAX_ARENA);
 		status = mcs_parse_logstores(&import->call, &import->arena, &names, &nnames, &total, &err);
 		if (status != MCW_OK)
-			mcCheck(status, &err, NULL);
+		{
+			McPlace		place = {.wrapper = MC_LOGHUB, .server = import->server->name};
+
+			mcRaise(&err, &place);
+		}
 		for (i = 0; i < nnames; i++)
 			logstores = lappend(logstores, pnstrdup(names[i].data, names[i].len));
 		mcw_arena_reset(&import->arena);

@@ -13,6 +13,7 @@
 #include "access/tupdesc.h"
 #include "catalog/pg_type.h"
 #include "executor/executor.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
@@ -48,7 +49,7 @@ declare_names(McLogScan *scan)
 		const McLogColumn *column = lfirst(lc);
 
 		if (column->kind == MC_LOG_FIELD)
-			scan->declared[scan->ndeclared++] = mcw_str(column->name);
+			scan->declared[scan->ndeclared++] = mcw_str(column->wire);
 	}
 }
 
@@ -72,7 +73,7 @@ mcLogRowInit(McLogScan *scan, TupleDesc desc, List *attrs)
 		{
 			case MC_LOG_FIELD:
 				wanted[scan->nfields].source = MCW_SLS_FIELD;
-				wanted[scan->nfields].name = mcw_str(column->name);
+				wanted[scan->nfields].name = mcw_str(column->wire);
 				add_field(scan, &scan->fields[scan->nfields++], column);
 				break;
 			case MC_LOG_REST:
@@ -162,8 +163,8 @@ convert_shared(McLogScan *scan, McLogField *field, mcw_view bytes)
 		field->value = PointerGetDatum(cstring_to_text_with_len(bytes.data, bytes.len));
 	else if (!field->text.is_text && field->text.fast && field->text.fast(&field->text, bytes, &field->value))
 		return;
-	else if (mcTextConvert(&field->text, bytes, scan->rejects.on_error != MC_ON_ERROR_STOP,
-						   &field->value, &field->error) == MC_TEXT_BAD)
+	/* always swallowed: a group without a log has no row that could fail */
+	else if (mcTextConvert(&field->text, bytes, true, &field->value, &field->error) == MC_TEXT_BAD)
 	{
 		field->bad = scan->group_bad = true;
 		field->bytes = bytes;
@@ -275,7 +276,7 @@ start_group(McLogScan *scan)
 				convert_shared(scan, field, scan->log_group.machine_uuid);
 				break;
 			case MC_LOG_TAG:
-				convert_shared(scan, field, find_tag(scan, field->column->name));
+				convert_shared(scan, field, find_tag(scan, field->column->wire));
 				break;
 			case MC_LOG_RECEIVE_TIME:
 				field->isnull = !received_known;
@@ -363,17 +364,15 @@ static bool
 time_value(const McLogField *field, const mcw_sls_log *log, Datum *datum, McTextError *error)
 {
 	char		text[40];
+	TimestampTz at;
 
-	if (unlikely(log->has_time_ns && log->time_ns >= NANOS_PER_SECOND))
-	{
-		error->sqlstate = ERRCODE_DATETIME_FIELD_OVERFLOW;
-		error->reason = psprintf("the log has %u nanoseconds in a second", log->time_ns);
-		return false;
-	}
 	switch (field->column->type)
 	{
 		case TIMESTAMPTZOID:
-			*datum = TimestampTzGetDatum(((int64) log->time - EPOCH_SECONDS) * USECS_PER_SEC + log->time_ns / 1000);
+			at = ((int64) log->time - EPOCH_SECONDS) * USECS_PER_SEC + log->time_ns / 1000;
+			*datum = TimestampTzGetDatum(at);
+			if (field->column->typmod >= 0)
+				*datum = DirectFunctionCall2(timestamptz_scale, *datum, Int32GetDatum(field->column->typmod));
 			return true;
 		case INT8OID:
 			*datum = Int64GetDatum(log->time);
@@ -393,6 +392,12 @@ log_value(McLogScan *scan, const McLogField *field, const mcw_sls_log *log,
 		  Datum *datum, bool *isnull, McTextError *error)
 {
 	*isnull = false;
+	if (unlikely(log->has_time_ns && log->time_ns >= NANOS_PER_SECOND && field->column->kind != MC_LOG_REST))
+	{
+		error->sqlstate = ERRCODE_DATETIME_FIELD_OVERFLOW;
+		error->reason = psprintf("the log has %u nanoseconds in a second", log->time_ns);
+		return false;
+	}
 	switch (field->column->kind)
 	{
 		case MC_LOG_REST:
@@ -530,5 +535,7 @@ mcLogNextRow(McLogScan *scan)
 			ExecStoreVirtualTuple(scan->slot);
 			return true;
 		}
+		/* a page may hold a million rows and none of them is good */
+		CHECK_FOR_INTERRUPTS();
 	}
 }

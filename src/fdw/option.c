@@ -265,6 +265,26 @@ kind_name(McOptionKind kind)
 	}
 }
 
+/*
+ * Texts that go into a header or a path: what could never be right is refused here,
+ * where it was given.  Values of a user mapping are secrets and never shown.
+ */
+static void
+check_text(const McOption *option, const char *value)
+{
+	bool		secret = option->places == IN_MAPPING;
+
+	if (!secret && strcmp(option->name, "region") != 0 &&
+		strcmp(option->name, "logstore") != 0 && strcmp(option->name, "project") != 0)
+		return;
+	for (const unsigned char *p = (const unsigned char *) value; *p; p++)
+		if (*p <= ' ' || *p >= 127 || (*p == '/' && !secret))
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("option \"%s\" contains a character that it cannot have", option->name),
+					 errdetail("It has a blank, a line break, %sor a character that is not ASCII.", secret ? "" : "a slash ")));
+}
+
 static void
 check_value(const McOption *option, const char *value)
 {
@@ -277,6 +297,7 @@ check_value(const McOption *option, const char *value)
 			ereport(ERROR,
 					(errcode(ERRCODE_FDW_INVALID_STRING_FORMAT),
 					 errmsg("option \"%s\" must not be empty", option->name)));
+		check_text(option, value);
 		if (strcmp(option->name, "timezone") == 0 && pg_tzset(value) == NULL)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -322,7 +343,7 @@ check_endpoint(const char *name, const char *value)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("invalid value for option \"%s\": \"%s\"", name,
-						strchr(host, '@') ? "(address with a password)" : value),
+						strchr(value, '@') ? "(address with a password)" : value),
 				 errhint("Give a URL such as https://cn-hangzhou.log.aliyuncs.com, without user, query or fragment.")));
 }
 

@@ -16,6 +16,7 @@
 #include "storage/fd.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
+#include "storage/procsignal.h"
 #include "utils/memutils.h"
 #include "utils/wait_event.h"
 
@@ -33,6 +34,15 @@ hook_wait(void *ctx, int fd, int timeout_ms)
 		events |= WL_TIMEOUT;
 	if (WaitLatchOrSocket(MyLatch, events, fd, timeout_ms, mcWaitEventId()) & WL_LATCH_SET)
 		ResetLatch(MyLatch);
+
+	/*
+	 * Others wait for these two (DROP DATABASE, DROP TABLESPACE), and a wait of ours
+	 * may last minutes: serve them as the server's own long waits do.
+	 */
+	if (ProcSignalBarrierPending)
+		ProcessProcSignalBarrier();
+	if (LogMemoryContextPending)
+		ProcessLogMemoryContextInterrupt();
 }
 
 /*

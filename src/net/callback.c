@@ -6,6 +6,9 @@
  * They only append bytes, note times and set flags: no callback of a request runs
  * from here, nothing is raised, and no libcurl function is called except getinfo.
  */
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
 #include "mcn_private.h"
 
 static size_t
@@ -185,6 +188,26 @@ on_progress(void *arg, curl_off_t dltotal, curl_off_t dlnow, curl_off_t ultotal,
 }
 
 /*
+ * Connections are pooled for all channels: one that a trusted channel opened may be
+ * about to carry the request of another, for which the address was never judged.
+ */
+static const char *
+deny_peer(mcn_transfer *transfer, const char *ip)
+{
+	const mcn_hooks *hooks = &transfer->loop->hooks;
+	struct sockaddr_in v4 = {.sin_family = AF_INET};
+	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6};
+
+	if (hooks->deny_address == NULL)
+		return NULL;
+	if (inet_pton(AF_INET, ip, &v4.sin_addr) == 1)
+		return hooks->deny_address(hooks->ctx, transfer->req->channel, &v4, sizeof(v4));
+	if (inet_pton(AF_INET6, ip, &v6.sin6_addr) == 1)
+		return hooks->deny_address(hooks->ctx, transfer->req->channel, &v6, sizeof(v6));
+	return "its address is not known";
+}
+
+/*
  * libcurl is about to send the request.  It does that a second time by itself when
  * a kept-alive connection turns out to be dead; repeating is our decision.
  */
@@ -192,10 +215,18 @@ static int
 on_issue(void *arg, char *peer_ip, char *local_ip, int peer_port, int local_port)
 {
 	mcn_transfer *transfer = arg;
+	const char *reason;
 
 	if (transfer->issued++ > 0)
 	{
 		transfer->stale = true;
+		return CURL_PREREQFUNC_ABORT;
+	}
+	reason = deny_peer(transfer, peer_ip);
+	if (reason)
+	{
+		transfer->broken = mcw_fail(&transfer->req->error, MCW_ERR_DENIED, "connection to %s is not allowed: %s",
+									transfer->req->channel->peer, reason);
 		return CURL_PREREQFUNC_ABORT;
 	}
 	mcn_transfer_started(transfer);

@@ -151,7 +151,8 @@ retry_or_give_up(mcn_request *req, mcn_verdict verdict)
 	int64_t		elapsed = now - transfer->first_us;
 	int64_t		delay = mcn_backoff_us(req, verdict);
 
-	if (req->attempts > options->max_retries ||
+	/* a kept-alive connection that was dead is no failure of the service: once more in any case */
+	if (req->attempts > options->max_retries + (verdict == MCN_STALE) ||
 		(options->retry_max_elapsed_ms > 0 &&
 		 elapsed + delay > (int64_t) options->retry_max_elapsed_ms * 1000) ||
 		(req->deadline_us != 0 && now + delay >= req->deadline_us))

@@ -148,11 +148,10 @@ judge_connect(mcn_request *req, CURLcode result)
 		(void) mcw_fail(&req->error, MCW_ERR_CONNECT, "could not resolve the host name of %s", channel->peer);
 	else if (result == CURLE_COULDNT_RESOLVE_PROXY)
 		(void) mcw_fail(&req->error, MCW_ERR_CONNECT, "could not resolve the host name of the proxy for %s", channel->peer);
-	else if (os_error != 0)
-		(void) mcw_fail(&req->error, MCW_ERR_CONNECT, "could not connect to %s: %s",
-						channel->peer, strerror((int) os_error));
 	else
-		(void) mcw_fail(&req->error, MCW_ERR_CONNECT, "could not connect to %s", channel->peer);
+		(void) mcw_fail(&req->error, MCW_ERR_CONNECT, "could not connect to %s%s%s%s",
+						channel->options.proxy ? "the proxy for " : "", channel->peer,
+						os_error != 0 ? ": " : "", os_error != 0 ? strerror((int) os_error) : "");
 	return MCN_LOST;
 }
 

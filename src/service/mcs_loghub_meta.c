@@ -7,6 +7,20 @@
 
 #include "../wire/mcw_doc.h"
 
+static mcw_status
+parse_json(mcs_call *call, mcw_arena *arena, mcw_node **root, mcw_error *err)
+{
+	mcw_error	inner;
+	mcw_status	status = mcw_json_parse(mcw_buf_view(&call->req.response), arena, root, &inner);
+
+	if (status == MCW_OK)
+		return status;
+	if (status != MCW_ERR_NOMEM && status != MCW_ERR_LIMIT)
+		return mcw_fail(err, MCW_ERR_PROTOCOL, "the answer to GET %s is not JSON: %s", call->path, inner.message);
+	*err = inner;
+	return status;
+}
+
 mcw_status
 mcs_parse_logstores(mcs_call *call, mcw_arena *arena, mcw_view **names, int *nnames,
 					int64_t *total, mcw_error *err)
@@ -14,7 +28,7 @@ mcs_parse_logstores(mcs_call *call, mcw_arena *arena, mcw_view **names, int *nna
 	mcw_node   *root;
 	const mcw_node *list;
 	const mcw_node *node;
-	mcw_status	status = mcw_json_parse(mcw_buf_view(&call->req.response), arena, &root, err);
+	mcw_status	status = parse_json(call, arena, &root, err);
 
 	*nnames = 0;
 	*names = NULL;
@@ -40,7 +54,7 @@ mcs_parse_index(mcs_call *call, mcw_arena *arena, mcs_index_field **fields, int 
 	mcw_node   *root;
 	const mcw_node *keys;
 	const mcw_node *node;
-	mcw_status	status = mcw_json_parse(mcw_buf_view(&call->req.response), arena, &root, err);
+	mcw_status	status = parse_json(call, arena, &root, err);
 
 	*nfields = 0;
 	*fields = NULL;

@@ -69,8 +69,12 @@ mcs_scan_create(mcs_loghub *client, const mcs_scan_spec *spec, mcw_error *err)
 	mcs_scan   *scan;
 	int			i;
 
-	if (spec->logstore.len == 0 || spec->logstore.len > 128 ||
-		spec->concurrency < 1 || spec->concurrency > 256 ||
+	if (spec->logstore.len == 0 || spec->logstore.len > 128)
+	{
+		(void) mcw_fail(err, MCW_ERR_ARGUMENT, "a name of %zu bytes is not the name of a logstore", spec->logstore.len);
+		return NULL;
+	}
+	if (spec->concurrency < 1 || spec->concurrency > 256 ||
 		spec->count < 1 || spec->count > MCS_PULL_MAX_GROUPS || spec->nshards < 0)
 	{
 		(void) mcw_fail(err, MCW_ERR_ARGUMENT, "a scan of Log Service was given values out of range");
@@ -340,7 +344,10 @@ resolve_window(mcs_scan *scan)
 		info->end_clamped = true;
 	}
 	info->resolved = true;
-	return !(info->has_begin && info->has_end && info->begin >= info->end);
+	/* nothing is received before 1970 or in the future; a cursor asked for then means something else */
+	return !(info->has_begin && info->has_end && info->begin >= info->end) &&
+		!(info->has_end && info->end <= 0) &&
+		!(info->has_begin && info->begin > info->service_now);
 }
 
 static bool
@@ -484,7 +491,7 @@ ask_cursor(mcs_scan *scan, mcs_shard *shard, mcs_job job)
 	if (scan->asking >= scan->spec.concurrency || (control = mcs_scan_control(scan, job)) == NULL)
 		return false;
 	control->shard = shard;
-	if (job == MCS_JOB_BEGIN && !scan->info.has_begin)
+	if (job == MCS_JOB_BEGIN && (!scan->info.has_begin || scan->info.begin < 0))
 		(void) snprintf(from, sizeof(from), "begin");
 	else if (job == MCS_JOB_END && !scan->info.has_end)
 		(void) snprintf(from, sizeof(from), "end");
