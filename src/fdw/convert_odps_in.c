@@ -227,6 +227,22 @@ mcInCheckText(McInContext *cxt, mcw_view bytes, mcw_view *text)
 	return NULL;
 }
 
+char *
+mcInShown(mcw_view text)
+{
+	McInContext cxt = {.encoding = GetDatabaseEncoding()};
+	mcw_view	shown;
+	char	   *copy;
+
+	if (mcInCheckText(&cxt, text, &shown) == NULL)
+		return pnstrdup(shown.data, shown.len);
+	copy = pnstrdup(text.data, text.len);
+	for (char *p = copy; *p; p++)
+		if (IS_HIGHBIT_SET(*p))
+			*p = '?';
+	return copy;
+}
+
 static inline Datum
 make_varlena(mcw_view bytes)
 {

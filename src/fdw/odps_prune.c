@@ -23,6 +23,7 @@
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
+#include "odps_read.h"
 #include "odps_write.h"
 
 /* how the service spells a NULL key */
@@ -139,8 +140,8 @@ key_error_context(void *arg)
 	const KeyContext *cxt = arg;
 	const mcs_odps_column *remote = cxt->pruner->map->columns[cxt->attnum - 1].remote;
 
-	errcontext("value \"%.*s\" of partition key \"%.*s\" of MaxCompute table %s",
-			   (int) cxt->text.len, cxt->text.data, (int) remote->name.len, remote->name.data,
+	errcontext("value \"%s\" of partition key \"%.*s\" of MaxCompute table %s",
+			   mcInShown(cxt->text), (int) remote->name.len, remote->name.data,
 			   cxt->pruner->odps->label);
 }
 

@@ -67,6 +67,8 @@ extern const char *mcInCheckDomain(McInType *in, Datum value, bool isnull);
 extern const char *mcInRefuse(McInContext *cxt, int sqlstate, const char *fmt,...) pg_attribute_printf(3, 4);
 /* is it text of the database's encoding without NUL?  *text is what to store, converted if need be */
 extern const char *mcInCheckText(McInContext *cxt, mcw_view bytes, mcw_view *text);
+/* remote text for a message: if the database cannot hold it, with '?' for what is not ASCII */
+extern char *mcInShown(mcw_view text);
 
 /* ---- convert_odps_in_nested.c: PostgreSQL arrays and composite types ---- */
 

@@ -183,7 +183,7 @@ part_label(McScan *scan, const mcs_odps_partition *partition, char **spec)
 				 errmsg("a partition of MaxCompute table %s has a specification of more than 1 MB", scan->odps->label)));
 	*spec = pstrdup(buf.data);
 	mcw_buf_free(&buf);
-	return psprintf("partition %s", *spec);
+	return psprintf("partition %s", mcInShown(mcw_str(*spec)));
 }
 
 static void
