@@ -174,6 +174,16 @@ INSERT INTO w_date VALUES (8, 'by date', '2024-05-06');
 INSERT INTO w_date VALUES (9, 'by date', 'infinity');
 SELECT * FROM w_strict WHERE dt = '2024-05-06';
 
+-- the service takes 03 for 3; null_partition must be a value of the keys
+CREATE FOREIGN TABLE w_zero (id bigint, dt text) SERVER odps OPTIONS (table 'w_part', partition 'hh=03');
+INSERT INTO w_zero VALUES (1, '20240501');
+CREATE FOREIGN TABLE w_none (id bigint, hh int, dt text) SERVER odps OPTIONS (table 'w_part', null_partition 'none');
+INSERT INTO w_none VALUES (1, 1, '20240501');
+-- a composite type with two fields for one of the struct
+CREATE TYPE twice AS (a int, "A" int, b text);
+CREATE FOREIGN TABLE w_twice (id bigint, st twice) SERVER odps OPTIONS (table 'w_more');
+INSERT INTO w_twice VALUES (1, ROW(1, 2, 'x'));
+
 -- what does not fit is said before the first row
 CREATE FOREIGN TABLE e_missing (id bigint, nix text) SERVER odps OPTIONS (table 'w_plain');
 INSERT INTO e_missing VALUES (1, 'x');

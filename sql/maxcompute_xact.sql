@@ -164,6 +164,14 @@ SET LOCAL mc_fdw.write_mode = 'overwrite';
 INSERT INTO x_part VALUES (131, 'a');
 ROLLBACK;
 
+-- whose name may be spelled in another way
+CREATE FOREIGN TABLE x_upper (id bigint) SERVER odps OPTIONS (table 'X_PLAIN', write_mode 'overwrite');
+BEGIN;
+INSERT INTO x_upper VALUES (1);
+SET LOCAL mc_fdw.write_mode = 'overwrite';
+INSERT INTO x_plain VALUES (2);
+ROLLBACK;
+
 -- TRUNCATE: scope and guard
 ALTER FOREIGN TABLE x_part OPTIONS (DROP truncatable);
 TRUNCATE x_part;
@@ -204,6 +212,17 @@ DELETE FROM x_part WHERE false;
 DELETE FROM x_plain WHERE id = 1;
 WITH d AS (DELETE FROM x_part WHERE p = '20240103') INSERT INTO x_part VALUES (1, '20240103');
 
+-- a partition that others made is dropped by its whole value
+\! emu '{"service":"maxcompute","op":"sql","project":"demo","sql":"create table x_foreign (id bigint) partitioned by (p string, q string)"}' >/dev/null
+\! emu "{\"service\":\"maxcompute\",\"op\":\"sql\",\"project\":\"demo\",\"sql\":\"alter table x_foreign add partition (p='a,q=b', q='c,d') partition (p='a', q='b') partition (p='x', q='y')\"}" >/dev/null
+CREATE FOREIGN TABLE x_foreign (id bigint, p text, q text) SERVER odps OPTIONS (truncatable 'true');
+INSERT INTO x_foreign VALUES (1, 'a', 'b');
+DELETE FROM x_foreign WHERE q = 'c,d';
+SELECT * FROM x_foreign;
+\! emu '{"service":"maxcompute","op":"checksum","project":"demo","table":"x_foreign"}' | grep -o '"spec":"[^"]*"'
+TRUNCATE x_foreign;
+\! emu '{"service":"maxcompute","op":"checksum","project":"demo","table":"x_foreign"}' | grep -o '"spec":"[^"]*"'
+
 -- what cannot be transactional is refused
 BEGIN ISOLATION LEVEL SERIALIZABLE;
 INSERT INTO x_plain VALUES (1);
@@ -214,6 +233,14 @@ PREPARE TRANSACTION 'never';
 BEGIN READ ONLY;
 INSERT INTO x_plain VALUES (1);
 ROLLBACK;
+
+-- a check fails while others are under way: an ordinary error, the session goes on
+\! emu faults '[{"api":"GetUpload","action":"status","http":404,"code":"NoSuchUpload","nth":3}]' >/dev/null
+\set VERBOSITY sqlstate
+INSERT INTO x_foreign SELECT g, 'p' || g, 'q' FROM generate_series(1, 20) g;
+\set VERBOSITY default
+\! emu faults '[]' >/dev/null
+SELECT count(*) FROM x_foreign;
 
 -- publishing: the state is read before a commit is repeated
 CREATE TABLE x_note (t text);
@@ -272,6 +299,12 @@ BEGIN;
 DELETE FROM x_part WHERE p = '20240105';
 INSERT INTO x_part VALUES (215, 'third');
 COMMIT;
+-- nothing but the drop: refused, an ordinary error; executed and not answered, unknown
+DELETE FROM x_part WHERE p = '20240105';
+\! emu faults '[{"api":"CreateInstance","action":"status_after","http":500}]' >/dev/null
+SET mc_fdw.max_retries = '1';
+DELETE FROM x_part WHERE p = '20240103';
+RESET mc_fdw.max_retries;
 \! emu faults '[]' >/dev/null
 \set VERBOSITY default
 SELECT count(*) FROM x_note;

@@ -7,6 +7,8 @@
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 mc_init
+# what is used after it was freed shows
+export MALLOC_PERTURB_=165
 mc_cluster
 mc_emulator
 

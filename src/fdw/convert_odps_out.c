@@ -169,19 +169,25 @@ mcOutBytes(McOutContext *cxt, const mcw_odps_type *type, const char *data, size_
 	return NULL;
 }
 
+/* conversions between real encodings raise an error themselves */
+char *
+mcUtf8FromServer(const char *data, size_t *len)
+{
+	char	   *utf8;
+
+	if (GetDatabaseEncoding() == PG_SQL_ASCII)
+		return pg_verify_mbstr(PG_UTF8, data, (int) *len, true) ? (char *) data : NULL;
+	utf8 = pg_server_to_any(data, (int) *len, PG_UTF8);
+	if (utf8 != data)
+		*len = strlen(utf8);
+	return utf8;
+}
+
 static const char *
 put_text(McOutType *out, const char *data, size_t len, mcw_odps_writer *w, int column)
 {
-	if (out->cxt->recode)
-	{
-		char	   *utf8 = pg_server_to_any(data, (int) len, PG_UTF8);
-
-		if (utf8 != data)
-		{
-			data = utf8;
-			len = strlen(utf8);
-		}
-	}
+	if (out->cxt->recode && (data = mcUtf8FromServer(data, &len)) == NULL)
+		return mcOutRefuse(out->cxt, ERRCODE_CHARACTER_NOT_IN_REPERTOIRE, "not valid UTF-8");
 	return mcOutBytes(out->cxt, out->type, data, len, w, column);
 }
 
@@ -588,6 +594,13 @@ prepare_composite(McOutType *out, const char **reason)
 
 			if (att->attisdropped || !mcw_view_ieq(mcw_str(NameStr(att->attname)), out->type->names[i]))
 				continue;
+			if (out->attnos[i] >= 0)
+			{
+				*reason = psprintf("the composite type %s has two fields for \"%.*s\"", format_type_be(out->pgtype),
+								   (int) out->type->names[i].len, out->type->names[i].data);
+				ReleaseTupleDesc(desc);
+				return false;
+			}
 			out->attnos[i] = a;
 			used++;
 			out->children[i] = mcOutPrepare(out->cxt, att->atttypid, out->type->children[i], reason);

@@ -156,7 +156,6 @@ iterate_direct(ForeignScanState *node)
 	ExprContext *econtext = node->ss.ps.ps_ExprContext;
 	EState	   *estate = node->ss.ps.state;
 	const mcs_odps_partitions *list;
-	mcw_alloc	alloc;
 	int64		rows = 0;
 
 	if (del->done)
@@ -170,21 +169,13 @@ iterate_direct(ForeignScanState *node)
 				 errhint("Use two statements in one transaction.")));
 	list = mcOdpsPartitions(del->target->odps, true);
 	del->listed = list->nitems;
-	alloc = mcContextAlloc(CurrentMemoryContext);
 	for (int i = 0; i < list->nitems; i++)
 	{
-		mcw_buf		spec;
-
 		CHECK_FOR_INTERRUPTS();
 		ResetExprContext(econtext);
 		if (!mcPrunerMatch(del->pruner, econtext, &list->items[i]))
 			continue;
-		mcw_buf_init(&spec, &alloc, 1024 * 1024);
-		if (mcs_odps_partition_spec(del->target->table, list->items[i].values, false, &spec) != MCW_OK ||
-			!mcw_buf_cstr(&spec))
-			ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
-		mcWriteIntend(del->target, spec.data);
-		mcw_buf_free(&spec);
+		mcWriteIntend(del->target, list->items[i].values);
 		del->dropped++;
 		rows += Max(list->items[i].record_num, 0);
 	}

@@ -34,6 +34,31 @@ bad_text(const char *data, size_t len)
 	return NULL;
 }
 
+static bool
+is_integer_key(const mcs_odps_column *key)
+{
+	return key->type && (key->type->kind == MCW_ODPS_TINYINT || key->type->kind == MCW_ODPS_SMALLINT ||
+						 key->type->kind == MCW_ODPS_INT || key->type->kind == MCW_ODPS_BIGINT);
+}
+
+/*
+ * The service takes 03 and 3 for one partition of an integer key; texts are compared
+ * here, so only the form that it shows is allowed.
+ */
+static const char *
+bad_form(const mcs_odps_column *key, mcw_view text)
+{
+	char		canonical[32];
+	int64_t		v;
+
+	if (!is_integer_key(key))
+		return NULL;
+	if (!mcw_view_int64(text, &v))
+		return "the key is an integer";
+	snprintf(canonical, sizeof(canonical), INT64_FORMAT, (int64) v);
+	return mcw_view_eq(text, mcw_str(canonical)) ? NULL : "an integer has no sign + and no leading zeros";
+}
+
 static mcw_view
 trim(const char *from, const char *to)
 {
@@ -62,7 +87,7 @@ mcParsePartitionOption(const char *option, const mcs_odps_table *table, const Mc
 				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
 				 errmsg("option \"partition\" is set but the remote table has no partitions"),
 				 mcPlaceContext(place)));
-	copy = pstrdup(option);
+	copy = pg_server_to_any(pstrdup(option), strlen(option), PG_UTF8);
 	for (char *p = copy; *p;)
 	{
 		char	   *end = p + strcspn(p, ",/");
@@ -81,6 +106,8 @@ mcParsePartitionOption(const char *option, const mcs_odps_table *table, const Mc
 					 errhint("The partition keys are: %s.", mcOdpsKeyNames(table)),
 					 mcPlaceContext(place)));
 		bad = value.len == 0 ? "a partition value must not be empty" : bad_text(value.data, value.len);
+		if (!bad)
+			bad = bad_form(&table->keys[key], value);
 		if (bad || fixed[key].data)
 			ereport(ERROR,
 					(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
@@ -91,13 +118,6 @@ mcParsePartitionOption(const char *option, const mcs_odps_table *table, const Mc
 		p = *end ? end + 1 : end;
 	}
 	return fixed;
-}
-
-static bool
-is_integer_key(const mcs_odps_column *key)
-{
-	return key->type && (key->type->kind == MCW_ODPS_TINYINT || key->type->kind == MCW_ODPS_SMALLINT ||
-						 key->type->kind == MCW_ODPS_INT || key->type->kind == MCW_ODPS_BIGINT);
 }
 
 static bool
@@ -120,6 +140,18 @@ key_type_fits(const mcs_odps_column *key, Oid pgtype)
 		default:
 			return false;
 	}
+}
+
+const char *
+mcBadNullPartition(const char *text, const McTarget *target)
+{
+	const char *bad = text[0] == '\0' ? "it must not be empty" :
+		strchr(text, ' ') ? "it must not contain a blank" : bad_text(text, strlen(text));
+
+	for (int k = 0; k < target->table->nkeys && !bad; k++)
+		if (!target->fixed[k].data)
+			bad = bad_form(&target->table->keys[k], mcw_str(text));
+	return bad;
 }
 
 McKeySource *
@@ -223,13 +255,16 @@ format_text(const McKeySource *s, Datum value, StringInfo spec, int *sqlstate)
 	}
 	if (GetDatabaseEncoding() != PG_UTF8)
 	{
-		char	   *utf8 = pg_server_to_any(data, (int) len, PG_UTF8);
+		char	   *utf8 = mcUtf8FromServer(data, &len);
 
-		if (utf8 != data)
+		if (!utf8)
 		{
-			data = utf8;
-			len = strlen(utf8);
+			*sqlstate = ERRCODE_CHARACTER_NOT_IN_REPERTOIRE;
+			return "the partition value is not valid UTF-8";
 		}
+		data = utf8;
+		if (len > MAX_VALUE)
+			return bad_text(data, len);
 	}
 	appendBinaryStringInfo(spec, data, len);
 	return NULL;
@@ -313,16 +348,13 @@ mcSpecValue(const char *spec, int n)
 }
 
 char *
-mcSpecQuoted(const McTarget *target, const char *spec)
+mcSpecText(const McTarget *target, const mcw_view *values, bool quoted)
 {
-	mcw_view   *values = palloc(Max(target->table->nkeys, 1) * sizeof(mcw_view));
 	mcw_alloc	alloc = mcContextAlloc(CurrentMemoryContext);
 	mcw_buf		out;
 
-	for (int i = 0; i < target->table->nkeys; i++)
-		values[i] = mcSpecValue(spec, i);
 	mcw_buf_init(&out, &alloc, 1024 * 1024);
-	if (mcs_odps_partition_spec(target->table, values, true, &out) != MCW_OK || !mcw_buf_cstr(&out))
-		elog(ERROR, "out of memory");
+	if (mcs_odps_partition_spec(target->table, values, quoted, &out) != MCW_OK || !mcw_buf_cstr(&out))
+		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
 	return out.data;
 }

@@ -22,7 +22,8 @@
 typedef struct Erasure
 {
 	McTarget   *target;
-	char	   *spec;			/* NULL = the whole unpartitioned table */
+	const char *spec;			/* NULL = the whole unpartitioned table */
+	const char *quoted;
 	bool		keep_partition; /* empty it, do not drop it */
 	bool		attempted;
 	bool		in_doubt;
@@ -73,7 +74,7 @@ overwritten(const McPublication *pub, const McIntent *intent, const char *spec)
 }
 
 static void
-add_erasure(McPublication *pub, McIntent *intent, const char *spec, bool keep_partition)
+add_erasure(McPublication *pub, McIntent *intent, const char *spec, const char *quoted, bool keep_partition)
 {
 	Erasure    *e;
 	ListCell   *lc;
@@ -89,7 +90,8 @@ add_erasure(McPublication *pub, McIntent *intent, const char *spec, bool keep_pa
 	}
 	e = palloc0(sizeof(Erasure));
 	e->target = intent->target;
-	e->spec = spec ? pstrdup(spec) : NULL;
+	e->spec = spec;
+	e->quoted = quoted;
 	e->keep_partition = keep_partition;
 	pub->erasures = lappend(pub->erasures, e);
 }
@@ -100,18 +102,17 @@ collect_partitions(McPublication *pub, McIntent *intent)
 {
 	McTarget   *target = intent->target;
 	const mcs_odps_partitions *list = mcOdpsPartitions(target->odps, true);
-	mcw_alloc	alloc = mcContextAlloc(CurrentMemoryContext);
 
 	for (int i = 0; i < list->nitems; i++)
 	{
-		mcw_buf		spec;
+		const mcw_view *values = list->items[i].values;
+		bool		covered = true;
 
-		mcw_buf_init(&spec, &alloc, 1024 * 1024);
-		if (mcs_odps_partition_spec(target->table, list->items[i].values, false, &spec) != MCW_OK ||
-			!mcw_buf_cstr(&spec))
-			ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
-		if (mcIntentCovers(intent, target, spec.data))
-			add_erasure(pub, intent, spec.data, target->all_fixed);
+		for (int k = 0; k < target->table->nkeys && covered; k++)
+			covered = !target->fixed[k].data || mcw_view_eq(target->fixed[k], values[k]);
+		if (covered)
+			add_erasure(pub, intent, mcSpecText(target, values, false), mcSpecText(target, values, true),
+						target->all_fixed);
 	}
 }
 
@@ -123,9 +124,9 @@ collect_erasures(McPublication *pub)
 		if (i->dead)
 			continue;
 		if (i->spec)
-			add_erasure(pub, i, i->spec, false);
+			add_erasure(pub, i, i->spec, i->quoted, false);
 		else if (i->target->table->nkeys == 0)
-			add_erasure(pub, i, NULL, false);
+			add_erasure(pub, i, NULL, NULL, false);
 		else
 			collect_partitions(pub, i);
 	}
@@ -336,10 +337,9 @@ erase(McPublication *pub, Erasure *e)
 	if (!e->spec)
 		text = psprintf("TRUNCATE TABLE %s;", name.data);
 	else if (e->keep_partition)
-		text = psprintf("TRUNCATE TABLE %s PARTITION (%s);", name.data, mcSpecQuoted(e->target, e->spec));
+		text = psprintf("TRUNCATE TABLE %s PARTITION (%s);", name.data, e->quoted);
 	else
-		text = psprintf("ALTER TABLE %s DROP IF EXISTS PARTITION (%s);", name.data,
-						mcSpecQuoted(e->target, e->spec));
+		text = psprintf("ALTER TABLE %s DROP IF EXISTS PARTITION (%s);", name.data, e->quoted);
 	sql.task = e->spec && !e->keep_partition ? "SQLDropPartitionTask" : "SQLTruncateTableTask";
 	sql.query = mcw_str(text);
 	sql.idempotent = true;
@@ -348,7 +348,7 @@ erase(McPublication *pub, Erasure *e)
 	status = mcs_odps_run_sql(service, &sql, &arena, &result, &err);
 	if (status != MCW_OK)
 	{
-		e->in_doubt = status != MCW_ERR_SERVICE;
+		e->in_doubt = result.in_doubt;
 		fail(pub, &err, NULL, e);
 	}
 	e->done = true;
@@ -373,7 +373,8 @@ open_once(McTarget *target)
 void
 mcPublish(void)
 {
-	MemoryContext cxt = AllocSetContextCreate(TopTransactionContext, "mc_fdw publish", ALLOCSET_DEFAULT_SIZES);
+	/* not below TopTransactionContext: calls under way must end before their connections do */
+	MemoryContext cxt = AllocSetContextCreate(mcWriteContext(), "mc_fdw publish", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(cxt);
 	McPublication pub = {NIL, NIL, 0};
 	ListCell   *lc;

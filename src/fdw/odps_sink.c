@@ -125,13 +125,17 @@ prepare_keys(McSink *sink, Relation rel, const McOdpsMap *map)
 		initStringInfo(&sink->last_text[k]);
 	initStringInfo(&sink->spec);
 	sink->null_partition = mcServerOption(sink->target->odps->server, "null_partition");
-	if (sink->null_partition &&
-		(sink->null_partition[0] == '\0' || strlen(sink->null_partition) > 255 ||
-		 strpbrk(sink->null_partition, ",/=\\'\" ")))
-		ereport(ERROR,
-				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
-				 errmsg("invalid value for option \"null_partition\": \"%s\"", sink->null_partition),
-				 errdetail("It must be a partition value: not empty, without blank, comma, slash, quote or equals sign.")));
+	if (sink->null_partition)
+	{
+		const char *bad = mcBadNullPartition(sink->null_partition, sink->target);
+
+		if (bad)
+			ereport(ERROR,
+					(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+					 errmsg("invalid value for option \"null_partition\": \"%s\"", sink->null_partition),
+					 errdetail("It must be a value of every partition key that comes from a column: %s.", bad)));
+		sink->null_partition = pg_server_to_any(sink->null_partition, strlen(sink->null_partition), PG_UTF8);
+	}
 }
 
 static void

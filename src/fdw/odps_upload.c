@@ -132,8 +132,7 @@ mcWriteTarget(Relation rel, Oid userid)
 	return t;
 }
 
-/* two foreign tables may show the same remote table */
-/* names of MaxCompute have no case */
+/* two foreign tables may show the same remote table; names of MaxCompute have no case */
 static bool
 same_table(const McOdps *a, const McOdps *b)
 {
@@ -256,20 +255,21 @@ mcWriteUpload(McTarget *target, const char *spec, bool overwrite)
 						spec[0] ? "partition " : "all", spec, target->name),
 				 overwriter->full ?
 				 errdetail("Its upload session has no room for more blocks, and a second one would erase the first.") :
-				 errdetail("Its rows were written in another subtransaction, and a second upload session would erase them."),
+				 errdetail("Its rows were written in another subtransaction or through another foreign table, and a second upload session would erase them."),
 				 errhint("Write it in one statement, or outside of savepoints and PL/pgSQL EXCEPTION blocks.")));
 	return add_upload(target, spec, overwrite, overwrite || fuse);
 }
 
 void
-mcWriteIntend(McTarget *target, const char *spec)
+mcWriteIntend(McTarget *target, const mcw_view *values)
 {
 	MemoryContext old = MemoryContextSwitchTo(write_cxt);
 	McIntent   *i = palloc0(sizeof(McIntent));
 	McIntent  **end = &intents;
 
 	i->target = target;
-	i->spec = spec ? pstrdup(spec) : NULL;
+	i->spec = values ? mcSpecText(target, values, false) : NULL;
+	i->quoted = values ? mcSpecText(target, values, true) : NULL;
 	i->subid = GetCurrentSubTransactionId();
 	i->seq = ++last_seq;
 	while (*end)

@@ -59,6 +59,8 @@ struct McOutType
 extern McOutType *mcOutPrepare(McOutContext *cxt, Oid pgtype, const mcw_odps_type *type, const char **reason);
 /* refuse: sets the SQLSTATE and returns the reason */
 extern const char *mcOutRefuse(McOutContext *cxt, int sqlstate, const char *fmt,...) pg_attribute_printf(3, 4);
+/* text of the server's encoding in UTF-8; NULL if it has none; *len is updated */
+extern char *mcUtf8FromServer(const char *data, size_t *len);
 /* checks shared with the JSON converter */
 extern const char *mcOutBytes(McOutContext *cxt, const mcw_odps_type *type, const char *data, size_t len,
 							  mcw_odps_writer *w, int column);
@@ -175,8 +177,10 @@ extern McKeySource *mcPrepareKeys(Relation rel, McTarget *target, const McOdpsMa
  */
 extern const char *mcFormatKey(const McKeySource *source, Datum value, bool isnull,
 							   const char *null_partition, StringInfo spec, int *sqlstate);
-/* the value of key number n in a specification of our own; a foreign partition may have a comma in a value */
+/* the value of key number n in the specification of an upload, where no value has a comma */
 extern mcw_view mcSpecValue(const char *spec, int n);
+/* why the value of option "null_partition" is no partition value, or NULL */
+extern const char *mcBadNullPartition(const char *text, const McTarget *target);
 /* pt=1,region=hz, or for SQL pt='1',region='hz' */
 extern char *mcSpecText(const McTarget *target, const mcw_view *values, bool quoted);
 

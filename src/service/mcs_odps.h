@@ -190,6 +190,7 @@ typedef struct mcs_odps_sql_result
 {
 	mcw_view	instance;		/* instance id */
 	mcw_view	text;			/* result text: CSV of a SELECT (10000 rows at most), else free text */
+	bool		in_doubt;		/* after a failure: the statement may have been executed, or may be later */
 } mcs_odps_sql_result;
 
 /*

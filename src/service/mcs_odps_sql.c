@@ -231,6 +231,7 @@ settle(sql_run *run, const task_answer *answer, mcw_view task_status, mcw_error 
 	if (status != MCW_OK)
 		return status;
 	run->result->text = text;
+	run->result->in_doubt = false;
 	if (mcw_view_ieq(task_status, MCW_LIT("Success")))
 		return MCW_OK;
 	return fail_task(err, text, mcw_view_ieq(task_status, MCW_LIT("Cancelled")) ? "was cancelled" : "failed",
@@ -262,6 +263,9 @@ submit(sql_run *run, mcw_error *err)
 	call.req.body = mcw_buf_view(&job);
 	call.req.no_retry_after_send = !run->sql->idempotent;
 	status = mcs_odps_call_run(&call, err);
+	/* only the refusal of a first and only attempt is certain */
+	run->result->in_doubt = (call.req.sent || call.req.attempts > 1) &&
+		!(status == MCW_ERR_SERVICE && call.req.attempts == 1 && err->http_status >= 400 && err->http_status < 500);
 	if (status == MCW_OK)
 	{
 		size_t		i;

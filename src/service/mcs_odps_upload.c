@@ -285,11 +285,12 @@ mcs_odps_upload_reloaded(mcs_odps_call *call, mcs_odps_upload *upload, mcw_error
 }
 
 /*
- * One commit request.  MCW_OK: answered 2xx, upload->status tells.  'settled' is set
- * if the service refused it for a reason that no repetition changes.
+ * One commit request.  MCW_OK: answered 2xx, upload->status tells.  'failed' is set
+ * if the service says that it went wrong there, 'settled' if it refused for a reason
+ * that no repetition changes.
  */
 static mcw_status
-post_commit(mcs_odps *odps, mcs_odps_upload *upload, bool *answered, bool *settled, mcw_error *err)
+post_commit(mcs_odps *odps, mcs_odps_upload *upload, bool *failed, bool *settled, mcw_error *err)
 {
 	mcs_odps_call call;
 	mcw_status	status;
@@ -302,7 +303,7 @@ post_commit(mcs_odps *odps, mcs_odps_upload *upload, bool *answered, bool *settl
 	status = mcs_odps_call_run(&call, err);
 	if (call.req.sent)
 		upload->commit_sent = true;
-	*answered = status == MCW_OK || status == MCW_ERR_SERVICE;
+	*failed = status == MCW_ERR_SERVICE && err->http_status >= 500;
 	*settled = status == MCW_ERR_SERVICE && err->http_status >= 400 && err->http_status < 500 &&
 		err->http_status != 408 && err->http_status != 409 && err->http_status != 429;
 	if (status == MCW_OK)
@@ -367,9 +368,9 @@ mcs_odps_upload_commit(mcs_odps *odps, mcn_channel *once, mcs_odps_upload *uploa
 	for (;;)
 	{
 		mcw_error	refusal;
-		bool		answered;
+		bool		failed;
 		bool		settled;
-		mcw_status	status = post_commit(&send, upload, &answered, &settled, err);
+		mcw_status	status = post_commit(&send, upload, &failed, &settled, err);
 
 		refusal = *err;
 		if (!settled && upload->commit_sent)
@@ -412,7 +413,7 @@ mcs_odps_upload_commit(mcs_odps *odps, mcn_channel *once, mcs_odps_upload *uploa
 					*err = refusal;
 					return maybe ? MCS_ODPS_IN_DOUBT : MCS_ODPS_NOT_PUBLISHED;
 				}
-				if (answered && !upload->overwrite)
+				if (failed && !upload->overwrite)
 					upload->residue_possible = true;
 				continue;
 			case MCS_ODPS_UPLOAD_CANCELED:
