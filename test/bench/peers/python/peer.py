@@ -39,10 +39,11 @@ def copy_shard(shard, block, upload_id):
 def main():
     start = time.monotonic()
     shards = [s["shardID"] for s in log_client().list_shards(E["BENCH_PROJECT"], E["BENCH_LOGSTORE"]).get_shards_info()]
-    session = table_tunnel().create_upload_session(E["BENCH_ODPS_TABLE"], overwrite=True)
-    if [c.name for c in session.schema.columns] != COLUMNS:
-        raise SystemExit("columns differ")
+    # the processes begin before pyodps has connections, which they would share
     with multiprocessing.Pool(len(shards)) as pool:
+        session = table_tunnel().create_upload_session(E["BENCH_ODPS_TABLE"], overwrite=True)
+        if [c.name for c in session.schema.columns] != COLUMNS:
+            raise SystemExit("columns differ")
         rows = sum(pool.starmap(copy_shard, [(shard, block, session.id) for block, shard in enumerate(shards)]))
     session.commit(list(range(len(shards))))
     print(json.dumps({"rows": rows, "seconds": round(time.monotonic() - start, 3)}))
