@@ -127,6 +127,9 @@ typedef struct mcs_odps_table
 /* 'table' and all it points to is arena memory.  Missing: MCW_ERR_SERVICE with http_status 404. */
 extern mcw_status mcs_odps_get_table(mcs_odps *odps, mcw_view name, mcw_arena *arena,
 									 mcs_odps_table **table, mcw_error *err);
+/* the same from the body of an answer; the document tree lives in 'doc', err is not NULL */
+extern mcw_status mcs_odps_parse_table(mcw_view body, mcw_view name, mcw_arena *doc, mcw_arena *arena,
+									   mcs_odps_table *table, mcw_error *err);
 /* index of the data column or of the key of that name (case folded, as MaxCompute does), -1 = none */
 extern int	mcs_odps_find_column(const mcs_odps_table *table, mcw_view name);
 extern int	mcs_odps_find_key(const mcs_odps_table *table, mcw_view name);
@@ -164,6 +167,9 @@ typedef struct mcs_odps_partitions
 /* all pages, in the order of the service */
 extern mcw_status mcs_odps_list_partitions(mcs_odps *odps, const mcs_odps_table *table, mcw_arena *arena,
 										   mcs_odps_partitions *list, mcw_error *err);
+/* one page: *marker is the one it was asked with, then the next page's (empty = the last); err is not NULL */
+extern mcw_status mcs_odps_parse_partitions(mcw_view body, const mcs_odps_table *table, mcw_arena *doc, mcw_arena *arena,
+											mcs_odps_partitions *list, mcw_view *marker, mcw_error *err);
 extern mcw_status mcs_odps_partition_exists(mcs_odps *odps, const mcs_odps_table *table,
 											const mcw_view *values, bool *exists, mcw_error *err);
 /* pt=1,region=hz; quoted: pt='1',region='hz' with ' and \ escaped (REST and SQL) */

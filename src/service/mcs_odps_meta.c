@@ -120,8 +120,9 @@ mcs_odps_parse_schema(const mcw_node *node, mcw_arena *arena, mcs_odps_table *ta
 }
 
 /* <Table> with the schema as JSON text inside */
-static mcw_status
-parse_table(mcw_view body, mcw_arena *doc, mcw_view name, mcw_arena *arena, mcs_odps_table *table, mcw_error *err)
+mcw_status
+mcs_odps_parse_table(mcw_view body, mcw_view name, mcw_arena *doc, mcw_arena *arena,
+					 mcs_odps_table *table, mcw_error *err)
 {
 	mcw_node   *root;
 	mcw_node   *schema;
@@ -163,7 +164,7 @@ mcs_odps_get_table(mcs_odps *odps, mcw_view name, mcw_arena *arena, mcs_odps_tab
 	mcs_odps_call_table(&call, name);
 	status = mcs_odps_call_run(&call, err);
 	if (status == MCW_OK)
-		status = parse_table(mcw_buf_view(&call.req.response), &doc, name, arena, *table, err);
+		status = mcs_odps_parse_table(mcw_buf_view(&call.req.response), name, &doc, arena, *table, err);
 	mcs_odps_call_free(&call);
 	mcw_arena_reset(&doc);
 	return status;
@@ -239,15 +240,33 @@ typedef struct list_kind
 	const void *arg;
 } list_kind;
 
+/* *marker is that of this page, then that of the next one, in memory of 'markers'; empty at the end */
+static mcw_status
+parse_page(mcw_view body, const list_kind *kind, mcw_arena *doc, mcw_arena *markers, mcw_view *marker,
+		   item_list *list, mcw_error *err)
+{
+	mcw_node   *root;
+	mcw_view	next;
+	mcw_status	status = mcw_xml_parse(body, doc, &root, err);
+
+	if (status != MCW_OK)
+		return status;
+	for (const mcw_node *node = mcw_node_get(root, kind->element); node; node = mcw_node_next(node, kind->element))
+		if ((status = kind->item(node, kind->arg, list, err)) != MCW_OK)
+			return status;
+	next = mcw_node_text(root, "Marker");
+	if (next.len > 0 && mcw_view_eq(next, *marker))
+		return mcw_fail(err, MCW_ERR_PROTOCOL, "the service repeats a page of a list");
+	return copy_text(markers, next, marker, err);
+}
+
 static mcw_status
 read_page(mcs_odps *odps, const list_kind *kind, mcw_arena *markers, mcw_view *marker,
 		  item_list *list, mcw_error *err)
 {
 	mcs_odps_call call;
 	mcw_arena	doc;
-	mcw_node   *root;
 	mcw_status	status;
-	mcw_view	next = {NULL, 0};
 
 	doc_arena_init(&doc, odps);
 	mcs_odps_call_init(&call, odps, MCS_ODPS_REST, "GET", MCS_ODPS_MAX_DOCUMENT);
@@ -258,18 +277,7 @@ read_page(mcs_odps *odps, const list_kind *kind, mcw_arena *markers, mcw_view *m
 		mcs_odps_call_param(&call, "marker", *marker);
 	status = mcs_odps_call_run(&call, err);
 	if (status == MCW_OK)
-		status = mcw_xml_parse(mcw_buf_view(&call.req.response), &doc, &root, err);
-	if (status == MCW_OK)
-	{
-		for (const mcw_node *node = mcw_node_get(root, kind->element);
-			 node && status == MCW_OK; node = mcw_node_next(node, kind->element))
-			status = kind->item(node, kind->arg, list, err);
-		next = mcw_node_text(root, "Marker");
-		if (status == MCW_OK && next.len > 0 && mcw_view_eq(next, *marker))
-			status = mcw_fail(err, MCW_ERR_PROTOCOL, "the service repeats a page of a list");
-		if (status == MCW_OK)
-			status = copy_text(markers, next, marker, err);
-	}
+		status = parse_page(mcw_buf_view(&call.req.response), kind, &doc, markers, marker, list, err);
 	mcs_odps_call_free(&call);
 	mcw_arena_reset(&doc);
 	return status;
@@ -365,6 +373,19 @@ partitions_item(const mcw_node *node, const void *arg, item_list *list, mcw_erro
 	partition->record_num = node_int(node, "PartitionRecordCount", -1);
 	partition->last_modified = node_int(node, "LastModifiedTime", 0);
 	return MCW_OK;
+}
+
+mcw_status
+mcs_odps_parse_partitions(mcw_view body, const mcs_odps_table *table, mcw_arena *doc, mcw_arena *arena,
+						  mcs_odps_partitions *partitions, mcw_view *marker, mcw_error *err)
+{
+	list_kind	kind = {partitions_target, "Partition", partitions_item, table};
+	item_list	list = {arena, sizeof(mcs_odps_partition), NULL, 0, 0, MCS_ODPS_MAX_PARTITIONS};
+	mcw_status	status = parse_page(body, &kind, doc, arena, marker, &list, err);
+
+	partitions->items = (mcs_odps_partition *) list.items;
+	partitions->nitems = list.nitems;
+	return status;
 }
 
 mcw_status

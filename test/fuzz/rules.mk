@@ -7,13 +7,13 @@ FUZZ_CHECK_SECONDS ?= 5
 FUZZ_FLAGS = -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined \
 	-fno-omit-frame-pointer
 FUZZ_TARGETS = $(patsubst test/fuzz/%.c,$(BUILD)/fuzz/%,$(sort $(wildcard test/fuzz/fuzz_*.c)))
-FUZZ_LIB = $(BUILD)/fuzz/libwire.a
+FUZZ_LIB = $(BUILD)/fuzz/libmc.a
 
 $(BUILD)/fuzz/%.o: %.c
 	@mkdir -p $(@D)
 	$(SAN_CC) $(TEST_CFLAGS) $(FUZZ_FLAGS) -c -o $@ $<
 
-$(FUZZ_LIB): $(patsubst %.c,$(BUILD)/fuzz/%.o,$(WIRE_SRC))
+$(FUZZ_LIB): $(patsubst %.c,$(BUILD)/fuzz/%.o,$(WIRE_SRC) $(NET_SRC) $(SERVICE_SRC))
 	@rm -f $@
 	ar rcs $@ $^
 
