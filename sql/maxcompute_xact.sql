@@ -242,6 +242,18 @@ INSERT INTO x_foreign SELECT g, 'p' || g, 'q' FROM generate_series(1, 20) g;
 \! emu faults '[]' >/dev/null
 SELECT count(*) FROM x_foreign;
 
+-- a garbled tunnel address is not remembered
+\c
+\! emu faults '[{"api":"GetTunnel","action":"corrupt_body"}]' >/dev/null
+\set VERBOSITY sqlstate
+INSERT INTO x_plain VALUES (1);
+\set VERBOSITY default
+\! emu faults '[]' >/dev/null
+BEGIN;
+INSERT INTO x_plain VALUES (1);
+ROLLBACK;
+SET TimeZone = 'Asia/Shanghai';
+
 -- publishing: the state is read before a commit is repeated
 CREATE TABLE x_note (t text);
 \! emu faults '[{"api":"CommitUpload","action":"status","http":503,"nth":1}]' >/dev/null

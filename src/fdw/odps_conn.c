@@ -317,8 +317,9 @@ mcOdpsCheck(McOdps *odps, mcw_status status, const mcw_error *err)
 
 /* ---- tunnel ---- */
 
+/* *fresh: the entry to be dated once the address has proved usable */
 static const char *
-discover_tunnel(McOdps *odps)
+discover_tunnel(McOdps *odps, TunnelEntry **fresh)
 {
 	char		key[sizeof(tunnels[0].key)];
 	TunnelEntry *oldest = &tunnels[0];
@@ -347,7 +348,8 @@ discover_tunnel(McOdps *odps)
 	{
 		strlcpy(oldest->key, key, sizeof(oldest->key));
 		strlcpy(oldest->endpoint, endpoint, sizeof(oldest->endpoint));
-		oldest->found_us = mcn_now_us();
+		oldest->found_us = 0;
+		*fresh = oldest;
 	}
 	return endpoint;
 }
@@ -357,18 +359,21 @@ mcOdpsOpenTunnel(McOdps *odps)
 {
 	MemoryContext old;
 	const char *endpoint;
+	TunnelEntry *fresh = NULL;
 
 	if (odps->service.tunnel)
 		return;
 	old = MemoryContextSwitchTo(odps->cxt);
 	endpoint = mcServerOption(odps->server, "tunnel_endpoint");
 	if (!endpoint)
-		endpoint = discover_tunnel(odps);
+		endpoint = discover_tunnel(odps, &fresh);
 	if (!odps->server->trusted && !mcEndpointAllowed(endpoint))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("tunnel endpoint \"%s\" of server \"%s\" is not allowed", endpoint, odps->server->name),
 				 errdetail("It is not in mc_fdw.allowed_endpoints and the server's owner is not a superuser.")));
 	odps->service.tunnel = mcOpenChannel(odps->server, &odps->alloc, endpoint, NULL, mcs_odps_retry_rules);
+	if (fresh)
+		fresh->found_us = mcn_now_us();
 	MemoryContextSwitchTo(old);
 }
