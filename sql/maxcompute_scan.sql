@@ -87,6 +87,25 @@ SELECT count(*), count(id) FROM (SELECT id FROM u_domain OFFSET 0) x;
 SELECT count(*), count(id) FROM (SELECT id FROM u_domain_not_null OFFSET 0) x;
 RESET mc_fdw.on_error;
 
+-- a cancel inside a constraint, an input function or EXPLAIN's look at the partitions leaves a usable session
+CREATE FUNCTION slow(text) RETURNS bool LANGUAGE plpgsql STABLE AS $$ BEGIN PERFORM pg_sleep(60); RETURN true; END $$;
+CREATE DOMAIN slow_text AS text CHECK (slow(VALUE));
+CREATE TYPE slow_pair AS (a slow_text);
+\! emu '{"service":"maxcompute","op":"sql","project":"scan","sql":"CREATE TABLE pair (s STRING)"}' >/dev/null
+\! printf '%s\n' '["(a)"]' | odps-load scan pair
+CREATE FOREIGN TABLE u_slow (s slow_text) SERVER odps_scan OPTIONS ("table" 'u');
+CREATE FOREIGN TABLE pair (s slow_pair) SERVER odps_scan;
+SET mc_fdw.on_error = 'reject';
+SET statement_timeout = '200ms';
+SELECT count(s) FROM u_slow;
+SELECT 'alive';
+SELECT count(s) FROM pair;
+SELECT 'alive';
+EXPLAIN (COSTS OFF) SELECT * FROM p WHERE slow(dt);
+SELECT 'alive';
+RESET statement_timeout;
+RESET mc_fdw.on_error;
+
 -- strings that are times without a zone are of option timezone
 \! emu '{"service":"maxcompute","op":"sql","project":"scan","sql":"CREATE TABLE z (s STRING)"}' >/dev/null
 \! printf '%s\n' '["2024-01-01 00:00:00"]' | odps-load scan z

@@ -633,11 +633,13 @@ mcInCheckDomain(McInType *in, Datum value, bool isnull)
 		ErrorData  *edata;
 
 		MemoryContextSwitchTo(context);
-		if (!mcIsValueError(geterrcode()))
-			PG_RE_THROW();
 		edata = CopyErrorData();
 		FlushErrorState();
 		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = owner;
+		if (!mcIsValueError(edata->sqlerrcode))
+			ReThrowError(edata);
 		in->cxt->sqlstate = edata->sqlerrcode;
 		reason = edata->message;
 	}

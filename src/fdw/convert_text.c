@@ -515,16 +515,17 @@ try_action(Action action, McTextColumn *column, char *text, bool subtransaction,
 
 		session_timezone = zone;
 		MemoryContextSwitchTo(context);
-		if (!mcIsValueError(geterrcode()))
-			PG_RE_THROW();
 		edata = CopyErrorData();
 		FlushErrorState();
+		/* before anything is passed on: whoever gets it knows nothing of a subtransaction */
 		if (subtransaction)
 		{
 			RollbackAndReleaseCurrentSubTransaction();
 			MemoryContextSwitchTo(context);
 			CurrentResourceOwner = owner;
 		}
+		if (!mcIsValueError(edata->sqlerrcode))
+			ReThrowError(edata);
 		*sqlstate = edata->sqlerrcode;
 		FreeErrorData(edata);
 		ok = false;
