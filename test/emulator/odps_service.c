@@ -110,7 +110,7 @@ void
 odps_reply_text(emu_response *resp, int status)
 {
 	resp->status = status;
-	emu_header_add(resp, "Content-Type", "text/plain");
+	emu_header_add(resp, "Content-Type", "text/plain; charset=utf-8");
 }
 
 void

@@ -30,6 +30,7 @@ func emulatorOdps() {
 	section("upload and download", func() { goUploadAndDownload(o) })
 	section("tunnel details", func() { goTunnelDetails(o) })
 	section("Arrow", func() { goArrow(o) })
+	section("stream", func() { goStream(o) })
 	section("SQL", func() { goSQL(o) })
 	section("instances", func() { goInstances(o) })
 	section("signatures", func() { goOdpsSignatures(o) })
@@ -259,6 +260,24 @@ func goArrow(o *odps.Odps) {
 		equal("Arrow download, "+how, got, `[2 [1 (null)] ["é" ""]]`)
 	}
 	must(o.Tables().Delete("arrowed", false))
+}
+
+func goStream(o *odps.Odps) {
+	must(run(o, "create table flow (a bigint, b string) partitioned by (pt string);"))
+	t := tunnel.NewTunnel(o)
+	for _, how := range []string{"none", "deflate", "snappy"} {
+		s := get(t.CreateStreamUploadSession(odpsProject, "flow", append(coding(how), tunnel.SessionCfg.WithPartitionKey("pt="+how),
+			tunnel.SessionCfg.WithCreatePartition(), tunnel.SessionCfg.WithSlotNum(2))...))
+		w := s.OpenRecordPackWriter()
+		for i := 0; i < 3; i++ {
+			must(w.Append(data.Record{data.BigInt(i), data.String("é")}))
+		}
+		_, _, _, err := w.Flush()
+		must(err)
+		d := get(t.CreateDownloadSession(odpsProject, "flow", tunnel.SessionCfg.WithPartitionKey("pt="+how)))
+		equal("stream, "+how, show(readAll(get(d.OpenRecordReader(0, d.RecordCount(), nil)))), "0,é;1,é;2,é")
+	}
+	must(o.Tables().Delete("flow", false))
 }
 
 func goSQL(o *odps.Odps) {

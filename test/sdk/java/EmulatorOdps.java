@@ -17,6 +17,7 @@ import com.aliyun.odps.task.SQLTask;
 import com.aliyun.odps.tunnel.InstanceTunnel;
 import com.aliyun.odps.tunnel.TableTunnel;
 import com.aliyun.odps.tunnel.io.CompressOption;
+import com.aliyun.odps.tunnel.streams.UpsertStream;
 import com.aliyun.odps.type.TypeInfoFactory;
 import java.io.OutputStream;
 import java.net.HttpURLConnection;
@@ -268,6 +269,51 @@ public final class EmulatorOdps {
         O.tables().delete("arrowed");
     }
 
+    static void stream() throws Exception {
+        sql("CREATE TABLE flow (a BIGINT, b STRING) PARTITIONED BY (pt STRING);");
+        for (String name : CODINGS) {
+            PartitionSpec spec = new PartitionSpec("pt='" + name + "'");
+            TableTunnel.StreamUploadSession s = T.buildStreamUploadSession(P, "flow").setPartitionSpec(spec).setCreatePartition(true).build();
+            TableTunnel.StreamRecordPack pack = s.newRecordPack(OdpsClient.coding(name));
+            for (long i = 0; i < 3; i++) {
+                Record r = s.newRecord();
+                r.set(0, i);
+                r.set(1, "é");
+                pack.append(r);
+            }
+            pack.flush();
+            TableTunnel.DownloadSession d = T.createDownloadSession(P, "flow", spec);
+            Checks.equal("stream, " + name, read(d.openRecordReader(0, d.getRecordCount())), "0,é;1,é;2,é;");
+        }
+        O.tables().delete("flow");
+    }
+
+    static void upsert() throws Exception {
+        sql("CREATE TABLE keyed (id BIGINT NOT NULL, v STRING, PRIMARY KEY (id)) TBLPROPERTIES (\"transactional\"=\"true\");");
+        for (int round = 0; round < 2; round++) {
+            TableTunnel.UpsertSession s = T.buildUpsertSession(P, "keyed").build();
+            UpsertStream stream = s.buildUpsertStream().build();
+            for (long id = round * 2; id < round * 2 + 3; id++) {
+                Record r = s.newRecord();
+                r.set("id", id);
+                r.set("v", "round " + round);
+                stream.upsert(r);
+            }
+            if (round == 1) {
+                Record r = s.newRecord();
+                r.set("id", 0L);
+                stream.delete(r);
+            }
+            stream.close();
+            s.commit(false);
+            s.close();
+        }
+        TableTunnel.DownloadSession d = T.createDownloadSession(P, "keyed");
+        TreeSet<String> got = new TreeSet<>(Arrays.asList(read(d.openRecordReader(0, d.getRecordCount())).split(";")));
+        Checks.equal("upserted rows", got.toString(), "[1,round 0, 2,round 1, 3,round 1, 4,round 1]");
+        O.tables().delete("keyed");
+    }
+
     static void queries() throws Exception {
         TableTunnel.UploadSession s = T.createUploadSession(P, "plain", true);
         writeBlock(s, 0, 0, 20, OdpsClient.coding("deflate"));
@@ -339,6 +385,8 @@ public final class EmulatorOdps {
         Checks.section("uploadAndDownload", EmulatorOdps::uploadAndDownload);
         Checks.section("tunnelDetails", EmulatorOdps::tunnelDetails);
         Checks.section("arrow", EmulatorOdps::arrow);
+        Checks.section("stream", EmulatorOdps::stream);
+        Checks.section("upsert", EmulatorOdps::upsert);
         Checks.section("queries", EmulatorOdps::queries);
         Checks.section("instances", EmulatorOdps::instances);
         Checks.section("signatures", EmulatorOdps::signatures);

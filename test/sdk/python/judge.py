@@ -137,6 +137,26 @@ def loghub(s):
             same("extension in %s reads the logs of %s" % (zone, language), extension.read_logs(s, store, zone), extension.expected_logs(wanted))
 
 
+def nul_bytes(s):
+    """A NUL byte, which PostgreSQL's text cannot hold: refused with its place, or NULL when asked; neighbours are unharmed."""
+    command("loghub", "create_logstore", project="web", logstore="nul", shards=1, ttl=3650)
+    for i, language in enumerate(DATA):
+        run(language, "loghub", "put", "web", "nul", lines=[{"topic": "", "source": "s", "tags": [], "compress": "lz4", "logs": [
+            {"time": 1700000000, "ns": 0, "contents": [["id", str(2 * i)], ["v", "a\0b"]]},
+            {"time": 1700000000, "ns": 0, "contents": [["id", str(2 * i + 1)], ["v", "ab"]]}]}])
+    want = ["a\0b", "ab"] * len(DATA)
+    for reader in DATA:
+        got = log_rows(run(reader, "loghub", "pull", "web", "nul"))
+        equal("%s reads NUL bytes of every SDK" % reader, [x["contents"]["v"] for x in got], want)
+    s.sql("CREATE FOREIGN TABLE nul (id int, v text) SERVER sls OPTIONS (logstore 'nul')")
+    out, state = s.try_sql("SELECT * FROM nul")
+    equal("extension refuses a NUL byte in text", state, "22P05")
+    ok("the message says where", any("logstore \"nul\", shard 0" in x for x in out), out)
+    s.sql("SET mc_fdw.on_error = 'set_null'")
+    equal("extension reads a NUL byte as NULL when asked", s.sql("SELECT coalesce(v, '-') FROM nul ORDER BY id"), ["-", "ab"] * len(DATA))
+    s.sql("RESET mc_fdw.on_error")
+
+
 def form(columns, rows):
     """rows by their id, each value in its one form"""
     types = [parse_type(t) for _, t in columns]
@@ -220,7 +240,7 @@ def main():
     command("loghub", "create_project", project="web")
     s = Session()
     s.sql("CREATE EXTENSION mc_fdw;" + SERVERS)
-    parts = {"emulator": [emulator], "loghub": [loghub], "odps": [scalars, nested, wide, short, codings], "tiling": tiling.CHECKS}
+    parts = {"emulator": [emulator], "loghub": [loghub, nul_bytes], "odps": [scalars, nested, wide, short, codings], "tiling": tiling.CHECKS}
     for part in wanted:
         start = time.monotonic()
         before = counter.passed, counter.failed
