@@ -376,6 +376,7 @@ step(McFetch *fetch, int timeout_ms)
 	}
 }
 
+/* 'row' of the partition counts from 0, in messages from 1; -1 = none in particular */
 pg_noreturn static void
 raise_error(McFetch *fetch, const McPart *part, int64 row, const mcw_error *err)
 {
@@ -383,7 +384,7 @@ raise_error(McFetch *fetch, const McPart *part, int64 row, const mcw_error *err)
 
 	place.part = part->label;
 	if (row >= 0)
-		place.position = psprintf("row " INT64_FORMAT, row);
+		place.position = psprintf("row " INT64_FORMAT, row + 1);
 	/* the next statement shall see the table, and where its tunnel is, as they are now */
 	if (err->status == MCW_ERR_PROTOCOL || err->status == MCW_ERR_SERVICE || err->status == MCW_ERR_CONNECT)
 		mcOdpsForget(fetch->setup.odps->server->relid);
