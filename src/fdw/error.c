@@ -150,9 +150,8 @@ mcSqlState(const mcw_error *err, McWrapper wrapper, const char **hint)
 	}
 }
 
-/* The service's bytes may be in any encoding */
-static char *
-printable(const char *text)
+char *
+mcPrintable(const char *text)
 {
 	char	   *copy = pstrdup(text);
 
@@ -172,13 +171,13 @@ mcErrorDetail(const mcw_error *err)
 		return NULL;
 	initStringInfo(&s);
 	if (err->code[0])
-		appendStringInfoString(&s, printable(err->code));
+		appendStringInfoString(&s, mcPrintable(err->code));
 	if (err->text[0])
-		appendStringInfo(&s, "%s%s", s.len ? ": " : "", printable(err->text));
+		appendStringInfo(&s, "%s%s", s.len ? ": " : "", mcPrintable(err->text));
 	appendStringInfoString(&s, s.len ? " (" : "The service answered nothing we can read (");
 	appendStringInfo(&s, "HTTP %d", err->http_status);
 	if (err->request_id[0])
-		appendStringInfo(&s, ", request id %s", printable(err->request_id));
+		appendStringInfo(&s, ", request id %s", mcPrintable(err->request_id));
 	appendStringInfoChar(&s, ')');
 	return s.data;
 }
@@ -187,7 +186,7 @@ static void
 append_place(StringInfo s, const char *label, const char *value, bool quote)
 {
 	if (value && value[0])
-		appendStringInfo(s, quote ? "%s%s \"%s\"" : "%s%s%s", s->len ? ", " : "", label, value);
+		appendStringInfo(s, quote ? "%s%s \"%s\"" : "%s%s%s", s->len ? ", " : "", label, mcPrintable(value));
 }
 
 int
@@ -222,7 +221,7 @@ mcRaise(const mcw_error *err, const McPlace *place)
 	detail = mcErrorDetail(err);
 	ereport(ERROR,
 			(errcode(sqlstate),
-			 errmsg("%s", err->message[0] ? printable(err->message) : mcw_status_name(err->status)),
+			 errmsg("%s", err->message[0] ? mcPrintable(err->message) : mcw_status_name(err->status)),
 			 detail ? errdetail("%s", detail) : 0,
 			 hint ? errhint("%s", hint) : 0,
 			 mcPlaceContext(place)));

@@ -122,6 +122,8 @@ pg_noreturn extern void mcRaise(const mcw_error *err, const McPlace *place);
 extern int	mcSqlState(const mcw_error *err, McWrapper wrapper, const char **hint);
 /* adds the CONTEXT line to an ereport in progress: ereport(ERROR, (errcode(..), errmsg(..), mcPlaceContext(&place))) */
 extern int	mcPlaceContext(const McPlace *place);
+/* a copy of a service's text, which may be in any encoding, that can be shown */
+extern char *mcPrintable(const char *text);
 /* the service's words as DETAIL: "code: text (HTTP 404, request id ...)"; NULL if it did not answer */
 extern char *mcErrorDetail(const mcw_error *err);
 

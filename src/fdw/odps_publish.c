@@ -218,7 +218,7 @@ append_item(StringInfo list, const char *fmt, const McTarget *target, const char
 	if (list->len > 0)
 		appendStringInfoString(list, ", ");
 	appendStringInfoString(list, fmt);
-	appendStringInfo(list, "%s%s%s%s%s", target->odps->label, spec && spec[0] ? " (" : "", spec ? spec : "",
+	appendStringInfo(list, "%s%s%s%s%s", target->odps->label, spec && spec[0] ? " (" : "", spec ? mcPrintable(spec) : "",
 					 spec && spec[0] ? ")" : "", rest);
 }
 
@@ -288,7 +288,7 @@ fail(McPublication *pub, const mcw_error *err, const McUpload *upload, const Era
 	published_any = false;		/* this error says it */
 	ereport(ERROR,
 			(errcode(ERRCODE_T_R_STATEMENT_COMPLETION_UNKNOWN),
-			 errmsg("publishing to MaxCompute failed halfway: %s", err->message),
+			 errmsg("publishing to MaxCompute failed halfway: %s", mcPrintable(err->message)),
 			 errdetail("Published: %s.\nNot published: %s.\nUnknown: %s.%s%s",
 					   yes.len ? yes.data : "nothing", no.len ? no.data : "nothing",
 					   perhaps.len ? perhaps.data : "nothing",
