@@ -226,6 +226,26 @@ test_stale_connection(void)
 	}
 }
 
+/* A dead kept-alive connection is not a failed attempt: the request is sent also when nothing may be retried. */
+static void
+test_stale_without_retries(void)
+{
+	static const net_step steps[] = {{ACT_DROP_IDLE, 0, 10}};
+	net_rig		rig;
+	mcn_request req;
+
+	net_rig_init(&rig, steps, 1);
+	rig.options.max_retries = 0;
+	net_rig_options(&rig);
+	net_request(&req, rig.channel, "GET", "/");
+	CHECK_OK(net_go(&req));
+	CHECK_OK(net_go(&req));
+	CHECK_INT(req.attempts, 2);
+	CHECK_INT(rig.server.requests, 2);
+	net_done(&req);
+	net_rig_free(&rig);
+}
+
 static mcw_status
 accept_counting(mcn_request *req, mcw_error *err)
 {
@@ -581,6 +601,7 @@ static const unit_case cases[] = {
 	{"fault sweep", test_fault_sweep},
 	{"not idempotent", test_not_idempotent},
 	{"stale connection", test_stale_connection},
+	{"stale connection without retries", test_stale_without_retries},
 	{"accept", test_accept},
 	{"prepare", test_prepare},
 	{"Retry-After", test_retry_after},
