@@ -24,7 +24,8 @@
 typedef struct McModify
 {
 	McSink	   *sink;			/* NULL: EXPLAIN without ANALYZE */
-	bool		plan_slot;
+	bool		plan_slot;		/* values are read from the slot of the plan below */
+	bool		hollow;			/* replace the target's slot at the first row, which has made it */
 } McModify;
 
 static List *
@@ -97,6 +98,7 @@ begin_modify(ModifyTableState *mtstate, ResultRelInfo *rinfo, List *fdw_private,
 	if (plan_slot_is_the_row(mtstate, rinfo))
 		mcSinkAllowPlanSlot(modify->sink, ExecGetResultType(outerPlanState(mtstate)));
 	modify->plan_slot = mcSinkReadsPlanSlot(modify->sink);
+	modify->hollow = modify->plan_slot && mcHollowSlotAllowed(mtstate, rinfo);
 	rinfo->ri_FdwState = modify;
 }
 
@@ -117,6 +119,11 @@ exec_insert(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot, TupleTab
 {
 	McModify   *modify = rinfo->ri_FdwState;
 
+	if (unlikely(modify->hollow))
+	{
+		mcHollowSlotInstall(estate, rinfo);
+		modify->hollow = false;
+	}
 	if (!mcSinkRow(modify->sink, modify->plan_slot && plan_slot ? plan_slot : slot))
 		return NULL;
 	return slot;

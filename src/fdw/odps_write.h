@@ -224,4 +224,8 @@ extern bool mcPublished(void);
 /* odps_xact.c: no cancel from here to the end of the local commit */
 extern void mcHoldInterrupts(void);
 
+/* odps_slot.c: the executor need not copy a row that the sink reads from the plan's slot */
+extern bool mcHollowSlotAllowed(const ModifyTableState *mtstate, const ResultRelInfo *rinfo);
+extern void mcHollowSlotInstall(EState *estate, ResultRelInfo *rinfo);
+
 #endif							/* MC_ODPS_WRITE_H */
