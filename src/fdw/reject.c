@@ -101,6 +101,9 @@ McVerdict
 mcBadValue(McRejects *rejects, const McPlace *place, int sqlstate,
 		   const char *reason, mcw_view value, bool not_null)
 {
+	/* no type of text can hold it */
+	bool		is_encoding = sqlstate == ERRCODE_UNTRANSLATABLE_CHARACTER ||
+		sqlstate == ERRCODE_CHARACTER_NOT_IN_REPERTOIRE;
 	bool		drop;
 
 	if (rejects->on_error == MC_ON_ERROR_STOP)
@@ -108,7 +111,8 @@ mcBadValue(McRejects *rejects, const McPlace *place, int sqlstate,
 				(errcode(sqlstate),
 				 errmsg("%s", reason),
 				 rejects->verbose_values && value.data ? errdetail("The value is \"%s\".", shown_value(value)) : 0,
-				 errhint("Correct the value at its source, declare the column as text, or set on_error."),
+				 errhint(is_encoding ? "Correct the value at its source, or set on_error." :
+						 "Correct the value at its source, declare the column as text, or set on_error."),
 				 mcPlaceContext(place)));
 
 	drop = rejects->on_error == MC_ON_ERROR_REJECT || not_null;
