@@ -172,6 +172,21 @@ SET LOCAL mc_fdw.write_mode = 'overwrite';
 INSERT INTO x_plain VALUES (2);
 ROLLBACK;
 
+-- nor the endpoint and the project
+SELECT 'HTTP://127.0.0.1:' || :'maxcompute_port' || '/api/' AS other_endpoint \gset
+CREATE SERVER x_server FOREIGN DATA WRAPPER maxcompute_fdw OPTIONS (endpoint :'other_endpoint', project 'DEMO');
+CREATE USER MAPPING FOR CURRENT_USER SERVER x_server OPTIONS (access_key_id :'key_id', access_key_secret :'key_secret');
+CREATE FOREIGN TABLE x_other (id bigint) SERVER x_server OPTIONS (table 'x_plain', write_mode 'overwrite');
+BEGIN;
+INSERT INTO x_other VALUES (1);
+SET LOCAL mc_fdw.write_mode = 'overwrite';
+INSERT INTO x_plain VALUES (2);
+ROLLBACK;
+BEGIN;
+INSERT INTO x_plain VALUES (3);
+SELECT * FROM x_other;
+ROLLBACK;
+
 -- TRUNCATE: scope and guard
 ALTER FOREIGN TABLE x_part OPTIONS (DROP truncatable);
 TRUNCATE x_part;

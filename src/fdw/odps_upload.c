@@ -132,11 +132,35 @@ mcWriteTarget(Relation rel, Oid userid)
 	return t;
 }
 
+/* without scheme and final slashes */
+static mcw_view
+bare_endpoint(const char *url)
+{
+	const char *host = strstr(url, "://");
+	size_t		len;
+
+	host = host ? host + 3 : url;
+	len = strlen(host);
+	while (len > 0 && host[len - 1] == '/')
+		len--;
+	return (mcw_view) {host, len};
+}
+
+/* in a project that has schemas, none is "default" */
+static mcw_view
+schema_of(const McOdps *odps)
+{
+	return odps->service.schema.len > 0 ? odps->service.schema : MCW_LIT("default");
+}
+
 /* two foreign tables may show the same remote table; names of MaxCompute have no case */
 static bool
 same_table(const McOdps *a, const McOdps *b)
 {
-	return pg_strcasecmp(a->label, b->label) == 0 && strcmp(a->server->endpoint, b->server->endpoint) == 0;
+	return mcw_view_ieq(a->service.project, b->service.project) &&
+		mcw_view_ieq(schema_of(a), schema_of(b)) &&
+		pg_strcasecmp(a->table_name, b->table_name) == 0 &&
+		mcw_view_ieq(bare_endpoint(a->server->endpoint), bare_endpoint(b->server->endpoint));
 }
 
 bool
