@@ -147,7 +147,8 @@ put_date(McOutContext *cxt, const mcw_odps_type *type, const char *text, mcw_odp
 	int			cm;
 	int			cd;
 
-	if (sscanf(text, "%4d-%2d-%2d%n", &y, &m, &d, &n) != 3 || n != 10 || text[n] != '\0' || m < 1 || m > 12)
+	if (strspn(text, "0123456789-") != 10 ||
+		sscanf(text, "%4d-%2d-%2d%n", &y, &m, &d, &n) != 3 || n != 10 || text[n] != '\0' || m < 1 || m > 12)
 		return mismatch(cxt, type);
 	days = mcw_days_from_civil(y, m, d);
 	mcw_civil_from_days(days, &cy, &cm, &cd);

@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #define MAX_ANSWER (16 * 1024 * 1024)	/* a block list of 20000 items is about 3 MB */
+#define MAX_DOCUMENT (64 * 1024 * 1024) /* the same as a tree */
 #define FIRST_POLL_MS 100
 #define LAST_POLL_MS 5000
 
@@ -220,6 +221,7 @@ void
 mcs_odps_upload_reload(mcs_odps_call *call, mcs_odps *odps, const mcs_odps_upload *upload)
 {
 	mcs_odps_call_init(call, odps, MCS_ODPS_TUNNEL, "GET", MAX_ANSWER);
+	call->arena.max = MAX_DOCUMENT;
 	address(call, upload);
 	mcs_odps_call_param(call, "uploadid", mcw_str(upload->id));
 	mcs_odps_call_param(call, "getblockid", MCW_LIT("true"));
@@ -297,6 +299,7 @@ post_commit(mcs_odps *odps, mcs_odps_upload *upload, bool *failed, bool *settled
 	mcw_node   *root;
 
 	mcs_odps_call_init(&call, odps, MCS_ODPS_TUNNEL, "POST", MAX_ANSWER);
+	call.arena.max = MAX_DOCUMENT;
 	address(&call, upload);
 	mcs_odps_call_param(&call, "uploadid", mcw_str(upload->id));
 	call.req.no_retry_after_send = true;

@@ -218,6 +218,10 @@ CREATE FOREIGN TABLE target (c1 text, c2 text, pt text) SERVER odps
             self.reconnect()
         else:
             self.s.sql(self.settings)
+        if state == "00000":    # it was over before request k, or published in spite of the cancel
+            call("faults", [])
+            self.check("%s at %d" % (how, k), odps_content("target") == self.after, "succeeded, but the target is wrong")
+            return
         self.settle("%s at %d" % (how, k), state, out, k)
 
     def reconnect(self):

@@ -93,6 +93,17 @@ def another_extension():
     tap.ok(state == "57014", "the session can be cancelled again", out)
 
 
+def many_blocks():
+    """an append goes on in a second session when the first has its 20,000 blocks"""
+    before = rows()
+    command("maxcompute", "set", rates=False)
+    s = Session()
+    s.sql("BEGIN; DO $$ BEGIN FOR i IN 1 .. 20002 LOOP INSERT INTO t VALUES (i, 'b'); END LOOP; END $$")
+    tap.ok(s.sql("SELECT blocks FROM mc.uploads()") == ["20000", "2"], "20,000 blocks in a session, the others in the next")
+    out, state = s.try_sql("COMMIT")
+    tap.ok(state == "00000" and rows() == before + 20002, "both are published", out)
+
+
 def server_log():
     with open(os.path.join(os.environ["MC_DIR"], "server.log"), errors="replace") as f:
         lines = [x for x in f if "publishes to MaxCompute" in x]
@@ -110,6 +121,7 @@ CREATE FOREIGN TABLE t (id bigint, p text) SERVER odps""")
     before_the_first_request()
     after_the_first_request()
     another_extension()
+    many_blocks()
     server_log()
     tap.done()
 
