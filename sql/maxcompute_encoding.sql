@@ -32,6 +32,11 @@ CREATE SERVER odps FOREIGN DATA WRAPPER maxcompute_fdw OPTIONS (endpoint :'maxco
 CREATE USER MAPPING FOR CURRENT_USER SERVER odps OPTIONS (access_key_id :'key_id', access_key_secret :'key_secret');
 IMPORT FOREIGN SCHEMA encoding FROM SERVER odps INTO public;
 SELECT n, s::bytea, octet_length(s) FROM t WHERE dt = 'é' ORDER BY n;
+-- written: what is not UTF-8 is refused, as value and as partition
+SET mc_fdw.on_error = 'reject';
+INSERT INTO t (n, s, dt) VALUES (11, E'\xff', 'w'), (12, 'b', E'\xff'), (13, 'fine', 'w');
+RESET mc_fdw.on_error;
+SELECT n, s FROM t WHERE dt = 'w';
 \c :old
 DROP DATABASE mc_latin1;
 DROP DATABASE mc_ascii;
