@@ -1,6 +1,6 @@
 \echo Use "CREATE EXTENSION mc_fdw" to load this file. \quit
 
-COMMENT ON SCHEMA mc IS 'mc_fdw: functions and tables around the foreign-data wrappers of Alibaba Cloud services';
+COMMENT ON SCHEMA mc IS 'mc_fdw: functions around the foreign-data wrappers of Alibaba Cloud services';
 GRANT USAGE ON SCHEMA mc TO PUBLIC;
 
 CREATE FUNCTION mc.loghub_handler() RETURNS fdw_handler
