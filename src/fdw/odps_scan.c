@@ -17,6 +17,7 @@
 #include "nodes/nodeFuncs.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
@@ -267,8 +268,8 @@ refuse_type(McScan *scan, Form_pg_attribute att, const mcs_odps_column *remote, 
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_FDW_INVALID_DATA_TYPE),
-			 errmsg("column \"%s\" of foreign table cannot show column \"%.*s\" of MaxCompute table %s",
-					NameStr(att->attname), (int) remote->name.len, remote->name.data, scan->odps->label),
+			 errmsg("column \"%s\" of foreign table \"%s\" cannot show column \"%.*s\" of MaxCompute table %s",
+					NameStr(att->attname), get_rel_name(att->attrelid), (int) remote->name.len, remote->name.data, scan->odps->label),
 			 errdetail("%s.", reason),
 			 errhint("Declare the column with a matching type, or as text, which shows every type.")));
 }
