@@ -99,7 +99,8 @@ extern void mcLogSelect(List *quals, const Datum *values, const bool *nulls,
 enum McLogPrivate
 {
 	MC_PRIVATE_ATTRS,			/* list of int: attribute numbers to fill */
-	MC_PRIVATE_QUALS			/* see mcLogQualsToList */
+	MC_PRIVATE_QUALS,			/* see mcLogQualsToList */
+	MC_PRIVATE_EAGER			/* Integer: all rows will be wanted, as far as the plan tells */
 };
 
 typedef struct McLogStats
@@ -144,6 +145,7 @@ typedef struct McLogScan
 	List	   *columns;		/* McLogColumn *, of the table */
 	List	   *quals;			/* McLogQual * */
 	List	   *expr_states;
+	bool		eager;			/* MC_PRIVATE_EAGER */
 	int64		delay;			/* max_delay in seconds; -1 = not declared */
 	int64		skew;			/* max_clock_skew */
 

@@ -227,6 +227,21 @@ needed_attributes(RelOptInfo *rel, const McLogRel *info, List *local)
 	return attrs;
 }
 
+/*
+ * Will the scan be read to its end?  LIMIT, EXISTS and cursors say no, here or in a
+ * query around this one.  It decides only how many requests the scan begins with.
+ */
+static bool
+all_rows_wanted(PlannerInfo *root, ForeignPath *path)
+{
+	if (path->path.param_info != NULL)
+		return false;
+	for (; root != NULL; root = root->parent_root)
+		if (root->tuple_fraction > 0 || root->parse->limitCount != NULL)
+			return false;
+	return true;
+}
+
 ForeignScan *
 mcLogGetPlan(PlannerInfo *root, RelOptInfo *rel, Oid relid, ForeignPath *path,
 			 List *tlist, List *clauses, Plan *outer)
@@ -253,6 +268,7 @@ mcLogGetPlan(PlannerInfo *root, RelOptInfo *rel, Oid relid, ForeignPath *path,
 		exprs = lappend(exprs, ((McLogQual *) lfirst(lc))->expr);
 
 	return make_foreignscan(tlist, local, rel->relid, exprs,
-							list_make2(needed_attributes(rel, info, local), mcLogQualsToList(quals)),
+							list_make3(needed_attributes(rel, info, local), mcLogQualsToList(quals),
+									   makeInteger(all_rows_wanted(root, path))),
 							NIL, recheck, outer);
 }

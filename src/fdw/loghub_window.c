@@ -17,6 +17,7 @@
 #include "loghub.h"
 
 #define DEFAULT_FETCH_SIZE 1000
+#define EAGER_PULLS 4			/* a page may have several MB, and nothing is known of them yet */
 
 static TimestampTz
 from_seconds(int64 seconds)
@@ -195,6 +196,7 @@ mcLogNextWindow(McLogScan *scan, ForeignScanState *node)
 	spec.shards = scan->selection.shards;
 	spec.nshards = scan->selection.nshards;
 	spec.concurrency = server->concurrency;
+	spec.first_pulls = scan->eager ? EAGER_PULLS : 1;
 	spec.count = (int) mcServerOptionInt(server, "fetch_size", DEFAULT_FETCH_SIZE);
 	spec.codec = MCW_CODEC_LZ4_BLOCK;
 	if (codec != NULL && pg_strcasecmp(codec, "zstd") == 0)

@@ -23,7 +23,7 @@
 #include "odps_sink.h"
 
 #define DEFAULT_BLOCK_SIZE (16 * 1024 * 1024)
-#define DEFAULT_WRITE_BUFFER (64 * 1024 * 1024)
+#define DEFAULT_WRITE_BUFFER (48 * 1024 * 1024)
 #define DEFAULT_OPEN_PARTITIONS 32
 
 typedef struct PartitionEntry

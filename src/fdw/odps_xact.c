@@ -43,7 +43,7 @@ static void
 committed(void)
 {
 	for (McTarget *t = mcWriteTargets(); t; t = t->next)
-		mcOdpsForget(t->relid);
+		mcOdpsForgetTable(t->relid);
 	mcWriteForget();
 	(void) mcPublished();
 	if (holding)

@@ -171,7 +171,7 @@ resolve_limits(McServer *server)
 	server->net.ca_file = copy_option(server, "ca_file");
 	server->net.proxy = mc_proxy && mc_proxy[0] ? pstrdup(mc_proxy) : NULL;
 
-	server->concurrency = mcServerOptionInt(server, "concurrency", 4);
+	server->concurrency = mcServerOptionInt(server, "concurrency", 8);
 	server->on_error = parse_on_error(mcServerOption(server, "on_error"));
 	server->reject_limit = mcServerOptionInt(server, "reject_limit", -1);
 	server->verbose_values = verbosity && pg_strcasecmp(verbosity, "verbose") == 0;

@@ -175,6 +175,7 @@ typedef struct mcs_scan_spec
 	const int  *shards;			/* only these, if not NULL; copied */
 	int			nshards;
 	int			concurrency;	/* pages in flight or ready, and control calls in flight */
+	int			first_pulls;	/* pages in flight before the first is consumed, at most 'concurrency' */
 	int			count;			/* groups per PullLogs, 1 .. 1000 */
 	mcw_codec	codec;
 	mcw_view	query;			/* server-side filter, empty = none */

@@ -3,9 +3,9 @@
  *		The bounded ring of pages of a scan: PullLogs in flight, pages ready, the page
  *		the consumer holds.
  *
- * At most 'concurrency' pages are in flight or ready; the scan begins with one and
- * the number grows each time the consumer takes a page, so that a LIMIT does not
- * fetch the ring.  The next pull of a slice starts when its page has arrived, before
+ * At most 'concurrency' pages are in flight or ready; the scan begins with
+ * 'first_pulls' and the number doubles each time the consumer takes a page, so that a
+ * LIMIT does not fetch the ring.  The next pull of a slice starts when its page has arrived, before
  * the page is used.
  */
 #include "mcs_loghub_scan.h"

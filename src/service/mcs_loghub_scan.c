@@ -89,7 +89,8 @@ mcs_scan_create(mcs_loghub *client, const mcs_scan_spec *spec, mcw_error *err)
 	scan->client = client;
 	scan->alloc = client->alloc;
 	scan->error_shard = -1;
-	scan->target = 1;
+	scan->target = spec->first_pulls < 1 ? 1 :
+		spec->first_pulls < spec->concurrency ? spec->first_pulls : spec->concurrency;
 	if (copy_spec(scan, spec))
 		scan->slots = mcw_new0(scan->alloc, sizeof(mcs_slot) * (spec->concurrency + 1));
 	if (scan->slots == NULL)
