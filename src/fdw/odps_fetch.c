@@ -62,6 +62,8 @@ typedef struct Opening
 struct McFetch
 {
 	McFetchSetup setup;
+	bool		quota_wait;		/* a session was refused for good by its retries, and is waited for */
+	bool		quota_told;
 	MemoryContextCallback on_reset;
 	mcw_alloc	alloc;
 	MemoryContext cxt;
@@ -104,6 +106,7 @@ wait_for_quota(McFetch *fetch, McPart *part, const mcn_request *req)
 	if (now - part->refused_us >= fetch->setup.odps->server->net.retry_max_elapsed_ms * INT64CONST(1000))
 		return false;
 	part->waiting = true;
+	fetch->quota_wait = true;
 	part->reload_us = now + REFUSED_DELAY_US;
 	return true;
 }
@@ -369,6 +372,14 @@ step(McFetch *fetch, int timeout_ms)
 {
 	mcw_error	err;
 
+	if (fetch->quota_wait && !fetch->quota_told)
+	{
+		fetch->quota_told = true;
+		ereport(NOTICE,
+				(errmsg("MaxCompute refuses another download session of \"%s\"; waiting for it", fetch->setup.odps->label),
+				 errdetail("The service allows 200 new sessions per table in 5 minutes, one for each partition."),
+				 errhint("retry_max_elapsed says how long the statement waits. Read fewer partitions at once.")));
+	}
 	if (mcn_loop_step(fetch->setup.odps->service.loop, timeout_ms) == MCW_ERR_INTERRUPTED)
 	{
 		(void) mcw_fail(&err, MCW_ERR_INTERRUPTED, "interrupted");
