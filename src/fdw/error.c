@@ -213,15 +213,20 @@ mcRaise(const mcw_error *err, const McPlace *place)
 {
 	const char *hint;
 	int			sqlstate;
+	const char *message;
 	char	   *detail;
 
 	if (err->status == MCW_ERR_INTERRUPTED)
 		CHECK_FOR_INTERRUPTS();
 	sqlstate = mcSqlState(err, place ? place->wrapper : 0, &hint);
 	detail = mcErrorDetail(err);
+	/* the code belongs into the first line: a log is often read without the others */
+	message = err->message[0] ? mcPrintable(err->message) : mcw_status_name(err->status);
+	if (err->status == MCW_ERR_SERVICE && err->code[0] && !strstr(err->message, err->code))
+		message = psprintf("%s: %s", message, mcPrintable(err->code));
 	ereport(ERROR,
 			(errcode(sqlstate),
-			 errmsg("%s", err->message[0] ? mcPrintable(err->message) : mcw_status_name(err->status)),
+			 errmsg("%s", message),
 			 detail ? errdetail("%s", detail) : 0,
 			 hint ? errhint("%s", hint) : 0,
 			 mcPlaceContext(place)));
