@@ -142,13 +142,6 @@ mcInitMaterializedSRF(FunctionCallInfo fcinfo)
 #endif
 }
 
-/* rounds to the precision of timestamp(n); the user includes utils/datetime.h, full of short names */
-#if PG_VERSION_NUM >= 160000
-#define mcAdjustTimestamp(time, typmod) ((void) AdjustTimestampForTypmod(time, typmod, NULL))
-#else
-#define mcAdjustTimestamp(time, typmod) AdjustTimestampForTypmod(time, typmod)
-#endif
-
 /* what pg_stat_activity shows while the network is waited for; needs shared memory */
 static inline uint32
 mcWaitEventId(void)

@@ -94,13 +94,9 @@ static const ErrorRule service_rules[] = {
 	{NULL, 0, ERRCODE_FDW_ERROR, NULL},
 };
 
-int
-mcSqlState(const mcw_error *err, McWrapper wrapper, const char **hint)
+static int
+sql_state(const mcw_error *err, const char **hint)
 {
-	const char *dummy;
-
-	if (!hint)
-		hint = &dummy;
 	*hint = NULL;
 	switch (err->status)
 	{
@@ -218,7 +214,7 @@ mcRaise(const mcw_error *err, const McPlace *place)
 
 	if (err->status == MCW_ERR_INTERRUPTED)
 		CHECK_FOR_INTERRUPTS();
-	sqlstate = mcSqlState(err, place ? place->wrapper : 0, &hint);
+	sqlstate = sql_state(err, &hint);
 	detail = mcErrorDetail(err);
 	/* the code belongs into the first line: a log is often read without the others */
 	message = err->message[0] ? mcPrintable(err->message) : mcw_status_name(err->status);

@@ -118,8 +118,6 @@ typedef struct McPlace
 
 /* ereport(ERROR) with SQLSTATE, DETAIL, HINT and CONTEXT; never returns */
 pg_noreturn extern void mcRaise(const mcw_error *err, const McPlace *place);
-/* the SQLSTATE and hint mcRaise would use; hint may be NULL */
-extern int	mcSqlState(const mcw_error *err, McWrapper wrapper, const char **hint);
 /* adds the CONTEXT line to an ereport in progress: ereport(ERROR, (errcode(..), errmsg(..), mcPlaceContext(&place))) */
 extern int	mcPlaceContext(const McPlace *place);
 /* a copy of a service's text, which may be in any encoding, that can be shown */

@@ -203,8 +203,9 @@ mcs_ring_pull(mcs_scan *scan)
 	}
 }
 
-void
-mcs_ring_recycle(mcs_scan *scan)
+/* SPENT to FREE; only from outside the loop */
+static void
+recycle(mcs_scan *scan)
 {
 	int			i;
 	mcs_control *control;
@@ -227,7 +228,7 @@ mcs_scan_try(mcs_scan *scan, mcs_page **page, mcw_error *err)
 	mcs_slot   *slot;
 
 	*page = NULL;
-	mcs_ring_recycle(scan);
+	recycle(scan);
 	if (scan->phase != MCS_PHASE_FAILED)
 		mcs_scan_pump(scan);
 	if (scan->phase == MCS_PHASE_FAILED)

@@ -177,7 +177,6 @@ extern void mcs_slice_answer(mcs_scan *scan, mcs_control *control);
 
 /* mcs_loghub_ring.c */
 extern void mcs_ring_pull(mcs_scan *scan);	/* start as many pulls as allowed */
-extern void mcs_ring_recycle(mcs_scan *scan);	/* SPENT to FREE; only from outside the loop */
 extern void mcs_ring_timed(mcs_scan *scan, mcs_slot *slot, int64_t time);
 
 #endif							/* MCS_LOGHUB_SCAN_H */

@@ -170,8 +170,6 @@ extern mcw_status mcs_odps_list_partitions(mcs_odps *odps, const mcs_odps_table 
 /* one page: *marker is the one it was asked with, then the next page's (empty = the last); err is not NULL */
 extern mcw_status mcs_odps_parse_partitions(mcw_view body, const mcs_odps_table *table, mcw_arena *doc, mcw_arena *arena,
 											mcs_odps_partitions *list, mcw_view *marker, mcw_error *err);
-extern mcw_status mcs_odps_partition_exists(mcs_odps *odps, const mcs_odps_table *table,
-											const mcw_view *values, bool *exists, mcw_error *err);
 /* pt=1,region=hz; quoted: pt='1',region='hz' with ' and \ escaped (REST and SQL) */
 extern mcw_status mcs_odps_partition_spec(const mcs_odps_table *table, const mcw_view *values,
 										  bool quoted, mcw_buf *out);

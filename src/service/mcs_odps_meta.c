@@ -403,41 +403,6 @@ mcs_odps_list_partitions(mcs_odps *odps, const mcs_odps_table *table, mcw_arena 
 }
 
 mcw_status
-mcs_odps_partition_exists(mcs_odps *odps, const mcs_odps_table *table, const mcw_view *values,
-						  bool *exists, mcw_error *err)
-{
-	mcs_odps_call call;
-	mcw_buf		spec;
-	mcw_error	local;
-	mcw_status	status;
-
-	if (!err)
-		err = &local;
-	mcw_buf_init(&spec, odps->alloc, 1024 * 1024);
-	status = mcs_odps_partition_spec(table, values, true, &spec);
-	if (status != MCW_OK)
-		(void) mcw_fail(err, status, "the partition values are too long");
-	else
-	{
-		mcs_odps_call_init(&call, odps, MCS_ODPS_REST, "GET", MCS_ODPS_MAX_DOCUMENT);
-		mcs_odps_call_table(&call, table->name);
-		mcs_odps_call_param(&call, "partition", mcw_buf_view(&spec));
-		status = mcs_odps_call_run(&call, err);
-		mcs_odps_call_free(&call);
-	}
-	mcw_buf_free(&spec);
-	*exists = status == MCW_OK;
-
-	/* a missing table is not a missing partition */
-	if (status == MCW_ERR_SERVICE && err->http_status == 404 &&
-		(mcs_odps_error_is(err, "NoSuchPartition") ||
-		 (mcs_odps_error_is(err, "NoSuchObject") && !strstr(err->text, "ODPS-0130131") &&
-		  !strstr(err->text, "able not found"))))
-		return MCW_OK;
-	return status;
-}
-
-mcw_status
 mcs_odps_partition_spec(const mcs_odps_table *table, const mcw_view *values, bool quoted, mcw_buf *out)
 {
 	for (int i = 0; i < table->nkeys; i++)

@@ -54,16 +54,6 @@ mcs_odps_upload_status_name(mcs_odps_upload_status status)
 	}
 }
 
-void
-mcs_odps_upload_free(mcs_odps_upload *upload)
-{
-	if (upload->block_rows)
-		mcw_free(upload->alloc, upload->block_rows, upload->cap * sizeof(int64_t));
-	upload->block_rows = NULL;
-	upload->nblocks = 0;
-	upload->cap = 0;
-}
-
 static void
 address(mcs_odps_call *call, const mcs_odps_upload *upload)
 {

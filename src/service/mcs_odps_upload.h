@@ -48,9 +48,6 @@ typedef struct mcs_odps_upload
 	bool		residue_possible;	/* append whose commit the service reported as failed */
 } mcs_odps_upload;
 
-/* frees the block list */
-extern void mcs_odps_upload_free(mcs_odps_upload *upload);
-
 /*
  * Prepare the call that creates the session; may be retried by net, a lost twin has
  * no blocks and is never committed.  'opened' reads the answer and checks that the

@@ -6,8 +6,8 @@
 
 /* ---- hex ---- */
 
-static int
-hex_value(char c)
+int
+mcw_hex_value(char c)
 {
 	if (c >= '0' && c <= '9')
 		return c - '0';
@@ -56,8 +56,8 @@ mcw_hex_decode(mcw_buf *out, mcw_view in)
 	p = out->data + out->len;
 	for (size_t i = 0; i < in.len; i += 2)
 	{
-		int			high = hex_value(in.data[i]);
-		int			low = hex_value(in.data[i + 1]);
+		int			high = mcw_hex_value(in.data[i]);
+		int			low = mcw_hex_value(in.data[i + 1]);
 
 		if (high < 0 || low < 0)
 			return MCW_ERR_FORMAT;
@@ -241,8 +241,8 @@ mcw_percent_decode(mcw_buf *out, mcw_view in, bool plus_is_space)
 
 		if (c == '%' && in.len - i > 2)
 		{
-			int			high = hex_value(in.data[i + 1]);
-			int			low = hex_value(in.data[i + 2]);
+			int			high = mcw_hex_value(in.data[i + 1]);
+			int			low = mcw_hex_value(in.data[i + 2]);
 
 			if (high >= 0 && low >= 0)
 			{

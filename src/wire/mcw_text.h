@@ -12,6 +12,7 @@
 #include <emmintrin.h>
 #endif
 
+extern int	mcw_hex_value(char c);	/* of one digit, either case; -1 if it is none */
 extern mcw_status mcw_hex_encode(mcw_buf *out, mcw_view in, bool upper);
 extern mcw_status mcw_hex_decode(mcw_buf *out, mcw_view in);	/* MCW_ERR_FORMAT */
 extern mcw_status mcw_base64_encode(mcw_buf *out, mcw_view in);

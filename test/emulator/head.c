@@ -220,21 +220,9 @@ enum
 };
 
 static int
-hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
-static int
 chunk_size_byte(emu_chunks *st, char c)
 {
-	int			digit = hex_digit(c);
+	int			digit = mcw_hex_value(c);
 
 	if (st->state == CHUNK_SIZE && digit >= 0)
 	{
