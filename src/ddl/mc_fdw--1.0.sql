@@ -25,8 +25,20 @@ COMMENT ON FUNCTION mc.maxcompute_validator(text[], oid) IS 'option validator of
 CREATE FOREIGN DATA WRAPPER maxcompute_fdw HANDLER mc.maxcompute_handler VALIDATOR mc.maxcompute_validator;
 COMMENT ON FOREIGN DATA WRAPPER maxcompute_fdw IS 'Alibaba Cloud MaxCompute (ODPS) tables';
 
+CREATE FUNCTION mc.tablestore_handler() RETURNS fdw_handler
+LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'mc_tablestore_handler';
+COMMENT ON FUNCTION mc.tablestore_handler() IS 'handler of tablestore_fdw';
+
+CREATE FUNCTION mc.tablestore_validator(options text[], catalog oid) RETURNS void
+LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'mc_tablestore_validator';
+COMMENT ON FUNCTION mc.tablestore_validator(text[], oid) IS 'option validator of tablestore_fdw';
+
+CREATE FOREIGN DATA WRAPPER tablestore_fdw HANDLER mc.tablestore_handler VALIDATOR mc.tablestore_validator;
+COMMENT ON FOREIGN DATA WRAPPER tablestore_fdw IS 'Alibaba Cloud Tablestore (OTS) tables and change streams';
+
 REVOKE EXECUTE ON FUNCTION mc.loghub_handler(), mc.loghub_validator(text[], oid),
-	mc.maxcompute_handler(), mc.maxcompute_validator(text[], oid) FROM PUBLIC;
+	mc.maxcompute_handler(), mc.maxcompute_validator(text[], oid),
+	mc.tablestore_handler(), mc.tablestore_validator(text[], oid) FROM PUBLIC;
 
 CREATE FUNCTION mc.last_rejects(
 	OUT at timestamptz, OUT relation regclass, OUT part text, OUT position_in_source text,

@@ -25,7 +25,8 @@
 typedef enum McWrapper
 {
 	MC_LOGHUB = 1,
-	MC_MAXCOMPUTE = 2
+	MC_MAXCOMPUTE = 2,
+	MC_TABLESTORE = 4
 } McWrapper;
 
 /* ---- option.c: every option of every wrapper, in one table ---- */
@@ -63,7 +64,8 @@ typedef struct McServer
 	Oid			relid;			/* InvalidOid if not for one table */
 	char	   *name;			/* of the server */
 	char	   *endpoint;
-	char	   *project;
+	char	   *project;		/* LogHub, MaxCompute; NULL for Tablestore */
+	char	   *instance;		/* Tablestore */
 	char	   *region;			/* NULL = signature V1 / V2 */
 	mcw_credentials cred;		/* views into 'cxt'; id empty = without credentials */
 	mcn_options net;
@@ -110,9 +112,9 @@ typedef struct McPlace
 {
 	McWrapper	wrapper;
 	const char *server;
-	const char *object;			/* logstore, or project.table */
-	const char *part;			/* "shard 3" or "partition pt=20240101" */
-	const char *position;		/* cursor, block id, row number */
+	const char *object;			/* logstore, project.table, or instance.table */
+	const char *part;			/* "shard 3", "partition pt=20240101" or "split 2" */
+	const char *position;		/* cursor, block id, row number, key */
 	const char *column;
 } McPlace;
 
@@ -163,6 +165,8 @@ extern int	mc_publish_timeout; /* ms */
 extern void mcLoghubScanRoutine(FdwRoutine *routine);	/* loghub_*.c */
 extern void mcOdpsScanRoutine(FdwRoutine *routine);	/* odps_plan.c, odps_scan.c, import, analyze, explain */
 extern void mcOdpsModifyRoutine(FdwRoutine *routine);	/* odps_modify.c, odps_truncate.c, odps_delete.c */
+extern void mcOtsRoutine(FdwRoutine *routine);	/* ots_routine.c */
+extern void mcOtsModifyRoutine(FdwRoutine *routine);	/* ots_modify.c */
 /* registers the transaction callbacks once; called at the first write */
 extern void mcOdpsInitXact(void);
 

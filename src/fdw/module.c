@@ -36,11 +36,15 @@ static McOverride overrides[] = {
 	{"log_verbosity", "Whether messages may show values: default or verbose."},
 	{"fetch_size", "Log groups asked for in one request (1 to 1000)."},
 	{"expired_window", "What to do when a window begins before the retention: error or clamp."},
-	{"write_mode", "How INSERT treats the rows that are there: append or overwrite."},
+	{"write_mode", "How INSERT treats the rows that are there, see the options of each wrapper."},
 	{"block_size", "Size at which an upload block is sent."},
-	{"write_buffer", "Memory for all upload blocks of one statement."},
+	{"write_buffer", "Memory for what one statement has to write and has not written."},
 	{"max_open_partitions", "Partitions that keep an open buffer at the same time."},
 	{"compression", "Coding of bodies, see the options of each wrapper."},
+	{"split_size", "Size of the parts of a Tablestore table that are read at the same time, 0 for no parts."},
+	{"batch_size", "Rows in one BatchWriteRow (1 to 200)."},
+	{"cell_timestamp", "Version of the cells that are written: run or server."},
+	{"unsettled_window", "What to do when a change stream's window ends too late: clamp or error."},
 	{"on_precision_loss", "What to do with fractions of a second that do not fit: error or truncate."},
 };
 
@@ -97,5 +101,16 @@ mc_maxcompute_handler(PG_FUNCTION_ARGS)
 
 	mcOdpsScanRoutine(routine);
 	mcOdpsModifyRoutine(routine);
+	PG_RETURN_POINTER(routine);
+}
+
+PG_FUNCTION_INFO_V1(mc_tablestore_handler);
+Datum
+mc_tablestore_handler(PG_FUNCTION_ARGS)
+{
+	FdwRoutine *routine = makeNode(FdwRoutine);
+
+	mcOtsRoutine(routine);
+	mcOtsModifyRoutine(routine);
 	PG_RETURN_POINTER(routine);
 }

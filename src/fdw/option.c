@@ -36,7 +36,8 @@
 
 #define LOGHUB		MC_LOGHUB
 #define MAXCOMPUTE	MC_MAXCOMPUTE
-#define ANY			(MC_LOGHUB | MC_MAXCOMPUTE)
+#define TABLESTORE	MC_TABLESTORE
+#define ANY			(MC_LOGHUB | MC_MAXCOMPUTE | MC_TABLESTORE)
 
 #define REQUIRED	1			/* must be given where it is legal */
 #define SUPERUSER	2			/* a path on the server: pg_read_server_files */
@@ -58,6 +59,7 @@ static const McOption options[] = {
 	{"endpoint", ANY, IN_SERVER, MC_OPT_TEXT, REQUIRED},
 	{"project", LOGHUB, IN_SERVER, MC_OPT_TEXT, REQUIRED},
 	{"project", MAXCOMPUTE, IN_BOTH, MC_OPT_TEXT, 0},
+	{"instance", TABLESTORE, IN_SERVER, MC_OPT_TEXT, REQUIRED},
 	{"region", ANY, IN_SERVER, MC_OPT_TEXT, 0},
 	{"tunnel_endpoint", MAXCOMPUTE, IN_SERVER, MC_OPT_TEXT, 0},
 	{"schema", MAXCOMPUTE, IN_BOTH, MC_OPT_TEXT, 0},
@@ -73,7 +75,7 @@ static const McOption options[] = {
 	{"rate_limit", ANY, IN_BOTH, MC_OPT_SIZE, 0, 0, INT64CONST(1) << 40},
 
 	/* values */
-	{"timezone", ANY, IN_BOTH, MC_OPT_TEXT, 0},
+	{"timezone", LOGHUB | MAXCOMPUTE, IN_BOTH, MC_OPT_TEXT, 0},
 	{"on_error", ANY, IN_BOTH, MC_OPT_ENUM, 0, 0, 0, "stop reject set_null"},
 	{"reject_limit", ANY, IN_BOTH, MC_OPT_INT, 0, 0, PG_INT64_MAX},
 	{"log_verbosity", ANY, IN_BOTH, MC_OPT_ENUM, 0, 0, 0, "default verbose"},
@@ -104,6 +106,26 @@ static const McOption options[] = {
 	{"max_open_partitions", MAXCOMPUTE, IN_BOTH, MC_OPT_INT, 0, 1, 1000},
 	{"null_partition", MAXCOMPUTE, IN_TABLE, MC_OPT_TEXT, 0},
 	{"on_precision_loss", MAXCOMPUTE, IN_BOTH, MC_OPT_ENUM, 0, 0, 0, "error truncate"},
+
+	/* Tablestore: what the table is */
+	{"table", TABLESTORE, IN_TABLE, MC_OPT_TEXT, 0},
+	{"mode", TABLESTORE, IN_TABLE, MC_OPT_ENUM, 0, 0, 0, "table stream"},
+	{"shape", TABLESTORE, IN_TABLE, MC_OPT_ENUM, 0, 0, 0, "row cell"},
+	{"key", TABLESTORE, IN_COLUMN, MC_OPT_INT, 0, 1, 4},
+	{"type", TABLESTORE, IN_COLUMN, MC_OPT_ENUM, 0, 0, 0, "integer double boolean string binary any"},
+	{"unknown_columns", TABLESTORE, IN_BOTH, MC_OPT_ENUM, 0, 0, 0, "ignore error"},
+	/* reading */
+	{"max_versions", TABLESTORE, IN_TABLE, MC_OPT_INT, 0, 1, PG_INT32_MAX},
+	{"split_size", TABLESTORE, IN_BOTH, MC_OPT_SIZE, 0, 0, INT64CONST(1) << 50},
+	{"verify_content", TABLESTORE, IN_BOTH, MC_OPT_BOOL, 0},
+	{"expired_window", TABLESTORE, IN_BOTH, MC_OPT_ENUM, 0, 0, 0, "error clamp"},
+	{"unsettled_window", TABLESTORE, IN_BOTH, MC_OPT_ENUM, 0, 0, 0, "clamp error"},
+	/* writing */
+	{"write_mode", TABLESTORE, IN_BOTH, MC_OPT_ENUM, 0, 0, 0, "put update insert"},
+	{"cell_timestamp", TABLESTORE, IN_BOTH, MC_OPT_ENUM, 0, 0, 0, "run server"},
+	{"updatable", TABLESTORE, IN_BOTH, MC_OPT_BOOL, 0},
+	{"batch_size", TABLESTORE, IN_BOTH, MC_OPT_INT, 0, 1, 200},
+	{"write_buffer", TABLESTORE, IN_BOTH, MC_OPT_SIZE, 0, 1024 * 1024, INT64CONST(1) << 40},
 };
 
 static int
@@ -275,7 +297,8 @@ check_text(const McOption *option, const char *value)
 	bool		secret = option->places == IN_MAPPING;
 
 	if (!secret && strcmp(option->name, "region") != 0 &&
-		strcmp(option->name, "logstore") != 0 && strcmp(option->name, "project") != 0)
+		strcmp(option->name, "logstore") != 0 && strcmp(option->name, "project") != 0 &&
+		strcmp(option->name, "instance") != 0)
 		return;
 	for (const unsigned char *p = (const unsigned char *) value; *p; p++)
 		if (*p <= ' ' || *p >= 127 || (*p == '/' && !secret))
@@ -394,6 +417,14 @@ Datum
 mc_maxcompute_validator(PG_FUNCTION_ARGS)
 {
 	validate(MC_MAXCOMPUTE, untransformRelOptions(PG_GETARG_DATUM(0)), PG_GETARG_OID(1));
+	PG_RETURN_VOID();
+}
+
+PG_FUNCTION_INFO_V1(mc_tablestore_validator);
+Datum
+mc_tablestore_validator(PG_FUNCTION_ARGS)
+{
+	validate(MC_TABLESTORE, untransformRelOptions(PG_GETARG_DATUM(0)), PG_GETARG_OID(1));
 	PG_RETURN_VOID();
 }
 

@@ -195,12 +195,13 @@ mcGetServer(McWrapper wrapper, Oid serverid, Oid userid, Oid relid, bool need_cr
 
 	server->endpoint = copy_option(server, "endpoint");
 	server->project = copy_option(server, "project");
+	server->instance = copy_option(server, "instance");
 	server->region = copy_option(server, "region");
 	if (!server->endpoint)
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
 				 errmsg("server \"%s\" has no option \"endpoint\"", server->name)));
-	if (!server->project)
+	if (!server->project && wrapper != MC_TABLESTORE)
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
 				 errmsg("neither the table nor server \"%s\" names a \"project\"", server->name)));

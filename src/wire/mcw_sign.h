@@ -1,7 +1,7 @@
 /*
  * mcw_sign.h
- *		Request signatures of Log Service and MaxCompute (loghub.md 2, maxcompute.md
- *		1.5 to 1.7).
+ *		Request signatures of Log Service, MaxCompute and Tablestore (loghub.md 2,
+ *		maxcompute.md 1.5 to 1.7, tablestore.md 1.3 to 1.5).
  *
  * A signer reads the request's method, path, parameters and headers; the headers
  * it needs (Date, x-log-*, x-odps-*, digests) must be there already.  It appends
@@ -31,6 +31,26 @@ extern mcw_status mcw_odps_sign_v2(const mcw_request *req, const mcw_credentials
 extern mcw_status mcw_odps_sign_v4(const mcw_request *req, const mcw_credentials *cred, mcw_view region,
 								   mcw_view date, mcw_buf *authorization, mcw_buf *string_to_sign,
 								   mcw_error *err);
+
+/*
+ * tablestore.md 1.3: signs every x-ots-* header; the caller puts the result into
+ * x-ots-signature.
+ */
+extern mcw_status mcw_ots_sign_v2(const mcw_request *req, mcw_view secret,
+								  mcw_buf *signature, mcw_buf *string_to_sign, mcw_error *err);
+
+/* tablestore.md 1.4: the key as text from secret, yyyyMMdd and region */
+extern mcw_status mcw_ots_v4_key(mcw_view secret, mcw_view date, mcw_view region, mcw_buf *key, mcw_error *err);
+/* the caller has set x-ots-signdate and x-ots-signregion and puts the result into x-ots-signaturev4 */
+extern mcw_status mcw_ots_sign_v4(const mcw_request *req, mcw_view key,
+								  mcw_buf *signature, mcw_buf *string_to_sign, mcw_error *err);
+
+/*
+ * tablestore.md 1.5: the signature of an answer over its x-ots-* headers ('headers'
+ * may hold others) and the path; 'secret' is the V2 secret or the V4 key text.
+ */
+extern mcw_status mcw_ots_sign_response(const mcw_pair *headers, int nheaders, mcw_view path, mcw_view secret,
+										mcw_buf *signature, mcw_error *err);
 
 /* The constant-time comparison a verifier uses */
 extern bool mcw_secret_eq(mcw_view a, mcw_view b);

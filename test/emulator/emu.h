@@ -111,6 +111,7 @@ typedef struct emu_service
 /* Weak: the core links with whichever services are compiled in */
 extern emu_service emu_loghub __attribute__((weak));
 extern emu_service emu_maxcompute __attribute__((weak));
+extern emu_service emu_tablestore __attribute__((weak));
 
 /* Settings a command may change; see docs/emulator.md */
 typedef struct emu_config
