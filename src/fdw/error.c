@@ -23,6 +23,10 @@
 #define HINT_LOGSTORE "Check option \"logstore\" of the foreign table."
 #define HINT_TABLE "Check options \"table\", \"schema\" and \"project\" of the foreign table."
 #define HINT_PARTITION "Check the partition specification; every partition key needs a value."
+#define HINT_OTS_AUTH "Check access_key_id, access_key_secret and security_token in the user mapping, \"instance\" and \"region\" of the server, and this server's clock."
+#define HINT_OTS_TABLE "Check option \"table\" of the foreign table and option \"instance\" of the server."
+#define HINT_OTS_BUSY "The service is overloaded or in maintenance: the statement may be repeated as it is."
+#define HINT_OTS_ROW "See the limits in docs/tablestore.md."
 #define HINT_CHANGED "The remote table changed while it was read: repeat the statement."
 
 typedef struct ErrorRule
@@ -85,6 +89,31 @@ static const ErrorRule service_rules[] = {
 	{"MetaOperationQpsLimitExceeded", 0, ERRCODE_CONFIGURATION_LIMIT_EXCEEDED, HINT_QUOTA},
 	{"ExceedQuota", 0, ERRCODE_CONFIGURATION_LIMIT_EXCEEDED, HINT_QUOTA},
 	{"ODPS-0130161", 0, ERRCODE_SYNTAX_ERROR, NULL},
+	/* Tablestore */
+	{"OTSAuthFailed", 0, ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION, HINT_OTS_AUTH},
+	{"OTSNoPermissionAccess", 0, ERRCODE_INSUFFICIENT_PRIVILEGE, HINT_RIGHT},
+	{"OTSObjectNotExist", 0, ERRCODE_FDW_TABLE_NOT_FOUND, HINT_OTS_TABLE},
+	{"OTSObjectAlreadyExist", 0, ERRCODE_DUPLICATE_OBJECT, NULL},
+	{"OTSTableNotReady", 0, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, "A new table is ready after some seconds: repeat the statement."},
+	{"OTSInvalidPK", 0, ERRCODE_FDW_INVALID_COLUMN_NAME, "The primary key of the table has changed: compare the declaration of the foreign table."},
+	{"OTSMetaNotMatch", 0, ERRCODE_FDW_INVALID_COLUMN_NAME, "The primary key of the table has changed: compare the declaration of the foreign table."},
+	{"OTSParameterInvalid", 0, ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE, NULL},
+	{"OTSConditionCheckFail", 0, ERRCODE_T_R_SERIALIZATION_FAILURE, NULL},
+	{"OTSRowOperationConflict", 0, ERRCODE_T_R_SERIALIZATION_FAILURE, HINT_OTS_BUSY},
+	{"OTSOutOfColumnCountLimit", 0, ERRCODE_PROGRAM_LIMIT_EXCEEDED, HINT_OTS_ROW},
+	{"OTSOutOfRowSizeLimit", 0, ERRCODE_PROGRAM_LIMIT_EXCEEDED, HINT_OTS_ROW},
+	{"OTSRequestBodyTooLarge", 0, ERRCODE_PROGRAM_LIMIT_EXCEEDED, HINT_OTS_ROW},
+	{"OTSTrimmedDataAccess", 0, ERRCODE_FDW_INVALID_DATA_TYPE_DESCRIPTORS, "The position is older than the stream's expiration: choose a later window."},
+	{"OTSQuotaExhausted", 0, ERRCODE_CONFIGURATION_LIMIT_EXCEEDED, HINT_QUOTA},
+	{"OTSNotEnoughCapacityUnit", 0, ERRCODE_CONFIGURATION_LIMIT_EXCEEDED, HINT_QUOTA},
+	{"OTSCapacityUnitExhausted", 0, ERRCODE_CONFIGURATION_LIMIT_EXCEEDED, HINT_QUOTA},
+	{"OTSFlowControl", 0, ERRCODE_CONFIGURATION_LIMIT_EXCEEDED, HINT_QUOTA},
+	{"OTSServerBusy", 0, ERRCODE_CONFIGURATION_LIMIT_EXCEEDED, HINT_OTS_BUSY},
+	{"OTSPartitionUnavailable", 0, ERRCODE_FDW_ERROR, HINT_OTS_BUSY},
+	{"OTSTimeout", 0, ERRCODE_FDW_ERROR, HINT_OTS_BUSY},
+	{"OTSRequestTimeout", 0, ERRCODE_FDW_ERROR, HINT_OTS_BUSY},
+	{"OTSServerUnavailable", 0, ERRCODE_FDW_ERROR, HINT_OTS_BUSY},
+	{"OTSInternalServerError", 0, ERRCODE_FDW_ERROR, HINT_OTS_BUSY},
 	/* by HTTP status, when the code says nothing */
 	{NULL, 401, ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION, HINT_KEY},
 	{NULL, 403, ERRCODE_INSUFFICIENT_PRIVILEGE, HINT_RIGHT},
@@ -185,6 +214,20 @@ append_place(StringInfo s, const char *label, const char *value, bool quote)
 		appendStringInfo(s, quote ? "%s%s \"%s\"" : "%s%s%s", s->len ? ", " : "", label, mcPrintable(value));
 }
 
+static const char *
+object_label(McWrapper wrapper)
+{
+	switch (wrapper)
+	{
+		case MC_LOGHUB:
+			return "logstore";
+		case MC_TABLESTORE:
+			return "Tablestore table";
+		default:
+			return "MaxCompute table";
+	}
+}
+
 int
 mcPlaceContext(const McPlace *place)
 {
@@ -194,7 +237,7 @@ mcPlaceContext(const McPlace *place)
 		return 0;
 	initStringInfo(&s);
 	append_place(&s, "server", place->server, true);
-	append_place(&s, place->wrapper == MC_LOGHUB ? "logstore" : "MaxCompute table", place->object, true);
+	append_place(&s, object_label(place->wrapper), place->object, true);
 	append_place(&s, "", place->part, false);
 	append_place(&s, "", place->position, false);
 	append_place(&s, "column", place->column, true);
