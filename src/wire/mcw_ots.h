@@ -137,8 +137,11 @@ typedef struct mcw_ots_writer
 	mcw_buf    *out;
 	size_t		start;			/* of the row, header included */
 	uint8_t		crc;			/* of the row so far */
+	uint8_t		nkeys;
 	bool		in_data;
 	bool		deleted;
+	bool		has_sequence;
+	bool		broken;			/* the buffer had failed before this row */
 	mcw_status	status;
 } mcw_ots_writer;
 
