@@ -314,6 +314,18 @@ mcn_channel_free(mcn_channel *channel)
 	mcw_free(channel->alloc, channel, sizeof(*channel));
 }
 
+const mcn_options *
+mcn_channel_options(const mcn_channel *channel)
+{
+	return &channel->options;
+}
+
+const mcn_options *
+mcn_channel_options(const mcn_channel *channel)
+{
+	return &channel->options;
+}
+
 mcn_stats *
 mcn_channel_stats(mcn_channel *channel)
 {

@@ -48,6 +48,11 @@ extern void mcn_loop_free(mcn_loop *loop);
 extern int	mcn_loop_fd(mcn_loop *loop);
 extern int64_t mcn_now_us(void);	/* monotonic */
 extern int64_t mcn_unix_us(void);	/* wall clock */
+/*
+ * How long to pause after the n-th failure in a row (n from 1) of something that is
+ * repeated above this layer, such as one row of a batch: capped, with full jitter.
+ */
+extern int64_t mcn_pause_us(int failures, bool slow);
 
 /*
  * Drive everything once: handle what is ready, else wait up to timeout_ms (0 = do
@@ -79,6 +84,7 @@ typedef struct mcn_retry_rule
 	const char *code;			/* service code, case folded */
 	int			http;
 	mcn_retry	retry;
+	const char *text;			/* if set, the service's text must contain it */
 } mcn_retry_rule;
 
 /* Times: 0 = no limit */
@@ -125,6 +131,8 @@ extern mcn_channel *mcn_channel_create(mcn_loop *loop, const mcw_alloc *alloc,
  */
 extern void mcn_channel_free(mcn_channel *channel);
 extern mcn_stats *mcn_channel_stats(mcn_channel *channel);
+extern const mcn_options *mcn_channel_options(const mcn_channel *channel);
+extern const mcn_options *mcn_channel_options(const mcn_channel *channel);
 extern const char *mcn_channel_host(const mcn_channel *channel);	/* as in the Host header */
 extern const char *mcn_channel_url(const mcn_channel *channel);	/* scheme://host[:port], for messages */
 extern mcw_view mcn_channel_prefix(const mcn_channel *channel);	/* "/api" or "" */
@@ -156,6 +164,7 @@ struct mcn_request
 	 * Called before every attempt: set date headers, sign.  Strings it makes live
 	 * in 'scratch', which net resets before the call; it has MCN_SCRATCH_SIZE bytes
 	 * reserved and never moves, so views into it stay good while more is appended.
+	 * Until it returns, 'error' and 'sent' tell of the attempt before.
 	 */
 	mcw_status	(*prepare) (mcn_request *req, mcw_buf *scratch, mcw_error *err);
 	/*
@@ -174,6 +183,7 @@ struct mcn_request
 	void	   *owner;			/* for the callbacks */
 	int64_t		deadline_us;	/* mcn_now_us() limit over all attempts, 0 = by options */
 	int			total_timeout_ms;	/* one attempt, 0 = none */
+	int64_t		start_after_us;	/* mcn_now_us() before which nothing is sent, 0 = at once */
 
 	/* result, valid in the callbacks and after */
 	bool		active;			/* started and not done */
@@ -205,6 +215,11 @@ extern void mcn_request_cancel(mcn_request *req);
 extern mcw_view mcn_response_header(const mcn_request *req, const char *name);
 /* Drive the loop until this request is done; returns its status or MCW_ERR_INTERRUPTED (then it is still active). */
 extern mcw_status mcn_request_wait(mcn_request *req);
+/*
+ * All headers of the last answer whose name begins with 'prefix' (any case): how many
+ * they are, of which the first 'max' are stored.  Valid like the one above.
+ */
+extern int	mcn_response_headers(const mcn_request *req, const char *prefix, mcw_pair *pairs, int max);
 /* True once response headers of the running attempt are complete (body may still be arriving) */
 extern bool mcn_response_headers_ready(const mcn_request *req);
 

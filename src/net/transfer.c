@@ -350,7 +350,6 @@ reset_attempt(mcn_transfer *transfer)
 	mcw_buf_reset(&req->response);
 	mcw_buf_reset(&req->headers);
 	req->http_status = 0;
-	req->sent = false;
 }
 
 /*
@@ -376,6 +375,7 @@ mcn_transfer_begin(mcn_transfer *transfer, mcw_error *err)
 		if (status != MCW_OK)
 			return status;
 	}
+	req->sent = false;
 	status = build_lines(transfer, &method_at, err);
 	if (status != MCW_OK)
 		return status;
