@@ -260,36 +260,65 @@ mcn_callbacks_install(mcn_transfer *transfer)
 	return rc == 0 ? CURLE_OK : CURLE_OUT_OF_MEMORY;
 }
 
+/* The next stored line at *pos that is a header; blanks around the value are not part of it */
+static bool
+next_header(const mcn_request *req, size_t *pos, mcw_pair *header)
+{
+	while (*pos < req->headers.len)
+	{
+		const char *line = req->headers.data + *pos;
+		const char *stop = memchr(line, '\n', req->headers.len - *pos);
+		const char *colon = memchr(line, ':', stop - line);
+		mcw_view   *value = &header->value;
+
+		*pos = (size_t) (stop + 1 - req->headers.data);
+		if (!colon)
+			continue;
+		header->name = (mcw_view) {line, (size_t) (colon - line)};
+		*value = (mcw_view) {colon + 1, (size_t) (stop - colon - 1)};
+		while (value->len > 0 && (*value->data == ' ' || *value->data == '\t'))
+		{
+			value->data++;
+			value->len--;
+		}
+		while (value->len > 0 && (value->data[value->len - 1] == ' ' || value->data[value->len - 1] == '\t'))
+			value->len--;
+		return true;
+	}
+	return false;
+}
+
 mcw_view
 mcn_response_header(const mcn_request *req, const char *name)
 {
-	mcw_view	absent = {NULL, 0};
 	mcw_view	wanted = mcw_str(name);
-	const char *pos = req->headers.data;
-	const char *end = pos ? pos + req->headers.len : NULL;
+	size_t		pos = 0;
+	mcw_pair	header;
 
-	while (pos < end)
+	while (next_header(req, &pos, &header))
+		if (mcw_view_ieq(header.name, wanted))
+			return header.value;
+	return (mcw_view) {NULL, 0};
+}
+
+int
+mcn_response_headers(const mcn_request *req, const char *prefix, mcw_pair *pairs, int max)
+{
+	mcw_view	wanted = mcw_str(prefix);
+	size_t		pos = 0;
+	mcw_pair	header;
+	int			n = 0;
+
+	while (next_header(req, &pos, &header))
 	{
-		const char *stop = memchr(pos, '\n', end - pos);
-		const char *colon = memchr(pos, ':', stop - pos);
-		mcw_view	value;
-
-		if (colon && mcw_view_ieq((mcw_view) {pos, colon - pos}, wanted))
-		{
-			value.data = colon + 1;
-			value.len = stop - value.data;
-			while (value.len > 0 && (*value.data == ' ' || *value.data == '\t'))
-			{
-				value.data++;
-				value.len--;
-			}
-			while (value.len > 0 && (value.data[value.len - 1] == ' ' || value.data[value.len - 1] == '\t'))
-				value.len--;
-			return value;
-		}
-		pos = stop + 1;
+		if (header.name.len < wanted.len ||
+			!mcw_view_ieq((mcw_view) {header.name.data, wanted.len}, wanted))
+			continue;
+		if (n < max)
+			pairs[n] = header;
+		n++;
 	}
-	return absent;
+	return n;
 }
 
 bool

@@ -320,12 +320,6 @@ mcn_channel_options(const mcn_channel *channel)
 	return &channel->options;
 }
 
-const mcn_options *
-mcn_channel_options(const mcn_channel *channel)
-{
-	return &channel->options;
-}
-
 mcn_stats *
 mcn_channel_stats(mcn_channel *channel)
 {

@@ -132,7 +132,6 @@ extern mcn_channel *mcn_channel_create(mcn_loop *loop, const mcw_alloc *alloc,
 extern void mcn_channel_free(mcn_channel *channel);
 extern mcn_stats *mcn_channel_stats(mcn_channel *channel);
 extern const mcn_options *mcn_channel_options(const mcn_channel *channel);
-extern const mcn_options *mcn_channel_options(const mcn_channel *channel);
 extern const char *mcn_channel_host(const mcn_channel *channel);	/* as in the Host header */
 extern const char *mcn_channel_url(const mcn_channel *channel);	/* scheme://host[:port], for messages */
 extern mcw_view mcn_channel_prefix(const mcn_channel *channel);	/* "/api" or "" */

@@ -294,7 +294,13 @@ mcn_request_start(mcn_request *req)
 	req->transfer->first_us = mcn_now_us();
 	req->transfer->fresh = false;
 	mcn_list_push(&loop->running, req);
-	begin_attempt(req);
+	if (req->start_after_us > req->transfer->first_us)
+	{
+		req->transfer->phase = MCN_BACKOFF;
+		req->transfer->due_us = req->start_after_us;
+	}
+	else
+		begin_attempt(req);
 	if (req->transfer && req->transfer->phase == MCN_RUNNING)
 		mcn_loop_kick(loop);
 	mcn_loop_arm(loop);

@@ -46,13 +46,21 @@ retry_after(const mcn_request *req)
 	return seconds < 0 ? 0 : seconds > RETRY_AFTER_CAP_S ? RETRY_AFTER_CAP_S : seconds;
 }
 
-/* Capped full jitter; what the service asked for comes first, plus a little so that clients spread. */
+int64_t
+mcn_pause_us(int failures, bool slow)
+{
+	int64_t		limit = slow ? SLOW_BASE_US : BACKOFF_BASE_US;
+	int64_t		cap = slow ? SLOW_CAP_US : BACKOFF_CAP_US;
+
+	for (int i = 1; i < failures && limit < cap; i++)
+		limit *= 2;
+	return random_upto(limit < cap ? limit : cap);
+}
+
+/* What the service asked for comes first, plus a little so that clients spread. */
 int64_t
 mcn_backoff_us(mcn_request *req, mcn_verdict verdict)
 {
-	bool		slow = verdict == MCN_ANSWER_SLOW;
-	int64_t		limit = slow ? SLOW_BASE_US : BACKOFF_BASE_US;
-	int64_t		cap = slow ? SLOW_CAP_US : BACKOFF_CAP_US;
 	int64_t		asked = -1;
 
 	if (verdict == MCN_STALE)
@@ -61,9 +69,7 @@ mcn_backoff_us(mcn_request *req, mcn_verdict verdict)
 		asked = retry_after(req);
 	if (asked >= 0)
 		return asked * 1000000 + random_upto(BACKOFF_BASE_US);
-	for (int i = 1; i < req->attempts && limit < cap; i++)
-		limit *= 2;
-	return random_upto(limit < cap ? limit : cap);
+	return mcn_pause_us(req->attempts, verdict == MCN_ANSWER_SLOW);
 }
 
 static mcn_retry
@@ -75,6 +81,8 @@ look_up(const mcn_request *req)
 	for (; rule && (rule->code || rule->http || rule->retry != MCN_RETRY_NO); rule++)
 	{
 		if (rule->code && !mcw_view_ieq(mcw_str(rule->code), mcw_str(req->error.code)))
+			continue;
+		if (rule->text && !strstr(req->error.text, rule->text))
 			continue;
 		if (rule->http == 0 || rule->http == http || (rule->http == 5 && http / 100 == 5))
 			return rule->retry;

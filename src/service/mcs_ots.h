@@ -17,10 +17,13 @@
 #include "../wire/mcw_ots_msg.h"
 
 #define MCS_OTS_PAGE_MAX ((size_t) 64 << 20)	/* largest answer; the service stops a page at 4 MB of data */
+#define MCS_OTS_REQUEST_MAX ((size_t) 8 << 20)	/* largest request; the service takes 5 MB */
 #define MCS_OTS_BUFFERED_DEFAULT ((size_t) 32 << 20)	/* bytes of pages in flight or ready */
 
 /* the retry table of Tablestore (4.7) for requests that may be repeated, for mcn_channel_create */
 extern const mcn_retry_rule mcs_ots_retry_rules[];
+/* the same for requests that may have an effect twice: only what was certainly refused */
+extern const mcn_retry_rule mcs_ots_once_rules[];
 /* May a row that failed with this code in a batch be sent again? (4.7: R) */
 extern bool mcs_ots_row_retryable(mcw_view code, mcw_view message);
 
@@ -42,10 +45,14 @@ typedef struct mcs_ots
 	int64_t		clock_fixed;	/* how often an answer made us set it */
 	int64_t		read_units;		/* capacity units consumed so far */
 	int64_t		write_units;
+	int64_t		service_us;		/* x-ots-date of the newest verified answer, Unix microseconds, 0 = none */
+	int64_t		service_at_us;	/* mcn_now_us() when it came */
 } mcs_ots;
 
 extern void mcs_ots_init(mcs_ots *ots, mcn_loop *loop, mcn_channel *channel, const mcw_alloc *alloc,
 						 const mcw_credentials *cred, mcw_view instance, mcw_view region);
+/* The service's clock now, Unix microseconds; 0 before the first answer */
+extern int64_t mcs_ots_service_now(const mcs_ots *ots);
 
 /*
  * One request with the memory its parameters need.  Init, fill 'body' with the
@@ -61,9 +68,12 @@ typedef struct mcs_ots_call
 	mcs_ots    *ots;
 	void	   *user;
 	const char *operation;		/* "GetRange" */
-	bool		is_page;
+	bool		is_page;		/* rows: MD5 only with verify_content */
+	/* May refuse an answer that was verified, as mcn_request.accept may; NULL allowed */
+	mcw_status	(*check) (struct mcs_ots_call *call, mcw_error *err);
 	mcw_buf		body;
 	int			clock_errors;
+	int			unsigned_answers;
 	char		path[40];
 	char		date[32];
 	char		day[12];
@@ -77,7 +87,7 @@ extern void mcs_ots_call_init(mcs_ots_call *call, mcs_ots *ots, const char *oper
 extern void mcs_ots_call_free(mcs_ots_call *call);	/* cancels */
 /* Empty 'body' and the answer, to use the call again */
 extern void mcs_ots_call_reuse(mcs_ots_call *call);
-/* Start the call and drive the loop until it is over */
+/* Start the call and drive the loop until it is over; interrupted, it is cancelled */
 extern mcw_status mcs_ots_call_run(mcs_ots_call *call, mcw_error *err);
 
 /* ---- metadata; everything is copied into the arena; these wait ---- */
