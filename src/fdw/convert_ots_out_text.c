@@ -1,0 +1,188 @@
+/*
+ * convert_ots_out_text.c
+ *		The canonical text of a Datum: ISO dates, times with zone in UTC, floats that
+ *		read back as they were.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "common/shortest_dec.h"
+#include "fmgr.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/bytea.h"
+#include "utils/date.h"
+#include "utils/datetime.h"
+#include "utils/float.h"
+#include "utils/lsyscache.h"
+#include "utils/timestamp.h"
+
+#include "convert_ots_out.h"
+
+void
+mcOtsOutTextInit(McOtsOut *out)
+{
+	Oid			function;
+	bool		varlena;
+
+	out->check_utf8 = GetDatabaseEncoding() == PG_SQL_ASCII;
+	getTypeOutputInfo(out->type, &function, &varlena);
+	fmgr_info(function, &out->output);
+}
+
+bool
+mcOtsIsDecimal(const char *text)
+{
+	const char *p = text + (*text == '-');
+	size_t		digits = strspn(p, "0123456789");
+
+	p += digits;
+	if (*p == '.')
+	{
+		size_t		more = strspn(p + 1, "0123456789");
+
+		digits += more;
+		p += 1 + more;
+	}
+	if (digits > 0 && (*p == 'e' || *p == 'E'))
+	{
+		size_t		exponent;
+
+		p++;
+		p += *p == '+' || *p == '-';
+		exponent = strspn(p, "0123456789");
+		p += exponent;
+		return exponent > 0 && exponent < 5 && *p == '\0';
+	}
+	return digits > 0 && *p == '\0';
+}
+
+/* ---- dates and times: ISO whatever DateStyle, UTC whatever TimeZone ---- */
+
+static char *
+date_text(DateADT date)
+{
+	char		buf[MAXDATELEN + 1];
+	struct pg_tm tm;
+
+	if (DATE_NOT_FINITE(date))
+		EncodeSpecialDate(date, buf);
+	else
+	{
+		j2date(date + POSTGRES_EPOCH_JDATE, &tm.tm_year, &tm.tm_mon, &tm.tm_mday);
+		EncodeDateOnly(&tm, USE_ISO_DATES, buf);
+	}
+	return pstrdup(buf);
+}
+
+/* NULL: outside of the type's range, which only a broken value is */
+static char *
+timestamp_text(Timestamp at, bool with_zone)
+{
+	char		buf[MAXDATELEN + 1];
+	struct pg_tm tm;
+	fsec_t		fsec;
+
+	if (TIMESTAMP_NOT_FINITE(at))
+		EncodeSpecialTimestamp(at, buf);
+	else if (timestamp2tm(at, NULL, &tm, &fsec, NULL, NULL) == 0)
+		EncodeDateTime(&tm, fsec, with_zone, 0, NULL, USE_ISO_DATES, buf);
+	else
+		ereport(ERROR, (errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE), errmsg("timestamp out of range")));
+	return pstrdup(buf);
+}
+
+/* ---- everything else ---- */
+
+/* The output function, with the settings that it may ask at their canonical values */
+static char *
+output_text(McOtsOut *out, Datum datum)
+{
+	char	   *volatile text = NULL;
+	int			date_style = DateStyle;
+	int			interval_style = IntervalStyle;
+	int			float_digits = extra_float_digits;
+	int			bytea_style = bytea_output;
+	pg_tz	   *zone = session_timezone;
+
+	PG_TRY();
+	{
+		DateStyle = USE_ISO_DATES;
+		IntervalStyle = INTSTYLE_POSTGRES;
+		extra_float_digits = 1;
+		bytea_output = BYTEA_OUTPUT_HEX;
+		session_timezone = pg_tzset("UTC");
+		text = OutputFunctionCall(&out->output, datum);
+	}
+	PG_FINALLY();
+	{
+		DateStyle = date_style;
+		IntervalStyle = interval_style;
+		extra_float_digits = float_digits;
+		bytea_output = bytea_style;
+		session_timezone = zone;
+	}
+	PG_END_TRY();
+	return text;
+}
+
+static char *
+made_text(McOtsOut *out, Datum datum)
+{
+	char	   *buf;
+
+	switch (out->base)
+	{
+		case INT2OID:
+			buf = palloc(8);
+			pg_itoa(DatumGetInt16(datum), buf);
+			return buf;
+		case INT4OID:
+			buf = palloc(12);
+			pg_ltoa(DatumGetInt32(datum), buf);
+			return buf;
+		case INT8OID:
+			buf = palloc(24);
+			pg_lltoa(DatumGetInt64(datum), buf);
+			return buf;
+		case BOOLOID:
+			return pstrdup(DatumGetBool(datum) ? "true" : "false");
+		case DATEOID:
+			return date_text(DatumGetDateADT(datum));
+		case TIMESTAMPOID:
+			return timestamp_text(DatumGetTimestamp(datum), false);
+		case TIMESTAMPTZOID:
+			return timestamp_text(DatumGetTimestampTz(datum), true);
+		default:
+			return output_text(out, datum);
+	}
+}
+
+McOtsVerdict
+mcOtsOutText(McOtsOut *out, Datum datum, mcw_view *text, McOtsBad *bad)
+{
+	if (out->base == TEXTOID || out->base == VARCHAROID)
+	{
+		struct varlena *bytes = PG_DETOAST_DATUM_PACKED(datum);
+
+		text->data = VARDATA_ANY(bytes);
+		text->len = VARSIZE_ANY_EXHDR(bytes);
+	}
+	else
+		*text = mcw_str(made_text(out, datum));
+	if (likely(GetDatabaseEncoding() == PG_UTF8 || mcw_plain_ascii(text->data, text->len)))
+		return MC_OTS_OK;
+	if (out->check_utf8)
+	{
+		if (mcw_utf8_valid(text->data, text->len) == text->len)
+			return MC_OTS_OK;
+		bad->sqlstate = ERRCODE_CHARACTER_NOT_IN_REPERTOIRE;
+		bad->reason = psprintf("the text is not valid UTF-8 at byte %zu", mcw_utf8_valid(text->data, text->len));
+		return MC_OTS_BAD;
+	}
+	/* the source need not be terminated, the result is if it is new */
+	text->data = pg_server_to_any(pnstrdup(text->data, text->len), text->len, PG_UTF8);
+	text->len = strlen(text->data);
+	return MC_OTS_OK;
+}
