@@ -5,6 +5,17 @@
  *
  * Parents are read before their children, so the records of one key come in order;
  * independent shards are read at the same time.
+ *
+ * A window [begin, end) of commit times is the records whose time is in it, each once.
+ * Records of a shard are in the order (epoch, time, index), and nothing says that a
+ * later epoch cannot begin with an earlier time.  So times are not taken for
+ * positions: a shard is read from MCS_OTS_STREAM_SLACK before the begin until a record
+ * that much behind the end, and the caller takes the records whose time is inside.
+ * Windows tile as long as no shard's clock steps back by more than the slack; a step
+ * that is larger shows in the newest time of a page's shard.
+ *
+ * A child is not read if a parent reached the end: whatever it holds was written
+ * later than that.
  */
 #ifndef MCS_OTS_STREAM_H
 #define MCS_OTS_STREAM_H
@@ -13,6 +24,7 @@
 
 #define MCS_OTS_STREAM_LAG 300	/* seconds; younger records may still be incomplete */
 #define MCS_OTS_STREAM_MARGIN 600	/* seconds; what is about to expire counts as expired */
+#define MCS_OTS_STREAM_SLACK 60	/* seconds by which the commit times of a shard may step back */
 
 typedef struct mcs_ots_stream_spec
 {
@@ -21,8 +33,10 @@ typedef struct mcs_ots_stream_spec
 	bool		has_end;		/* else to the newest complete instant */
 	int64_t		begin_us;		/* Unix microseconds, inclusive */
 	int64_t		end_us;			/* exclusive */
-	bool		clamp_expired;	/* else a begin older than the retention is an error */
+	bool		clamp_expired;	/* else a begin older than what the stream has is an error */
 	bool		clamp_unsettled;	/* an end younger than the lag is cut to it and told in the info; else an error */
+	const mcw_view *shards;		/* ids to read; NULL = all */
+	int			nshards;
 	int			concurrency;	/* shards read at the same time, one request in flight and one page ready for each */
 	size_t		max_buffered;	/* bytes of pages in flight or ready; 0 = default */
 } mcs_ots_stream_spec;
@@ -32,21 +46,28 @@ typedef struct mcs_ots_stream_page
 	mcw_ots_record_page records;	/* the holder may write to the bytes */
 	const char *shard;			/* id */
 	const char *iterator;		/* it was read with */
+	int64_t    *newest_us;		/* newest commit time of the shard that the holders of its pages saw; INT64_MIN at first */
 } mcs_ots_stream_page;
 
 typedef struct mcs_ots_stream_info
 {
-	bool		resolved;		/* the window below is final */
+	bool		resolved;		/* what follows is final, up to 'shards' */
+	char		stream_id[128];	/* cut if longer */
+	bool		has_begin;
+	bool		has_end;		/* false only before it is resolved */
 	int64_t		begin_us;
 	int64_t		end_us;
-	bool		has_begin;
 	bool		begin_clamped;
 	bool		end_clamped;
-	int64_t		service_now_us;
+	int64_t		service_now_us;	/* whole seconds: what the service's Date says */
+	int64_t		oldest_us;		/* what a window may begin with */
+	int32_t		expiration;		/* hours */
+	int64_t		creation_us;	/* the stream was enabled then; nothing older was recorded */
 	int			shards;			/* read */
-	int			blocked;		/* not read: a parent reaches beyond the window's end */
+	int			blocked;		/* not read: a parent reached the window's end */
 	int64_t		pages;
-	int64_t		records;		/* of the pages handed out */
+	int64_t		empty_pages;
+	int64_t		records;		/* of the pages */
 	int64_t		bytes;
 	int64_t		stalls;
 } mcs_ots_stream_info;
@@ -57,24 +78,27 @@ extern mcs_ots_stream_scan *mcs_ots_stream_create(mcs_ots *ots, const mcs_ots_st
 extern void mcs_ots_stream_free(mcs_ots_stream_scan *scan);	/* safe in a memory-context callback */
 /*
  * The next page that may hold records of the window: MCW_OK, MCW_END,
- * MCW_ERR_INTERRUPTED, or a failure (final).  Records outside the window are the
- * caller's to drop; it reports through mcs_ots_stream_passed that a record at or
- * behind the end was seen, which ends the shard for this window.
+ * MCW_ERR_INTERRUPTED (call again or free), or a failure (final).  Records outside the
+ * window are the caller's to drop.  One page at most may be held; release it first.
+ *
+ * Failures that are ours have the status MCW_ERR_RANGE and a code: "ExpiredWindow",
+ * "UnsettledWindow"; see mcs_ots_stream_get_state for "StreamNotEnabled".
  */
 extern mcw_status mcs_ots_stream_next(mcs_ots_stream_scan *scan, mcs_ots_stream_page **page, mcw_error *err);
-extern void mcs_ots_stream_passed(mcs_ots_stream_scan *scan, mcs_ots_stream_page *page);
 extern void mcs_ots_stream_release(mcs_ots_stream_scan *scan, mcs_ots_stream_page *page);
 extern const mcs_ots_stream_info *mcs_ots_stream_get_info(const mcs_ots_stream_scan *scan);
+/* the shard and the iterator of the request that failed; "" = none */
 extern void mcs_ots_stream_failed_at(const mcs_ots_stream_scan *scan, const char **shard, const char **iterator);
 
 /*
  * The newest instant that is complete (service's clock less the lag), the retention
  * and the shards of a table's stream; MCW_ERR_SERVICE with code "StreamNotEnabled"
- * made by us if the table has none.
+ * made by us if the table has none.  Waits; interrupted, it may be called again.
  */
 typedef struct mcs_ots_stream_state
 {
-	mcw_ots_stream stream;		/* in the arena, all shards */
+	mcw_ots_stream stream;		/* in the arena, all shards, each once */
+	int64_t		service_now_us;	/* whole seconds */
 	int64_t		safe_until_us;
 	int64_t		oldest_us;		/* what a window may begin with */
 } mcs_ots_stream_state;
