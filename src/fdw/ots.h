@@ -34,7 +34,8 @@ typedef enum McOtsKind
 	MC_OTS_OP,					/* __op__ */
 	MC_OTS_COMMIT_TIME,			/* __commit_time__ */
 	MC_OTS_SEQUENCE,			/* __sequence__ */
-	MC_OTS_SHARD				/* __shard__ */
+	MC_OTS_SHARD,				/* __shard__ */
+	MC_OTS_DELETED				/* __deleted__, row shape: attribute columns an update deleted */
 } McOtsKind;
 
 typedef struct McOtsColumn

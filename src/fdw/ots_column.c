@@ -31,7 +31,7 @@ static const struct
 	const char *allowed;
 }			system_columns[] = {
 	{"*", MC_OTS_REST, IN_TABLE_ROW | IN_STREAM_ROW, {JSONBOID}, "jsonb"},
-	{"__version__", MC_OTS_ROW_VERSION, IN_TABLE_ROW, {INT8OID, TIMESTAMPTZOID}, "bigint (milliseconds) or timestamptz"},
+	{"__version__", MC_OTS_ROW_VERSION, IN_TABLE_ROW | IN_STREAM_ROW, {INT8OID, TIMESTAMPTZOID}, "bigint (milliseconds) or timestamptz"},
 	{"__version__", MC_OTS_CELL_VERSION, IN_TABLE_CELL | IN_STREAM_CELL, {INT8OID, TIMESTAMPTZOID}, "bigint (milliseconds) or timestamptz"},
 	{"__column__", MC_OTS_CELL_NAME, IN_TABLE_CELL | IN_STREAM_CELL, {TEXTOID}, "text"},
 	{"__type__", MC_OTS_CELL_TYPE, IN_TABLE_CELL | IN_STREAM_CELL, {TEXTOID}, "text"},
@@ -40,6 +40,7 @@ static const struct
 	{"__commit_time__", MC_OTS_COMMIT_TIME, IN_STREAM_ROW | IN_STREAM_CELL, {TIMESTAMPTZOID}, "timestamptz"},
 	{"__sequence__", MC_OTS_SEQUENCE, IN_STREAM_ROW | IN_STREAM_CELL, {TEXTOID}, "text"},
 	{"__shard__", MC_OTS_SHARD, IN_STREAM_ROW | IN_STREAM_CELL, {TEXTOID}, "text"},
+	{"__deleted__", MC_OTS_DELETED, IN_STREAM_ROW, {TEXTARRAYOID}, "text[]"},
 };
 
 /* ---- options of the table ---- */
