@@ -94,9 +94,20 @@ mcw_ots_value_cmp(const mcw_ots_value *a, const mcw_ots_value *b)
 {
 	if (is_infinite(a) || is_infinite(b))
 		return rank(a) - rank(b);
-	if (a->type == MCW_OTS_INTEGER)
-		return (a->i > b->i) - (a->i < b->i);
-	return mcw_view_cmp(a->s, b->s);
+	switch (a->type)
+	{
+		case MCW_OTS_INTEGER:
+			return (a->i > b->i) - (a->i < b->i);
+		case MCW_OTS_DOUBLE:
+			return (a->d > b->d) - (a->d < b->d);
+		case MCW_OTS_BOOLEAN:
+			return a->b - b->b;
+		case MCW_OTS_STRING:
+		case MCW_OTS_BINARY:
+			return mcw_view_cmp(a->s, b->s);
+		default:
+			return 0;
+	}
 }
 
 int

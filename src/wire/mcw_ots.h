@@ -73,6 +73,7 @@ mcw_ots_bytes(mcw_ots_type type, mcw_view s)
 /*
  * Key order: INTEGER numeric; STRING and BINARY bytewise, shorter first; INF_MIN
  * below and INF_MAX above everything.  The two values are of one type or infinite.
+ * Filters compare attribute values by the same order, DOUBLE and BOOLEAN included.
  */
 extern int	mcw_ots_value_cmp(const mcw_ots_value *a, const mcw_ots_value *b);
 
@@ -217,7 +218,11 @@ extern mcw_status mcw_ots_next_row(mcw_ots_reader *reader, mcw_ots_row *row, mcw
  */
 extern mcw_status mcw_ots_next_cell(const mcw_ots_row *row, size_t *pos, mcw_ots_cell *cell, bool *is_key);
 
-/* One bare key with header (next_start_primary_key, split point): views into 'bytes'; names must be the schema's, in order */
+/*
+ * One bare key with header (next_start_primary_key, split point; may be a prefix):
+ * views into 'bytes'; names and types must be the schema's, in order; values may be
+ * infinite.  MCW_OK, MCW_ERR_FORMAT, MCW_ERR_CHECKSUM.
+ */
 extern mcw_status mcw_ots_read_key(mcw_view bytes, const mcw_ots_schema *schema, mcw_ots_key *key, mcw_error *err);
 /* A bare variant that fills 'bytes' */
 extern mcw_status mcw_ots_read_variant(mcw_view bytes, mcw_ots_value *value, mcw_error *err);

@@ -236,6 +236,9 @@ mcw_ots_read_key(mcw_view bytes, const mcw_ots_schema *schema, mcw_ots_key *key,
 			return malformed(bytes, cell, err, "it has more columns than the table's key");
 		if (!mcw_view_eq(raw.cell.name, schema->keys[key->n].name))
 			return malformed(bytes, cell, err, "a column is not the table's key column of this position");
+		if (raw.cell.value.type != schema->keys[key->n].type &&
+			raw.cell.value.type != MCW_OTS_INF_MIN && raw.cell.value.type != MCW_OTS_INF_MAX)
+			return malformed(bytes, cell, err, "a value is not of the type of the table's key column");
 		key->v[key->n++] = raw.cell.value;
 		row_crc = ots_crc_byte(row_crc, raw.crc);
 	}

@@ -239,7 +239,8 @@ check_operation(mcw_ots_op op, const mcw_ots_value *value, bool has_timestamp)
 		case MCW_OTS_DELETE_ONE:
 			return !value && has_timestamp ? MCW_OK : MCW_ERR_ARGUMENT;
 		case MCW_OTS_INCREMENT:
-			return value && value->type == MCW_OTS_INTEGER && !has_timestamp ? MCW_OK : MCW_ERR_ARGUMENT;
+			return value && (value->type == MCW_OTS_INTEGER || value->type == MCW_OTS_DOUBLE) && !has_timestamp ?
+				MCW_OK : MCW_ERR_ARGUMENT;
 	}
 	return MCW_ERR_ARGUMENT;
 }

@@ -11,14 +11,15 @@
 mcw_status
 mcw_pb_next(mcw_view message, size_t *pos, mcw_pb_field *field)
 {
-	const char *p = message.data + *pos;
-	const char *end = message.data + message.len;
+	const char *p;
+	const char *end;
 	uint32_t	tag;
 	uint32_t	half;
 
 	if (*pos >= message.len)
 		return MCW_END;
-	p = mcw_get_varint32(p, end, &tag);
+	end = message.data + message.len;
+	p = mcw_get_varint32(message.data + *pos, end, &tag);
 	if (p == NULL || tag >> 3 == 0)
 		return MCW_ERR_FORMAT;
 	field->number = tag >> 3;
