@@ -85,6 +85,8 @@ typedef struct mcs_ots_call
 /* 'operation' is a static string */
 extern void mcs_ots_call_init(mcs_ots_call *call, mcs_ots *ots, const char *operation, size_t max_response);
 extern void mcs_ots_call_free(mcs_ots_call *call);	/* cancels */
+/* The call becomes one of another operation; before it is started */
+extern void mcs_ots_call_operation(mcs_ots_call *call, const char *operation);
 /* Empty 'body' and the answer, to use the call again */
 extern void mcs_ots_call_reuse(mcs_ots_call *call);
 /* Start the call and drive the loop until it is over; interrupted, it is cancelled */
@@ -177,6 +179,8 @@ extern bool mcs_ots_scan_has_news(const mcs_ots_scan *scan);
 extern const mcs_ots_scan_info *mcs_ots_scan_get_info(const mcs_ots_scan *scan);
 /* the key at which the failed request began, as text for CONTEXT ("" = none) */
 extern const char *mcs_ots_scan_failed_at(const mcs_ots_scan *scan);
+
+#define MCS_OTS_KEY_TEXT 640	/* room for any key as text */
 
 /* A key as text for messages: (1, 'abc', \x00ff, INF_MIN), long values cut.  NUL-terminated; returns buf */
 extern char *mcs_ots_key_text(const mcw_ots_key *key, char *buf, size_t size);

@@ -316,6 +316,16 @@ accept_answer(mcn_request *req, mcw_error *err)
 /* ---- life ---- */
 
 void
+mcs_ots_call_operation(mcs_ots_call *call, const char *operation)
+{
+	if (call->operation == operation)
+		return;
+	call->operation = operation;
+	(void) snprintf(call->path, sizeof(call->path), "/%s", operation);
+	call->req.http.path = mcw_str(call->path);
+}
+
+void
 mcs_ots_call_init(mcs_ots_call *call, mcs_ots *ots, const char *operation, size_t max_response)
 {
 	mcw_request *http = &call->req.http;
@@ -323,15 +333,13 @@ mcs_ots_call_init(mcs_ots_call *call, mcs_ots *ots, const char *operation, size_
 	memset(call, 0, sizeof(*call));
 	mcn_request_init(&call->req, ots->channel);
 	call->ots = ots;
-	call->operation = operation;
-	(void) snprintf(call->path, sizeof(call->path), "/%s", operation);
+	mcs_ots_call_operation(call, operation);
 	mcw_buf_init(&call->req.response, ots->alloc, max_response);
 	mcw_buf_init(&call->body, ots->alloc, MCS_OTS_REQUEST_MAX);
 	mcw_buf_init(&call->signature, ots->alloc, MAX_SIGNATURE);
 	mcw_buf_init(&call->key, ots->alloc, MAX_SIGNATURE);
 	http->method = MCW_LIT("POST");
 	http->path_prefix = mcn_channel_prefix(ots->channel);
-	http->path = mcw_str(call->path);
 	(void) mcw_request_header(http, MCW_LIT("User-Agent"), MCW_LIT(USER_AGENT));
 	(void) mcw_request_header(http, MCW_LIT("x-ots-apiversion"), MCW_LIT(API_VERSION));
 	(void) mcw_request_header(http, MCW_LIT("x-ots-accesskeyid"), ots->cred.access_key_id);
