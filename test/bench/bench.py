@@ -10,12 +10,12 @@ import json
 import os
 import re
 import statistics
-import subprocess
 import sys
-import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, ".."))
+import tablestore  # noqa: E402
+from common import Results, measure, median, peer_seconds  # noqa: E402
 from mctest import SERVERS, WINDOW, Session, call, command, generate, odps_sql  # noqa: E402
 
 WHERE = "WHERE " + WINDOW
@@ -29,21 +29,18 @@ PROFILES = {
 ODPS_TYPE = {"text": "STRING", "int8": "BIGINT", "timestamptz": "TIMESTAMP"}
 
 
-def measure(session, text):
-    cpu, start = session.cpu_seconds(), time.monotonic()
-    session.sql(text)
-    return {"wall": time.monotonic() - start, "cpu": session.cpu_seconds() - cpu}
-
-
 def odps_ddl(name, columns):
     return "CREATE TABLE demo.%s (%s)" % (
         name, ", ".join("`%s` %s" % (c, ODPS_TYPE[t]) for c, t in columns))
 
 
-def setup(s, rows):
+def servers(s):
     s.sql("CREATE EXTENSION mc_fdw; CREATE EXTENSION file_fdw; CREATE SERVER files FOREIGN DATA WRAPPER file_fdw;" + SERVERS)
     command("loghub", "create_project", project="web")
     command("maxcompute", "create_project", project="demo")
+
+
+def setup(s, rows):
     for profile, columns in PROFILES.items():
         n = rows[profile]
         generate(profile, n, shards=4, profile=profile)
@@ -84,10 +81,6 @@ def statements(profile):
     }
 
 
-def median(samples, key):
-    return statistics.median(x[key] for x in samples)
-
-
 def measure_all(s, rounds, rows, wanted):
     samples = {}
     for profile in PROFILES:
@@ -99,22 +92,6 @@ def measure_all(s, rounds, rows, wanted):
                 samples.setdefault((case, profile), []).append(measure(s, text))
     return {k: {"rate": rows[k[1]] / median(v, "wall"), "ns": median(v, "cpu") / rows[k[1]] * 1e9}
             for k, v in samples.items()}
-
-
-class Results:
-    def __init__(self, only):
-        self.rows, self.only = [], re.compile(only) if only else None
-
-    def add(self, name, metric, value, unit, peer, peer_value, digits=0):
-        if self.only and not self.only.search(name):
-            return
-        ratio = value / peer_value if peer_value else None
-        self.rows.append({"name": name, "metric": metric, "value": round(value, digits or None), "unit": unit,
-                          "peer": peer, "peer_value": None if peer_value is None else round(peer_value, digits or None),
-                          "ratio": None if ratio is None else round(ratio, 3)})
-        print("%-44s %12.0f %-8s %-16s %12s %8s" % (
-            name, value, unit, peer or "", "" if peer_value is None else "%.0f" % peer_value,
-            "" if ratio is None else "%.2f" % ratio), flush=True)
 
 
 def report(results, m, rows):
@@ -171,16 +148,9 @@ def sdk_cases(results, s, rows, rounds, wanted):
             continue
         if ours is None:
             ours = statistics.median(measure(s, statements("text10")["loghub_to_maxcompute"])["wall"] for _ in range(rounds))
-        env = dict(os.environ, BENCH_FROM="1515605400", BENCH_TO="1515605700", BENCH_PROJECT="web", BENCH_LOGSTORE="text10",
+        env = dict(BENCH_FROM="1515605400", BENCH_TO="1515605700", BENCH_PROJECT="web", BENCH_LOGSTORE="text10",
                    BENCH_ODPS_PROJECT="demo", BENCH_ODPS_TABLE="text10_peer", BENCH_COLUMNS=",".join(c for c, _ in PROFILES["text10"]))
-        walls = []
-        for _ in range(1 if sdk == "python" else rounds):
-            out = subprocess.run([os.path.join(HERE, "peers", "run"), sdk], env=env, check=True,
-                                 stdout=subprocess.PIPE, text=True).stdout
-            answer = json.loads(out.strip().splitlines()[-1])
-            if answer["rows"] != rows["text10"]:
-                sys.exit("%s SDK moved %d of %d rows" % (sdk, answer["rows"], rows["text10"]))
-            walls.append(answer["seconds"])
+        walls = [peer_seconds(["loghub", sdk], rows["text10"], env) for _ in range(1 if sdk == "python" else rounds)]
         results.add(name, "rate", rows["text10"] / ours, "rows/s", "%s SDK" % sdk, rows["text10"] / statistics.median(walls))
 
 
@@ -210,14 +180,18 @@ def main():
         return bool(pattern.search(case))
 
     s = Session()
-    setup(s, rows)
+    servers(s)
     print("%-44s %12s %-8s %-16s %12s %8s" % ("name", "value", "unit", "peer", "peer value", "ratio"))
     results = Results(args.only)
+    memory, latency = (wanted("loghub_to_maxcompute_" + x) for x in ("rss_growth_mb", "rate_20ms_vs_0ms"))
+    sdks = any(wanted("loghub_to_maxcompute_rate_vs_%s_sdk" % x) for x in ("python", "java", "go"))
+    if sdks or memory or latency or any(wanted(x) for x in names):
+        setup(s, rows)
     if any(wanted(x) for x in names):
         report(results, measure_all(s, args.rounds, rows, wanted), rows)
     sdk_cases(results, s, rows, args.rounds, wanted)
+    tablestore.run(s, results, args.rows, args.rounds, wanted)
     s.close()
-    memory, latency = (wanted("loghub_to_maxcompute_" + x) for x in ("rss_growth_mb", "rate_20ms_vs_0ms"))
     if memory or latency:
         s = Session()
         # a row of this profile is about 350 bytes in the LogGroup
@@ -228,6 +202,7 @@ def main():
         if latency:
             latency_case(results, s, insert, n, args.rounds)
         s.close()
+    tablestore.memory(results, args.memory_mb, wanted)
     with open(os.path.join(HERE, "result.json"), "w") as f:
         json.dump(results.rows, f, indent=1)
         f.write("\n")
