@@ -23,11 +23,19 @@ typedef enum mcs_ots_row_outcome
 
 /*
  * Told once for each row, from a function of the writer that the caller has called,
- * never from inside a libcurl callback.  'row': what the service returned (RETURN_KEY),
- * empty = nothing.  May not call the writer.  'tag' is what add was given.
+ * never from inside a libcurl callback.  May not call the writer, and must not leave
+ * it by a jump.
  */
-typedef void (*mcs_ots_row_callback) (void *ctx, uint64_t tag, mcs_ots_row_outcome outcome,
-									  mcw_view row, const mcw_error *err);
+typedef struct mcs_ots_row_report
+{
+	uint64_t	tag;			/* what add was given */
+	mcs_ots_row_outcome outcome;
+	mcw_ots_key key;
+	mcw_view	row;			/* what the service returned (RETURN_KEY), empty = nothing */
+	const mcw_error *err;		/* REFUSED */
+} mcs_ots_row_report;
+
+typedef void (*mcs_ots_row_callback) (void *ctx, const mcs_ots_row_report *report);
 
 typedef struct mcs_ots_writer_spec
 {
@@ -35,16 +43,16 @@ typedef struct mcs_ots_writer_spec
 	const mcw_ots_schema *schema;	/* outlives the writer */
 	int			batch_rows;		/* at most 200 */
 	size_t		batch_bytes;	/* of row data, at most 4 MiB */
-	int			concurrency;	/* requests in flight */
-	size_t		max_buffered;	/* bytes of row changes held (waiting, in flight) */
-	mcw_ots_return returns;		/* RETURN_KEY for auto-increment keys, else NONE */
-	mcs_ots_row_callback on_row;	/* may be NULL if nothing can be refused: then a refusal is a failure */
+	int			concurrency;	/* requests in flight, 1 to 64 */
+	size_t		max_buffered;	/* bytes held: row changes and requests; one row is always taken */
+	mcw_ots_return returns;		/* of rows with an auto-increment key: RETURN_KEY or NONE */
+	mcs_ots_row_callback on_row;	/* NULL: whatever is not DONE is a failure */
 	void	   *ctx;
 } mcs_ots_writer_spec;
 
 typedef struct mcs_ots_writer_info
 {
-	int64_t		rows;			/* acknowledged */
+	int64_t		rows;			/* acknowledged as done */
 	int64_t		batches;
 	int64_t		row_retries;	/* rows sent again after a refusal in a batch */
 	int64_t		single_rows;	/* rows sent alone because their batch was refused as a whole */
@@ -59,19 +67,19 @@ typedef struct mcs_ots_writer_info
 typedef struct mcs_ots_writer mcs_ots_writer;
 
 /*
- * 'once' is a channel on the same endpoint for calls that net must not repeat by
- * itself once sent (conditions, auto-increment); may equal ots->channel.
+ * Requests are repeated by the rules of ots->channel, identical; its limits of
+ * retries and time hold for a row of a batch too.  NULL with err filled.
  */
-extern mcs_ots_writer *mcs_ots_writer_create(mcs_ots *ots, mcn_channel *once,
-											 const mcs_ots_writer_spec *spec, mcw_error *err);
+extern mcs_ots_writer *mcs_ots_writer_create(mcs_ots *ots, const mcs_ots_writer_spec *spec, mcw_error *err);
 /* Cancels what is in flight; safe in a memory-context callback */
 extern void mcs_ots_writer_free(mcs_ots_writer *writer);
 
 /*
  * Hand over one row change.  'key' (for order and for messages) and 'row' (its
- * PlainBuffer, header included) are copied.  existence as in the request.  May wait
- * for room: MCW_OK, MCW_ERR_INTERRUPTED (the row was not taken), or the failure of
- * an earlier row or request, which is final.
+ * PlainBuffer, header included) are copied.  existence as in the request; a key with
+ * an AUTO_INCREMENT value is no key yet and has none.  May wait for room: MCW_OK,
+ * MCW_ERR_INTERRUPTED (the row was not taken), or the failure of an earlier row or
+ * request, which is final.  A row above the service's limit is refused at once.
  */
 extern mcw_status mcs_ots_writer_add(mcs_ots_writer *writer, mcw_ots_change change, mcw_ots_existence existence,
 									 const mcw_ots_key *key, mcw_view row, uint64_t tag, mcw_error *err);
@@ -80,6 +88,8 @@ extern mcw_status mcs_ots_writer_flush(mcs_ots_writer *writer, mcw_error *err);
 /* Drive the loop without waiting */
 extern mcw_status mcs_ots_writer_progress(mcs_ots_writer *writer, mcw_error *err);
 extern const mcs_ots_writer_info *mcs_ots_writer_get_info(const mcs_ots_writer *writer);
+/* changes taken and not settled yet */
+extern int64_t mcs_ots_writer_pending(const mcs_ots_writer *writer);
 /* the key of the row (or first row of the request) that failed, as text ("" = none) */
 extern const char *mcs_ots_writer_failed_at(const mcs_ots_writer *writer);
 
