@@ -175,7 +175,7 @@ typedef struct McOtsField
 	const McOtsColumn *column;
 	int			index;			/* of the attribute in the slot */
 	int			at;				/* in values[] of the reader; -1 = made otherwise */
-	McOtsIn    *in;
+	McOtsIn    *in;				/* KEY, CELL, CELL_VALUE */
 } McOtsField;
 
 typedef struct McOtsScan
@@ -183,6 +183,7 @@ typedef struct McOtsScan
 	McServer   *server;
 	McOtsConn  *conn;
 	char	   *table;			/* remote name */
+	char	   *wire_table;		/* the same in UTF-8 */
 	char	   *relname;
 	List	   *columns;
 	List	   *fdw_private;
@@ -197,13 +198,20 @@ typedef struct McOtsScan
 	MemoryContext cxt;			/* of the statement */
 	MemoryContext select_cxt;	/* conditions evaluated, reset by ReScan */
 	MemoryContext row_cxt;
+	MemoryContext cell_cxt;		/* shape 'cell': of one cell; row_cxt has the keys */
 	MemoryContextCallback callback;
 
-	int			nfields;
+	/* what a row fills */
+	int			nfields;		/* found by the reader */
 	McOtsField *fields;
-	int			nvalues;		/* columns the reader finds */
+	int			nothers;		/* made otherwise: they walk the cells, so they come first */
+	McOtsField *others;
+	int			nvalues;		/* columns the reader finds: of the fields, then with unknown_error all others */
+	int			nkey_values;	/* of them are key columns */
+	mcw_view   *names;			/* of values[] */
 	mcw_ots_value *values;
-	int64	   *timestamps;		/* NULL if nobody asks */
+	mcw_view   *declared;		/* attribute columns that columns of the foreign table show */
+	int			ndeclared;
 	mcw_view   *get;			/* columns_to_get; nget 0 = all */
 	int			nget;
 
@@ -215,15 +223,23 @@ typedef struct McOtsScan
 	mcw_ots_reader *reader;
 	mcw_ots_row row;
 	size_t		cell_pos;		/* shape 'cell': where in the row we are */
-	bool		in_row;
+	bool		in_row;			/* the row is valid; shape 'cell': it may have more cells */
 	TupleTableSlot *slot;
 	McRejects	rejects;
+	int64		driven_at;		/* rows when the network was driven last */
+
+	/* async */
+	bool		no_wait;
+	bool		starved;		/* there was no row yet */
+	int			wait_fd;
 
 	/* for EXPLAIN, of scans that are over */
 	mcs_ots_scan_info total;
 	int64		rows;			/* decoded */
 	int64		scans;
-	char		part[64];		/* for CONTEXT */
+	char	   *object;			/* instance.table, for CONTEXT */
+	char		part[64];
+	char		position[512];
 } McOtsScan;
 
 extern void mcOtsBegin(ForeignScanState *node, int eflags);
@@ -236,8 +252,25 @@ extern void mcOtsStatsNow(const McOtsScan *scan, mcs_ots_scan_info *info);
 
 /* ots_row.c */
 extern void mcOtsRowInit(McOtsScan *scan, TupleDesc desc);
+extern void mcOtsStartPage(McOtsScan *scan);
 /* next row of the page in scan->slot; false at the end of the page */
 extern bool mcOtsNextRow(McOtsScan *scan);
+/* the next row of the reader in scan->row, scan->values; false at the end of the page */
+extern bool mcOtsReadRow(McOtsScan *scan);
+/* true: drop the row; else the value becomes NULL.  May raise */
+extern bool mcOtsBadCell(McOtsScan *scan, const McOtsColumn *column, const McOtsBad *bad, mcw_view value);
+/* one value of the reader into the slot; false: drop the row */
+extern bool mcOtsFill(McOtsScan *scan, const McOtsField *field);
+/* a cell version in milliseconds as bigint or timestamptz */
+extern Datum mcOtsVersion(int64 ms, Oid type);
+
+/* ots_cell.c: shape 'cell' */
+extern bool mcOtsNextCellRow(McOtsScan *scan);
+
+/* ots_async.c */
+extern void mcOtsAsyncRoutine(FdwRoutine *routine);
+/* ots_routine.c */
+extern bool mcOtsPlanIsStream(ForeignScanState *node);
 
 /* ots_explain.c */
 extern void mcOtsExplain(ForeignScanState *node, struct ExplainState *es);

@@ -33,8 +33,8 @@ get_plan(PlannerInfo *root, RelOptInfo *rel, Oid relid, ForeignPath *path, List 
 	return (stream ? mcOtsStreamGetPlan : mcOtsGetPlan) (root, rel, relid, path, tlist, clauses, outer);
 }
 
-static bool
-is_stream(ForeignScanState *node)
+bool
+mcOtsPlanIsStream(ForeignScanState *node)
 {
 	List	   *private = ((ForeignScan *) node->ss.ps.plan)->fdw_private;
 
@@ -44,31 +44,41 @@ is_stream(ForeignScanState *node)
 static void
 begin_scan(ForeignScanState *node, int eflags)
 {
-	(is_stream(node) ? mcOtsStreamBegin : mcOtsBegin) (node, eflags);
+	(mcOtsPlanIsStream(node) ? mcOtsStreamBegin : mcOtsBegin) (node, eflags);
 }
 
 static TupleTableSlot *
 iterate_scan(ForeignScanState *node)
 {
-	return (is_stream(node) ? mcOtsStreamIterate : mcOtsIterate) (node);
+	return (mcOtsPlanIsStream(node) ? mcOtsStreamIterate : mcOtsIterate) (node);
 }
 
 static void
 rescan(ForeignScanState *node)
 {
-	(is_stream(node) ? mcOtsStreamReScan : mcOtsReScan) (node);
+	(mcOtsPlanIsStream(node) ? mcOtsStreamReScan : mcOtsReScan) (node);
 }
 
 static void
 end_scan(ForeignScanState *node)
 {
-	(is_stream(node) ? mcOtsStreamEnd : mcOtsEnd) (node);
+	(mcOtsPlanIsStream(node) ? mcOtsStreamEnd : mcOtsEnd) (node);
 }
 
 static void
 explain_scan(ForeignScanState *node, ExplainState *es)
 {
-	(is_stream(node) ? mcOtsStreamExplain : mcOtsExplain) (node, es);
+	(mcOtsPlanIsStream(node) ? mcOtsStreamExplain : mcOtsExplain) (node, es);
+}
+
+/*
+ * A sample would mean reading the table: the service picks no random rows, and keys
+ * need not be evenly spread.
+ */
+static bool
+analyze(Relation relation, AcquireSampleRowsFunc *func, BlockNumber *totalpages)
+{
+	return false;
 }
 
 void
@@ -83,5 +93,7 @@ mcOtsRoutine(FdwRoutine *routine)
 	routine->ReScanForeignScan = rescan;
 	routine->EndForeignScan = end_scan;
 	routine->ExplainForeignScan = explain_scan;
+	routine->AnalyzeForeignTable = analyze;
 	routine->ImportForeignSchema = mcOtsImport;
+	mcOtsAsyncRoutine(routine);
 }
