@@ -37,6 +37,11 @@ static const struct
 	{"maxcompute", "arrow_tunnel.json", check_odps_arrow},
 	{"maxcompute", "upsert_hash.json", check_odps_hashes},
 	{"maxcompute", "http_bodies.json", check_odps_bodies},
+	{"tablestore", "plainbuffer.json", check_ots_rows},
+	{"tablestore", "signatures.json", check_ots_signatures},
+	{"tablestore", "requests.json", check_ots_requests},
+	{"tablestore", "filters.json", check_ots_filters},
+	{"tablestore", "tunnel.json", check_ots_tunnel},
 };
 
 #define NKNOWN (sizeof(known_files) / sizeof(known_files[0]))

@@ -36,5 +36,10 @@ extern void check_odps_records(const char *file, const mcw_node *root);
 extern void check_odps_arrow(const char *file, const mcw_node *root);
 extern void check_odps_hashes(const char *file, const mcw_node *root);
 extern void check_odps_bodies(const char *file, const mcw_node *root);
+extern void check_ots_rows(const char *file, const mcw_node *root);
+extern void check_ots_signatures(const char *file, const mcw_node *root);
+extern void check_ots_requests(const char *file, const mcw_node *root);
+extern void check_ots_filters(const char *file, const mcw_node *root);
+extern void check_ots_tunnel(const char *file, const mcw_node *root);
 
 #endif							/* CHECK_VECTORS_H */
