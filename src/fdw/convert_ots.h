@@ -89,4 +89,12 @@ extern mcw_view mcOtsValueText(const mcw_ots_value *value);
 /* The shortest decimal that reads as this double; 'buf' has 32 bytes */
 extern int	mcOtsDoubleText(double d, char *buf);
 
+/*
+ * ots_json.c: names and values as members of a jsonb object, pointing to the bytes or
+ * in CurrentMemoryContext.  False with 'bad' filled; 'swallow' false: may raise instead.
+ */
+struct JsonbValue;
+extern bool mcOtsJsonString(mcw_view v, bool swallow, struct JsonbValue *out, McOtsBad *bad);
+extern bool mcOtsJsonValue(const mcw_ots_value *value, bool swallow, struct JsonbValue *out, McOtsBad *bad);
+
 #endif							/* MC_CONVERT_OTS_H */
