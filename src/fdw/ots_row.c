@@ -8,9 +8,6 @@
  */
 #include "postgres.h"
 
-#include <ctype.h>
-#include <math.h>
-
 #include "access/tupdesc.h"
 #include "catalog/pg_type.h"
 #include "executor/executor.h"
@@ -18,7 +15,6 @@
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
-#include "utils/numeric.h"
 #include "utils/timestamp.h"
 
 #include "convert_ots.h"
@@ -277,73 +273,9 @@ check_unknown(McOtsScan *scan)
 /* ---- '*' and __version__ ---- */
 
 static bool
-json_string(McOtsScan *scan, mcw_view v, JsonbValue *out, McOtsBad *bad)
-{
-	McTextError error;
-
-	out->type = jbvString;
-	out->val.string.val = unconstify(char *, v.data);
-	out->val.string.len = v.len;
-	if (mcTextIsServer(v))
-		return true;
-	out->val.string.val = mcTextToServer(v, scan->rejects.on_error != MC_ON_ERROR_STOP, &error);
-	if (out->val.string.val == NULL)
-	{
-		bad->sqlstate = error.sqlstate;
-		bad->reason = error.reason;
-		return false;
-	}
-	out->val.string.len = strlen(out->val.string.val);
-	return true;
-}
-
-/* A DOUBLE keeps a digit behind the point, which tells it from an INTEGER */
-static bool
-json_double(double d, JsonbValue *out, McOtsBad *bad)
-{
-	char		text[32];
-	Datum		number;
-
-	(void) mcOtsDoubleText(d, text);
-	if (!isdigit((unsigned char) text[text[0] == '-']))
-	{
-		bad->sqlstate = ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE;
-		bad->reason = psprintf("%s cannot be shown in jsonb", text);
-		return false;
-	}
-	number = DirectFunctionCall3(numeric_in, CStringGetDatum(text), ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
-	if (d == rint(d))
-		number = DirectFunctionCall2(numeric_round, number, Int32GetDatum(1));
-	out->type = jbvNumeric;
-	out->val.numeric = DatumGetNumeric(number);
-	return true;
-}
-
-static bool
-json_value(McOtsScan *scan, const mcw_ots_value *value, JsonbValue *out, McOtsBad *bad)
-{
-	switch (value->type)
-	{
-		case MCW_OTS_INTEGER:
-			out->type = jbvNumeric;
-			out->val.numeric = DatumGetNumeric(DirectFunctionCall1(int8_numeric, Int64GetDatum(value->i)));
-			return true;
-		case MCW_OTS_DOUBLE:
-			return json_double(value->d, out, bad);
-		case MCW_OTS_BOOLEAN:
-			out->type = jbvBool;
-			out->val.boolean = value->b;
-			return true;
-		case MCW_OTS_BINARY:
-			return json_string(scan, mcOtsValueText(value), out, bad);
-		default:
-			return json_string(scan, value->s, out, bad);
-	}
-}
-
-static bool
 rest_value(McOtsScan *scan, Datum *datum, McOtsBad *bad)
 {
+	bool		swallow = scan->rejects.on_error != MC_ON_ERROR_STOP;
 	JsonbParseState *state = NULL;
 	size_t		pos = 0;
 	mcw_ots_cell cell;
@@ -357,7 +289,7 @@ rest_value(McOtsScan *scan, Datum *datum, McOtsBad *bad)
 
 		if (is_key || cell.value.type == MCW_OTS_NONE || is_declared(scan, cell.name))
 			continue;
-		if (!json_string(scan, cell.name, &k, bad) || !json_value(scan, &cell.value, &v, bad))
+		if (!mcOtsJsonString(cell.name, swallow, &k, bad) || !mcOtsJsonValue(&cell.value, swallow, &v, bad))
 			return false;
 		(void) pushJsonbValue(&state, WJB_KEY, &k);
 		(void) pushJsonbValue(&state, WJB_VALUE, &v);
