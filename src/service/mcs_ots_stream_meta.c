@@ -202,7 +202,7 @@ mcs_ots_stream_get_state(mcs_ots *ots, mcw_view table, mcw_arena *arena,
 		return status;
 
 	/* whole seconds, so that what is complete now is complete for every later statement */
-	state->service_now_us = mcn_channel_service_now(ots->channel);
+	state->service_now_us = mcs_ots_service_now(ots);
 	if (state->service_now_us == 0)
 		state->service_now_us = mcn_unix_us();
 	state->service_now_us -= state->service_now_us % MICROS;

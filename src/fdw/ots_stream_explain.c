@@ -1,0 +1,162 @@
+/*
+ * ots_stream_explain.c
+ *		What EXPLAIN shows of a scan of a change stream.
+ *
+ * Plain EXPLAIN shows the conditions that choose the window, from the plan alone:
+ * nothing is evaluated and the service is not contacted.  ANALYZE adds the window as
+ * it was resolved and what the scan cost.
+ */
+#include "postgres.h"
+
+#include "lib/stringinfo.h"
+#include "nodes/nodeFuncs.h"
+#include "utils/builtins.h"
+#include "utils/rel.h"
+#include "utils/ruleutils.h"
+#include "utils/timestamp.h"
+
+#include "compat.h"
+#include "ots_stream.h"
+
+#define EPOCH_MICROS (INT64CONST(86400000000) * (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE))
+
+static const char *const operators[] = {"", "<", "<=", "=", ">=", ">"};
+
+static const char *
+column_of_kind(const McStreamScan *scan, McStreamQualKind kind)
+{
+	McOtsKind	wanted = kind == MC_STREAM_TIME ? MC_OTS_COMMIT_TIME : MC_OTS_SHARD;
+	ListCell   *lc;
+
+	foreach(lc, scan->columns)
+	{
+		const McOtsColumn *column = lfirst(lc);
+
+		if (column->kind == wanted)
+			return column->attname;
+	}
+	return "?";
+}
+
+/* The conditions of one kind as SQL, or NULL */
+static char *
+conditions(ForeignScanState *node, McStreamScan *scan, McStreamQualKind kind, ExplainState *es)
+{
+	List	   *context = set_deparse_context_plan(es->deparse_cxt, node->ss.ps.plan, NIL);
+	StringInfoData out;
+	ListCell   *lc;
+
+	initStringInfo(&out);
+	foreach(lc, scan->quals)
+	{
+		const McStreamQual *qual = lfirst(lc);
+		char	   *expr;
+
+		if (qual->kind != kind)
+			continue;
+		expr = deparse_expression((Node *) qual->expr, context, es->verbose || list_length(es->rtable) > 1, false);
+		appendStringInfo(&out, "%s%s %s %s%s%s", out.len > 0 ? " AND " : "",
+						 quote_identifier(column_of_kind(scan, kind)), operators[qual->op],
+						 qual->is_array ? "ANY (" : "", expr, qual->is_array ? ")" : "");
+	}
+	return out.len > 0 ? out.data : NULL;
+}
+
+static void
+show_columns(ForeignScanState *node, McStreamScan *scan, ExplainState *es)
+{
+	List	   *attrs = list_nth(((ForeignScan *) node->ss.ps.plan)->fdw_private, MC_STREAM_PRIVATE_ATTRS);
+	List	   *names = NIL;
+	ListCell   *lc;
+
+	foreach(lc, attrs)
+	{
+		const McOtsColumn *column = mcOtsColumn(scan->columns, lfirst_int(lc));
+
+		if (column != NULL)
+			names = lappend(names, column->name);
+	}
+	if (names != NIL)
+		ExplainPropertyList("Remote Columns", names, es);
+}
+
+static void
+show_window(const McStreamScan *scan, const mcs_ots_stream_info *info, ExplainState *es)
+{
+	StringInfoData out;
+
+	initStringInfo(&out);
+	if (!info->resolved)
+		appendStringInfoString(&out, "empty");
+	else
+	{
+		appendStringInfo(&out, "[%s, ", info->has_begin ? timestamptz_to_str(info->begin_us - EPOCH_MICROS) : "-infinity");
+		appendStringInfo(&out, "%s)", timestamptz_to_str(info->end_us - EPOCH_MICROS));
+	}
+	ExplainPropertyText("Window", out.data, es);
+}
+
+static void
+show_net(const McStreamScan *scan, ExplainState *es)
+{
+	const mcn_stats *net = mcn_channel_stats(scan->conn->channel);
+
+	ExplainPropertyInteger("Requests", NULL, net->requests, es);
+	ExplainPropertyInteger("Retries", NULL, net->retries, es);
+	if (net->throttled > 0)
+		ExplainPropertyInteger("Throttled", NULL, net->throttled, es);
+	if (scan->conn->client.clock_fixed > 0)
+		ExplainPropertyInteger("Clock Corrections", NULL, scan->conn->client.clock_fixed, es);
+	if (!es->timing)
+		return;
+	ExplainPropertyFloat("Wait Time", "ms", net->wait_us / 1000.0, 3, es);
+	if (net->backoff_us > 0)
+		ExplainPropertyFloat("Back-off Time", "ms", net->backoff_us / 1000.0, 3, es);
+	if (net->rate_us > 0)
+		ExplainPropertyFloat("Rate Limit Time", "ms", net->rate_us / 1000.0, 3, es);
+}
+
+static void
+show_run(const McStreamScan *scan, ExplainState *es)
+{
+	mcs_ots_stream_info info;
+
+	mcStreamStatsNow(scan, &info);
+	if (info.resolved)
+		ExplainPropertyText("Stream", mcPrintable(info.stream_id), es);
+	show_window(scan, &info, es);
+	ExplainPropertyInteger("Shards", NULL, info.shards, es);
+	ExplainPropertyInteger("Blocked Shards", NULL, info.blocked, es);
+	ExplainPropertyInteger("Pages", NULL, info.pages, es);
+	ExplainPropertyInteger("Records", NULL, info.records, es);
+	ExplainPropertyInteger("Records Outside The Window", NULL, scan->dropped, es);
+	ExplainPropertyInteger("Bytes", NULL, info.bytes, es);
+	if (scan->step_us > 0)
+		ExplainPropertyFloat("Largest Step Back Of A Clock", "s", scan->step_us / 1e6, 6, es);
+	if (scan->rejects.on_error != MC_ON_ERROR_STOP)
+	{
+		ExplainPropertyInteger("Rejected Rows", NULL, scan->rejects.rejected, es);
+		ExplainPropertyInteger("Values Set to NULL", NULL, scan->rejects.nulled, es);
+	}
+	ExplainPropertyInteger("Waits", NULL, info.stalls, es);
+	show_net(scan, es);
+}
+
+void
+mcOtsStreamExplain(ForeignScanState *node, ExplainState *es)
+{
+	McStreamScan *scan = node->fdw_state;
+	char	   *text;
+
+	if (scan == NULL)
+		return;
+	ExplainPropertyText("Change Stream Of", scan->table, es);
+	if ((text = conditions(node, scan, MC_STREAM_TIME, es)) != NULL)
+		ExplainPropertyText("Window Cond", text, es);
+	if ((text = conditions(node, scan, MC_STREAM_SHARD, es)) != NULL)
+		ExplainPropertyText("Shard Cond", text, es);
+	if (es->verbose)
+		show_columns(node, scan, es);
+	if (es->analyze && scan->started)
+		show_run(scan, es);
+}

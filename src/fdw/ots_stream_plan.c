@@ -1,0 +1,260 @@
+/*
+ * ots_stream_plan.c
+ *		Planning a scan of a change stream: size, paths, plan.
+ *
+ * Conditions on __commit_time__ and __shard__ leave the local conditions and go to
+ * fdw_exprs and fdw_recheck_quals; parameterized paths carry those of joins, so that
+ * a table of windows can drive a scan.  The service is not asked: it has no
+ * statistics, so the estimate is a constant rate times the length of the window.
+ */
+#include "postgres.h"
+
+#include "access/sysattr.h"
+#include "access/table.h"
+#include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/cost.h"
+#include "optimizer/optimizer.h"
+#include "optimizer/pathnode.h"
+#include "optimizer/paths.h"
+#include "optimizer/planmain.h"
+#include "optimizer/restrictinfo.h"
+#include "utils/rel.h"
+
+#include "compat.h"
+#include "ots_stream.h"
+
+#define DEFAULT_ROWS 1000000.0	/* of a day, without statistics */
+#define DAY 86400e6				/* microseconds */
+#define OPEN_WINDOW 3600e6		/* assumed for bounds not known yet */
+#define STARTUP_COST 1000.0		/* some round trips */
+#define ROW_COST 0.03			/* beside cpu_tuple_cost: receive, verify, decode */
+
+typedef struct McStreamRel
+{
+	List	   *columns;
+	List	   *quals;			/* of baserestrictinfo */
+	List	   *local;			/* RestrictInfos that stay */
+	double		rows_scanned;
+} McStreamRel;
+
+List *
+mcStreamColumns(Relation rel)
+{
+	List	   *columns = mcOtsColumns(rel);
+	ListCell   *lc;
+
+	foreach(lc, columns)
+	{
+		const McOtsColumn *column = lfirst(lc);
+
+		/* a rounded time would be in another window than its record */
+		if (column->kind == MC_OTS_COMMIT_TIME && column->typmod >= 0 && column->typmod < 6)
+			ereport(ERROR,
+					(errcode(ERRCODE_FDW_INVALID_DATA_TYPE),
+					 errmsg("column \"%s\" cannot be of type timestamptz(%d)", column->attname, column->typmod),
+					 errdetail("Commit times have microseconds, and windows are cut at them."),
+					 errhint("Declare it as timestamptz.")));
+	}
+	return columns;
+}
+
+/* Rows the scan will fetch, as far as the bounds are known at plan time */
+static double
+estimate_rows(PlannerInfo *root, List *quals, double tuples)
+{
+	int			n = list_length(quals);
+	Datum	   *values = palloc0(sizeof(Datum) * (n + 1));
+	bool	   *nulls = palloc0(sizeof(bool) * (n + 1));
+	List	   *known = NIL;
+	bool		unknown = false;
+	McStreamSelection selection;
+	double		length = DAY;
+	ListCell   *lc;
+
+	foreach(lc, quals)
+	{
+		McStreamQual *qual = lfirst(lc);
+		Node	   *value = estimate_expression_value(root, (Node *) qual->expr);
+
+		if (!IsA(value, Const))
+		{
+			unknown = unknown || qual->kind == MC_STREAM_TIME;
+			continue;
+		}
+		values[list_length(known)] = ((Const *) value)->constvalue;
+		nulls[list_length(known)] = ((Const *) value)->constisnull;
+		known = lappend(known, qual);
+	}
+	mcStreamSelect(known, values, nulls, &selection);
+	if (selection.empty)
+		return 1;
+	if (selection.has_begin && selection.has_end)
+		length = Min((double) selection.end - (double) selection.begin, DAY);
+	else if (unknown || selection.has_begin)
+		length = OPEN_WINDOW;
+	return clamp_row_est(tuples * length / DAY);
+}
+
+void
+mcOtsStreamGetRelSize(PlannerInfo *root, RelOptInfo *rel, Oid relid)
+{
+	McStreamRel *info = palloc0(sizeof(McStreamRel));
+	Relation	relation = table_open(relid, NoLock);
+	double		tuples = rel->tuples > 0 ? rel->tuples : DEFAULT_ROWS;
+	ListCell   *lc;
+
+	info->columns = mcStreamColumns(relation);
+	table_close(relation, NoLock);
+	rel->fdw_private = info;
+	foreach(lc, rel->baserestrictinfo)
+	{
+		RestrictInfo *rinfo = lfirst_node(RestrictInfo, lc);
+		McStreamQual *qual = palloc0(sizeof(McStreamQual));
+
+		if (mcStreamMatchQual(root, rinfo, rel, info->columns, qual))
+			info->quals = lappend(info->quals, qual);
+		else
+			info->local = lappend(info->local, rinfo);
+	}
+	info->rows_scanned = estimate_rows(root, info->quals, tuples);
+	rel->tuples = info->rows_scanned;
+	set_baserel_size_estimates(root, rel);
+	rel->rows = clamp_row_est(info->rows_scanned *
+							  clauselist_selectivity(root, info->local, 0, JOIN_INNER, NULL));
+}
+
+static void
+cost_of(PlannerInfo *root, RelOptInfo *rel, const McStreamRel *info, double scanned, Cost *startup, Cost *total)
+{
+	QualCost	local;
+	QualCost	target = rel->reltarget->cost;
+
+	cost_qual_eval(&local, info->local, root);
+	*startup = STARTUP_COST + local.startup + target.startup;
+	*total = *startup + scanned * (ROW_COST + cpu_tuple_cost + local.per_tuple + target.per_tuple);
+}
+
+/* A column whose equality conditions are pushed down, for the equivalence classes */
+static bool
+is_pushed_column(PlannerInfo *root, RelOptInfo *rel, EquivalenceClass *ec, EquivalenceMember *em, void *arg)
+{
+	const McStreamRel *info = rel->fdw_private;
+	Var		   *var = (Var *) em->em_expr;
+	const McOtsColumn *column;
+
+	if (!IsA(var, Var) || var->varno != rel->relid || var->varattno <= 0)
+		return false;
+	column = mcOtsColumn(info->columns, var->varattno);
+	return column != NULL && (column->kind == MC_OTS_COMMIT_TIME || column->kind == MC_OTS_SHARD);
+}
+
+/* Paths that take bounds or shards from other relations */
+static void
+add_parameterized_paths(PlannerInfo *root, RelOptInfo *rel, const McStreamRel *info)
+{
+	List	   *clauses = list_copy(rel->joininfo);
+	List	   *seen = NIL;
+	ListCell   *lc;
+
+	if (rel->has_eclass_joins)
+		clauses = list_concat(clauses,
+							  generate_implied_equalities_for_column(root, rel, is_pushed_column, NULL,
+																	 rel->lateral_referencers));
+	foreach(lc, clauses)
+	{
+		RestrictInfo *rinfo = lfirst_node(RestrictInfo, lc);
+		McStreamQual qual;
+		Relids		outer;
+		ParamPathInfo *param;
+		Cost		startup;
+		Cost		total;
+		ListCell   *ls;
+		bool		known = false;
+
+		if (!join_clause_is_movable_to(rinfo, rel) ||
+			!mcStreamMatchQual(root, rinfo, rel, info->columns, &qual))
+			continue;
+		outer = bms_union(rinfo->clause_relids, rel->lateral_relids);
+		outer = bms_del_member(outer, rel->relid);
+		foreach(ls, seen)
+			known = known || bms_equal(lfirst(ls), outer);
+		if (known || bms_is_empty(outer))
+			continue;
+		seen = lappend(seen, outer);
+		param = get_baserel_parampathinfo(root, rel, outer);
+		/* each bound from a join is taken to leave an hour's worth */
+		cost_of(root, rel, info, clamp_row_est(Min(info->rows_scanned, DEFAULT_ROWS * OPEN_WINDOW / DAY)),
+				&startup, &total);
+		add_path(rel, (Path *) mcCreateForeignScanPath(root, rel, param->ppi_rows, startup, total,
+													   NIL, outer, NIL));
+	}
+}
+
+void
+mcOtsStreamGetPaths(PlannerInfo *root, RelOptInfo *rel, Oid relid)
+{
+	const McStreamRel *info = rel->fdw_private;
+	Cost		startup;
+	Cost		total;
+
+	cost_of(root, rel, info, info->rows_scanned, &startup, &total);
+	add_path(rel, (Path *) mcCreateForeignScanPath(root, rel, rel->rows, startup, total, NIL,
+												   rel->lateral_relids, NIL));
+	add_parameterized_paths(root, rel, info);
+}
+
+/* Attribute numbers to fill: what the target list and the local conditions read */
+static List *
+needed_attributes(RelOptInfo *rel, const McStreamRel *info, List *local)
+{
+	Bitmapset  *used = NULL;
+	List	   *attrs = NIL;
+	ListCell   *lc;
+	bool		whole;
+
+	pull_varattnos((Node *) rel->reltarget->exprs, rel->relid, &used);
+	pull_varattnos((Node *) local, rel->relid, &used);
+	whole = bms_is_member(0 - FirstLowInvalidHeapAttributeNumber, used);
+	foreach(lc, info->columns)
+	{
+		const McOtsColumn *column = lfirst(lc);
+
+		if (whole || bms_is_member(column->attnum - FirstLowInvalidHeapAttributeNumber, used))
+			attrs = lappend_int(attrs, column->attnum);
+	}
+	return attrs;
+}
+
+ForeignScan *
+mcOtsStreamGetPlan(PlannerInfo *root, RelOptInfo *rel, Oid relid, ForeignPath *path,
+				   List *tlist, List *clauses, Plan *outer)
+{
+	const McStreamRel *info = rel->fdw_private;
+	List	   *quals = NIL;
+	List	   *exprs = NIL;
+	List	   *local = NIL;
+	List	   *recheck = NIL;
+	ListCell   *lc;
+
+	foreach(lc, clauses)
+	{
+		RestrictInfo *rinfo = lfirst_node(RestrictInfo, lc);
+		McStreamQual *qual = palloc0(sizeof(McStreamQual));
+
+		if (rinfo->pseudoconstant)
+			continue;
+		if (mcStreamMatchQual(root, rinfo, rel, info->columns, qual))
+		{
+			quals = lappend(quals, qual);
+			exprs = lappend(exprs, qual->expr);
+			recheck = lappend(recheck, rinfo->clause);
+		}
+		else
+			local = lappend(local, rinfo->clause);
+	}
+	return make_foreignscan(tlist, local, rel->relid, exprs,
+							list_make3(makeString("stream"), needed_attributes(rel, info, local),
+									   mcStreamQualsToList(quals)),
+							NIL, recheck, outer);
+}
