@@ -1,45 +1,54 @@
 /*
  * ots_plan.c
- *		Planning a Tablestore scan: size, paths, plan.
+ *		Planning a Tablestore scan: size of the relation and the plan of a path.  Paths
+ *		are in ots_path.c, conditions in ots_qual.c and ots_filter.c.
  */
 #include "postgres.h"
 
 #include "access/sysattr.h"
 #include "access/table.h"
 #include "nodes/makefuncs.h"
-#include "optimizer/cost.h"
 #include "optimizer/optimizer.h"
-#include "optimizer/pathnode.h"
+#include "optimizer/paths.h"
 #include "optimizer/planmain.h"
 #include "optimizer/restrictinfo.h"
 #include "utils/rel.h"
 
 #include "compat.h"
-#include "ots.h"
+#include "ots_plan.h"
 
-#define DEFAULT_ROWS 1000000.0	/* without ANALYZE */
+static const char *
+option_of(const ForeignTable *table, const char *name)
+{
+	const char *value = mcOptionText(table->options, name);
+
+	return value != NULL ? value : mcOptionText(GetForeignServer(table->serverid)->options, name);
+}
 
 void
 mcOtsGetRelSize(PlannerInfo *root, RelOptInfo *rel, Oid relid)
 {
+	McOtsRel   *info = palloc0(sizeof(McOtsRel));
 	Relation	relation = table_open(relid, NoLock);
+	ForeignTable *table = GetForeignTable(relid);
+	const char *on_error = option_of(table, "on_error");
 
-	rel->fdw_private = mcOtsColumns(relation);
+	info->columns = mcOtsColumns(relation);
 	table_close(relation, NoLock);
-	if (rel->tuples <= 0)
-		rel->tuples = DEFAULT_ROWS;
-	set_baserel_size_estimates(root, rel);
+	info->nkeys = mcOtsKeyCount(info->columns);
+	info->cell_shape = mcOtsIsCellShape(relid);
+	/* the newest versions are taken from all, not from those below a bound */
+	info->push_upper_versions = mcOptionText(table->options, "max_versions") == NULL;
+	/* rejected rows are counted, so they have to come */
+	info->push_filters = !info->cell_shape && (on_error == NULL || pg_strcasecmp(on_error, "reject") != 0);
+	rel->fdw_private = info;
+	info->base = mcOtsClassify(root, rel, rel->baserestrictinfo);
+	mcOtsSetSize(root, rel, info->base);
 }
 
-void
-mcOtsGetPaths(PlannerInfo *root, RelOptInfo *rel, Oid relid)
-{
-	add_path(rel, (Path *) mcCreateForeignScanPath(root, rel, rel->rows, 100, 100 + rel->tuples * 0.02, NIL,
-												   rel->lateral_relids, NIL));
-}
-
+/* Attribute numbers to fill: what the target list and the local conditions read */
 static List *
-needed_attributes(RelOptInfo *rel, List *local)
+needed_attributes(RelOptInfo *rel, const McOtsRel *info, List *local)
 {
 	Bitmapset  *used = NULL;
 	List	   *attrs = NIL;
@@ -49,7 +58,7 @@ needed_attributes(RelOptInfo *rel, List *local)
 	pull_varattnos((Node *) rel->reltarget->exprs, rel->relid, &used);
 	pull_varattnos((Node *) local, rel->relid, &used);
 	whole = bms_is_member(0 - FirstLowInvalidHeapAttributeNumber, used);
-	foreach(lc, (List *) rel->fdw_private)
+	foreach(lc, info->columns)
 	{
 		const McOtsColumn *column = lfirst(lc);
 
@@ -59,20 +68,74 @@ needed_attributes(RelOptInfo *rel, List *local)
 	return attrs;
 }
 
+/*
+ * Will the scan be read to its end?  LIMIT, EXISTS and cursors say no, here or in a
+ * query around this one.  It decides only how many requests the scan begins with.
+ */
+static bool
+all_rows_wanted(PlannerInfo *root, ForeignPath *path)
+{
+	if (path->path.param_info != NULL)
+		return false;
+	for (; root != NULL; root = root->parent_root)
+		if (root->tuple_fraction > 0 || root->parse->limitCount != NULL)
+			return false;
+	return true;
+}
+
+static bool
+constant_count(Node *node, int64 *count)
+{
+	Const	   *c = (Const *) node;
+
+	*count = 0;
+	if (node == NULL)
+		return true;
+	if (!IsA(node, Const) || c->constisnull)
+		return false;
+	*count = DatumGetInt64(c->constvalue);
+	return *count >= 0;
+}
+
+/*
+ * Rows this scan will be asked for at most, 0 = not known: the query is a LIMIT over
+ * this relation alone, and each row of it is a row of the result.  The Limit node
+ * stays; the scan only asks the service for no more than it will be asked for.
+ */
+static int
+rows_wanted(PlannerInfo *root, RelOptInfo *rel, ForeignPath *path, List *local)
+{
+	Query	   *parse = root->parse;
+	int64		count;
+	int64		offset;
+
+	if (parse->commandType != CMD_SELECT || parse->limitCount == NULL || local != NIL || parse->rowMarks != NIL ||
+		parse->limitOption == LIMIT_OPTION_WITH_TIES || parse->hasAggs || parse->hasWindowFuncs ||
+		parse->hasTargetSRFs || parse->groupClause != NIL || parse->groupingSets != NIL ||
+		parse->distinctClause != NIL || parse->havingQual != NULL || parse->setOperations != NULL ||
+		rel->reloptkind != RELOPT_BASEREL || path->path.param_info != NULL ||
+		bms_membership(root->all_baserels) != BMS_SINGLETON ||
+		!pathkeys_contained_in(root->sort_pathkeys, path->path.pathkeys) ||
+		!constant_count(parse->limitCount, &count) || !constant_count(parse->limitOffset, &offset) ||
+		count == 0 || count > PG_INT32_MAX || offset > PG_INT32_MAX - count)
+		return 0;
+	return (int) (count + offset);
+}
+
 ForeignScan *
 mcOtsGetPlan(PlannerInfo *root, RelOptInfo *rel, Oid relid, ForeignPath *path,
 			 List *tlist, List *clauses, Plan *outer)
 {
-	List	   *local = extract_actual_clauses(clauses, false);
-	List	   *private = list_make5(needed_attributes(rel, local), NIL, NIL, makeBoolean(false), makeBoolean(false));
+	const McOtsRel *info = rel->fdw_private;
+	McOtsPushed *pushed = mcOtsClassify(root, rel, clauses);
+	List	   *local = extract_actual_clauses(pushed->local, false);
+	List	   *recheck = extract_actual_clauses(pushed->exact, false);
+	bool		ordered = path->path.pathkeys != NIL;
+	List	   *private;
 
-	private = lappend(private, makeBoolean(true));
-	private = lappend(private, makeInteger(0));
-	return make_foreignscan(tlist, local, rel->relid, NIL, private, NIL, NIL, outer);
-}
-
-void
-mcOtsGetUpperPaths(PlannerInfo *root, UpperRelationKind stage, RelOptInfo *input,
-				   RelOptInfo *output, void *extra)
-{
+	private = list_make5(needed_attributes(rel, info, local), pushed->conds, pushed->filter, makeBoolean(ordered),
+						 makeBoolean(ordered && intVal(linitial(path->fdw_private)) != 0));
+	private = lappend(private, makeBoolean(all_rows_wanted(root, path)));
+	private = lappend(private, makeInteger(rows_wanted(root, rel, path, local)));
+	return make_foreignscan(tlist, local, rel->relid, pushed->exprs, private, NIL, recheck, outer);
 }

@@ -87,7 +87,6 @@ mcOtsRoutine(FdwRoutine *routine)
 	routine->GetForeignRelSize = get_rel_size;
 	routine->GetForeignPaths = get_paths;
 	routine->GetForeignPlan = get_plan;
-	routine->GetForeignUpperPaths = mcOtsGetUpperPaths;
 	routine->BeginForeignScan = begin_scan;
 	routine->IterateForeignScan = iterate_scan;
 	routine->ReScanForeignScan = rescan;

@@ -24,7 +24,6 @@ __asm__(
 	".weak mcOtsGetRelSize\nmcOtsGetRelSize:\n"
 	".weak mcOtsGetPaths\nmcOtsGetPaths:\n"
 	".weak mcOtsGetPlan\nmcOtsGetPlan:\n"
-	".weak mcOtsGetUpperPaths\nmcOtsGetUpperPaths:\n"
 	".weak mcOtsBegin\nmcOtsBegin:\n"
 	".weak mcOtsIterate\nmcOtsIterate:\n"
 	".weak mcOtsReScan\nmcOtsReScan:\n"
