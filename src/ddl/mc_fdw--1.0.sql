@@ -55,3 +55,10 @@ RETURNS SETOF record
 LANGUAGE c STRICT VOLATILE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'mc_uploads';
 COMMENT ON FUNCTION mc.uploads() IS
 'MaxCompute upload sessions of the running transaction, in the order in which COMMIT will publish them';
+
+CREATE FUNCTION mc.splits(
+	relation regclass, OUT split int, OUT from_key text, OUT to_key text)
+RETURNS SETOF record
+LANGUAGE c STRICT VOLATILE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'mc_splits';
+COMMENT ON FUNCTION mc.splits(regclass) IS
+'parts of about split_size bytes of a Tablestore table: from_key inclusive, to_key exclusive';

@@ -61,9 +61,13 @@ extern McOtsColumn *mcOtsColumn(List *columns, AttrNumber attnum);
 /* the i-th key column, NULL if there is none */
 extern McOtsColumn *mcOtsKeyColumn(List *columns, int key);
 extern int	mcOtsKeyCount(List *columns);
+/* has the remote name a meaning of its own in some mode or shape? */
+extern bool mcOtsIsSystemName(const char *name);
 extern bool mcOtsIsStream(Oid relid);	/* mode 'stream' */
 extern bool mcOtsIsCellShape(Oid relid);	/* shape 'cell' */
 extern const char *mcOtsRemoteTable(Relation rel);	/* option "table" or the relation's name */
+
+#define MC_OTS_SPLIT_SIZE ((int64) 32 << 20)	/* default of option split_size */
 
 /* ---- ots_conn.c: one statement's access to an instance ---- */
 
@@ -87,6 +91,9 @@ extern McOtsConn *mcOtsConnect(McServer *server, MemoryContext cxt);
 extern mcw_ots_table *mcOtsLiveTable(McOtsConn *conn, const char *table, List *columns);
 /* forget what is remembered about this table (the service says it is not so any more) */
 extern void mcOtsForgetTable(const McServer *server, const char *table);
+
+/* a name of the service, which may be in any encoding, for messages and commands */
+extern char *mcOtsShownName(mcw_view name);
 
 /* ---- convert_ots_in.c: cells to Datums ---- */
 
@@ -165,8 +172,6 @@ extern void mcOtsGetRelSize(PlannerInfo *root, RelOptInfo *rel, Oid relid);
 extern void mcOtsGetPaths(PlannerInfo *root, RelOptInfo *rel, Oid relid);
 extern ForeignScan *mcOtsGetPlan(PlannerInfo *root, RelOptInfo *rel, Oid relid, ForeignPath *path,
 								 List *tlist, List *clauses, Plan *outer);
-extern void mcOtsGetUpperPaths(PlannerInfo *root, UpperRelationKind stage, RelOptInfo *input,
-							   RelOptInfo *output, void *extra);
 
 /* ---- ots_scan.c, ots_row.c: mode 'table' ---- */
 

@@ -220,6 +220,17 @@ check_system_type(const McOtsColumn *column, int i)
 			 errhint("Declare it as %s.", system_columns[i].allowed)));
 }
 
+bool
+mcOtsIsSystemName(const char *name)
+{
+	for (int i = 0; i < lengthof(system_columns); i++)
+	{
+		if (strcmp(system_columns[i].name, name) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* Of the places where the name is known, the nearest to where it was used */
 static const char *
 usual_place(int known, int where)
@@ -368,6 +379,17 @@ check_keys(Relation rel, List *columns)
 	}
 }
 
+static void
+check_options(Oid relid, int where)
+{
+	if (where != IN_TABLE_CELL && mcOptionText(GetForeignTable(relid)->options, "max_versions") != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
+				 errmsg("option \"max_versions\" needs shape 'cell'"),
+				 errdetail("The foreign table is of %s, which shows the newest version of each cell.", place_name(where)),
+				 errhint("Set shape 'cell', or drop the option.")));
+}
+
 List *
 mcOtsColumns(Relation rel)
 {
@@ -382,6 +404,7 @@ mcOtsColumns(Relation rel)
 		if (!att->attisdropped)
 			columns = lappend(columns, make_column(rel, att, where));
 	}
+	check_options(RelationGetRelid(rel), where);
 	check_names(columns);
 	check_keys(rel, columns);
 	return columns;

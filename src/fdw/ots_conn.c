@@ -16,6 +16,7 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
+#include "convert_text.h"
 #include "ots.h"
 
 #define LIFE_US INT64CONST(30000000)
@@ -236,13 +237,13 @@ column_type(mcw_ots_type type)
 	}
 }
 
-static char *
-shown_name(mcw_view name)
+char *
+mcOtsShownName(mcw_view name)
 {
-	char	   *bytes = pnstrdup(name.data, name.len);
+	McTextError error;
+	char	   *text = mcTextToServer(name, true, &error);
 
-	return GetDatabaseEncoding() == PG_UTF8 ? mcPrintable(bytes) :
-		pg_any_to_server(bytes, strlen(bytes), PG_UTF8);
+	return text != NULL ? text : mcPrintable(pnstrdup(name.data, name.len));
 }
 
 /* key columns as they should be declared */
@@ -254,7 +255,7 @@ right_declaration(const mcw_ots_schema *schema)
 	initStringInfo(&s);
 	for (int i = 0; i < schema->nkeys; i++)
 	{
-		char	   *name = shown_name(schema->keys[i].name);
+		char	   *name = mcOtsShownName(schema->keys[i].name);
 
 		appendStringInfo(&s, "%s%s %s OPTIONS (key '%d')", i > 0 ? ", " : "", quote_identifier(name),
 						 column_type(schema->keys[i].type), i + 1);
@@ -269,7 +270,7 @@ live_key(const mcw_ots_schema *schema)
 
 	initStringInfo(&s);
 	for (int i = 0; i < schema->nkeys; i++)
-		appendStringInfo(&s, "%s%s %s", i > 0 ? ", " : "", shown_name(schema->keys[i].name),
+		appendStringInfo(&s, "%s%s %s", i > 0 ? ", " : "", mcOtsShownName(schema->keys[i].name),
 						 mcw_ots_type_name(schema->keys[i].type));
 	return s.data;
 }
@@ -303,11 +304,11 @@ check_key(McOtsConn *conn, const char *table, const mcw_ots_table *live, List *c
 		if (column == NULL)
 			refuse_key(conn, table, schema, ERRCODE_FDW_COLUMN_NAME_NOT_FOUND,
 					   psprintf("the foreign table does not declare primary key column %d, \"%s\"", i + 1,
-								shown_name(key->name)));
+								mcOtsShownName(key->name)));
 		if (!mcw_view_eq(mcw_str(column->wire), key->name))
 			refuse_key(conn, table, schema, ERRCODE_FDW_INVALID_COLUMN_NAME,
 					   psprintf("primary key column %d is \"%s\", but the foreign table declares \"%s\" with key '%d'",
-								i + 1, shown_name(key->name), column->name, i + 1));
+								i + 1, mcOtsShownName(key->name), column->name, i + 1));
 		if (column->remote != key->type)
 			refuse_key(conn, table, schema, ERRCODE_FDW_INVALID_DATA_TYPE,
 					   psprintf("key column \"%s\" is %s in the table, but %s by its declaration (%s%s)",

@@ -225,15 +225,6 @@ is_declared(const McOtsScan *scan, mcw_view name)
 	return false;
 }
 
-static char *
-shown_name(mcw_view name)
-{
-	McTextError error;
-	char	   *text = mcTextToServer(name, true, &error);
-
-	return text != NULL ? text : mcPrintable(pnstrdup(name.data, name.len));
-}
-
 /* unknown_columns 'error': the row has more cells than we know */
 static void
 refuse_unknown(McOtsScan *scan)
@@ -250,7 +241,7 @@ refuse_unknown(McOtsScan *scan)
 		mcOtsPlace(scan, &place);
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_COLUMN_NAME_NOT_FOUND),
-				 errmsg("a row has attribute column \"%s\", which no column of \"%s\" shows", shown_name(cell.name),
+				 errmsg("a row has attribute column \"%s\", which no column of \"%s\" shows", mcOtsShownName(cell.name),
 						scan->relname),
 				 errhint("Add a column for it, or one with OPTIONS (field '*') for all others, or set unknown_columns 'ignore'."),
 				 mcPlaceContext(&place)));

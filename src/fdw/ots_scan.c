@@ -21,7 +21,6 @@
 #include "compat.h"
 #include "ots.h"
 
-#define SPLIT_SIZE ((int64) 128 << 20)	/* default of option split_size */
 #define FIRST_REQUESTS 4		/* of a scan that will be read whole */
 
 /*
@@ -193,7 +192,7 @@ open_scan(McOtsScan *scan)
 		spec.first_requests = Min(FIRST_REQUESTS, scan->server->concurrency);
 	/* a few rows, and each of many short scans, are not worth asking where to cut */
 	if (limit == 0 && scan->scans == 0 && selection->nranges > 0)
-		spec.split_size = mcServerOptionInt(scan->server, "split_size", SPLIT_SIZE);
+		spec.split_size = mcServerOptionInt(scan->server, "split_size", MC_OTS_SPLIT_SIZE);
 	scan->scan = mcs_ots_scan_create(&scan->conn->client, &spec, &err);
 	if (scan->scan == NULL)
 		raise_failure(scan, &err);
