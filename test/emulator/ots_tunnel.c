@@ -268,11 +268,11 @@ find_named(const ots_instance *inst, mcw_view table, mcw_view name)
 }
 
 static void
-make_id(char id[64])
+make_id(char id[64], int64_t now_us)
 {
 	unsigned char h[16];
-	char		text[64];
-	int			n = snprintf(text, sizeof(text), "tunnel/%llu", (unsigned long long) next_id++);
+	char		text[96];
+	int			n = snprintf(text, sizeof(text), "tunnel/%lld/%llu", (long long) now_us, (unsigned long long) next_id++);
 
 	if (mcw_md5(text, (size_t) n, h) != MCW_OK)
 		emu_oom();
@@ -312,7 +312,7 @@ create(ots_call *call)
 	}
 	t = emu_malloc(sizeof(*t));
 	memset(t, 0, sizeof(*t));
-	make_id(t->id);
+	make_id(t->id, now);
 	t->name = emu_strdup(r.name);
 	t->table = emu_strdup(r.table);
 	t->inst = call->inst;

@@ -20,7 +20,7 @@ typedef enum ots_channel_status
 
 typedef struct ots_channel
 {
-	char		id[96];
+	char		id[128];
 	bool		base;
 	char		shard[OTS_SHARD_ID];	/* of a stream channel */
 	mcw_buf		begin;			/* base data: sort keys, empty = without bound */
