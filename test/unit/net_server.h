@@ -60,8 +60,13 @@ typedef struct net_step
 
 #define NET_MAX_CONNECTIONS 512
 
+struct net_conn;
+
 typedef struct net_server
 {
+	/* answers every request instead of the steps, several at the same time; false ends the connection */
+	bool		(*handler) (struct net_conn *c, const char *head, mcw_view body);
+	void	   *handler_ctx;
 	int			fd;
 	int			port;
 	int			stop[2];
@@ -299,6 +304,33 @@ net_many_headers(net_conn *c, net_act act)
 	return net_sendf(c, "\r\nok");
 }
 
+/* The body of a request with a length, for the handler */
+static inline bool
+net_handle(net_conn *c, const char *head, size_t length)
+{
+	char	   *body = malloc(length + 1);
+	size_t		got = 0;
+	bool		keep;
+
+	while (got < length)
+	{
+		size_t		part;
+
+		if (c->head_len == c->len && !net_more(c))
+		{
+			free(body);
+			return false;
+		}
+		part = c->len - c->head_len < length - got ? c->len - c->head_len : length - got;
+		memcpy(body + got, c->head + c->head_len, part);
+		c->head_len += part;
+		got += part;
+	}
+	keep = c->server->handler(c, head, (mcw_view) {body, length});
+	free(body);
+	return keep;
+}
+
 /* true = the connection stays */
 static inline bool
 net_answer(net_conn *c, const net_step *step, const char *shown, const char *echo)
@@ -405,11 +437,19 @@ net_connection(void *arg)
 			break;
 		}
 		n = server->requests++;
-		step = &server->steps[n < server->nsteps ? n : server->nsteps - 1];
+		step = server->handler ? NULL : &server->steps[n < server->nsteps ? n : server->nsteps - 1];
 		shown = strndup(c->head, c->head_len);
 		chunked = strcasestr(shown, "\r\nTransfer-Encoding: chunked\r\n") != NULL;
 		if ((field = strcasestr(shown, "\r\nContent-Length: ")) != NULL)
 			length = strtoull(field + 18, NULL, 10);
+		if (server->handler)
+		{
+			keep = net_handle(c, shown, length);
+			free(shown);
+			if (!keep)
+				break;
+			continue;
+		}
 		if (step->act == ACT_STALL_READ)
 		{
 			net_stall(c, false);
