@@ -45,6 +45,12 @@ mcw_ots_crc8(uint8_t crc, const void *data, size_t len)
 	return ots_crc_feed(crc, data, len);
 }
 
+uint8_t
+mcw_ots_crc8_portable(uint8_t crc, const void *data, size_t len)
+{
+	return ots_crc_feed_portable(crc, data, len);
+}
+
 /* ---- values ---- */
 
 const char *

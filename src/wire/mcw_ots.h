@@ -105,6 +105,8 @@ typedef struct mcw_ots_schema
 /* ---- checksum (3.4) ---- */
 
 extern uint8_t mcw_ots_crc8(uint8_t crc, const void *data, size_t len);
+/* The tables that serve processors without carry-less multiplication; a test compares both */
+extern uint8_t mcw_ots_crc8_portable(uint8_t crc, const void *data, size_t len);
 
 /* ---- writing ---- */
 

@@ -9,6 +9,10 @@
 #include "mcw_ots.h"
 #include "mcw_varint.h"
 
+#if defined(__x86_64__)
+#include <emmintrin.h>
+#endif
+
 /* 3.1 */
 #define OTS_HEADER 0x75
 #define OTS_HEADER_SIZE 4
@@ -64,8 +68,46 @@ ots_crc_byte(uint8_t crc, uint8_t byte)
 	return mcw_ots_crc8_table[0][crc ^ byte];
 }
 
+/*
+ * Eight bytes with the most significant first, in one carry-less multiplication:
+ * the quotient by x^8 + x^2 + x + 1 is the upper half of a product with its
+ * reciprocal, and of quotient times polynomial only the low eight bits matter.
+ */
+#if defined(__x86_64__)
+static inline bool
+ots_has_clmul(void)
+{
+	return mcw_likely(__builtin_cpu_supports("pclmul"));
+}
+
 static inline uint8_t
-ots_crc_u64(uint8_t crc, uint64_t v)
+ots_crc_word(uint64_t word)
+{
+	__m128i		product = _mm_cvtsi64_si128((int64_t) word);
+	const __m128i reciprocal = _mm_cvtsi64_si128(INT64_C(0x07156A166329DD13));	/* floor(x^72 / P) less x^64 */
+	uint32_t	quotient;
+
+	__asm__("pclmulqdq $0, %1, %0" : "+x"(product) : "x"(reciprocal));
+	quotient = (uint32_t) word ^ (uint32_t) _mm_cvtsi128_si32(_mm_unpackhi_epi64(product, product));
+	return (uint8_t) (quotient ^ quotient << 1 ^ quotient << 2);
+}
+#else
+static inline bool
+ots_has_clmul(void)
+{
+	return false;
+}
+
+static inline uint8_t
+ots_crc_word(uint64_t word)
+{
+	return 0;
+}
+#endif
+
+/* Eight bytes by the tables */
+static inline uint8_t
+ots_crc_u64_portable(uint8_t crc, uint64_t v)
 {
 	const uint8_t (*t)[256] = mcw_ots_crc8_table;
 
@@ -75,13 +117,50 @@ ots_crc_u64(uint8_t crc, uint64_t v)
 }
 
 static inline uint8_t
-ots_crc_feed(uint8_t crc, const char *data, size_t len)
+ots_crc_u64(uint8_t crc, uint64_t v)
+{
+	if (ots_has_clmul())
+		return ots_crc_word(__builtin_bswap64(v ^ crc));
+	return ots_crc_u64_portable(crc, v);
+}
+
+static inline uint8_t
+ots_crc_feed_portable(uint8_t crc, const char *data, size_t len)
 {
 	for (; len >= 8; data += 8, len -= 8)
-		crc = ots_crc_u64(crc, ots_load64(data));
+		crc = ots_crc_u64_portable(crc, ots_load64(data));
 	for (; len > 0; data++, len--)
 		crc = ots_crc_byte(crc, (uint8_t) *data);
 	return crc;
+}
+
+/*
+ * Zero bytes in front do not count, so that the odd bytes are taken first, as one
+ * word: no loop over single bytes.  At least eight bytes can be read at 'data',
+ * whatever 'len' is, which is not 0.
+ */
+static inline uint8_t
+ots_crc_feed_readable(uint8_t crc, const char *data, size_t len)
+{
+	size_t		odd = len & 7;
+
+	if (mcw_unlikely(!ots_has_clmul()))
+		return ots_crc_feed_portable(crc, data, len);
+	if (odd)
+	{
+		crc = ots_crc_word(__builtin_bswap64(ots_load64(data) ^ crc) >> (64 - 8 * odd));
+		data += odd;
+		len -= odd;
+	}
+	for (; len > 0; data += 8, len -= 8)
+		crc = ots_crc_word(__builtin_bswap64(ots_load64(data) ^ crc));
+	return crc;
+}
+
+static inline uint8_t
+ots_crc_feed(uint8_t crc, const char *data, size_t len)
+{
+	return len < 8 ? ots_crc_feed_portable(crc, data, len) : ots_crc_feed_readable(crc, data, len);
 }
 
 /* ---- one cell ---- */

@@ -10,8 +10,14 @@
  */
 #include "mcw_ots_private.h"
 
-/* Positions beyond this one are looked up */
+/* Names that are remembered of the rows of a page; what does not fit is looked up */
 #define MAX_GUESSES 256
+
+/* How many of them are tried for a cell: a row may lack columns that others have */
+#define GUESS_WINDOW 8
+
+/* Of a usual cell all but its name and, if it is a text, its variant: 6 + 5 + 9 + 9 + 2 */
+#define FIXED_PART 31
 
 typedef struct name_guess
 {
@@ -38,7 +44,8 @@ struct mcw_ots_reader
 	bool		has_twins;		/* some same_as is set */
 	int32_t    *table;			/* open addressing, -1 = free */
 	uint32_t	table_mask;
-	name_guess	guesses[MAX_GUESSES];
+	name_guess	guesses[MAX_GUESSES + 1];	/* in order of the rows; the last is for what did not fit */
+	uint32_t	nguesses;
 
 	/* where we are */
 	bool		allow_padding;
@@ -52,7 +59,8 @@ typedef struct row_state
 {
 	const char *pos;
 	const char *end;			/* of the page */
-	uint32_t	position;		/* of the next cell */
+	uint32_t	position;		/* in the guesses, of the next cell */
+	uint32_t	ncells;			/* so far, key cells included */
 	uint8_t		crc;
 	mcw_ots_value *values;
 	int64_t    *timestamps;
@@ -199,9 +207,7 @@ mcw_ots_reader_page(mcw_ots_reader *reader, mcw_view rows, bool allow_padding, m
 	reader->page = reader->pos = rows.data ? rows.data : "";
 	reader->end = reader->page + rows.len;
 
-	/* guesses point into the page before; an impossible length matches nothing */
-	for (int i = 0; i < MAX_GUESSES; i++)
-		reader->guesses[i].len = UINT32_MAX;
+	reader->nguesses = 0;		/* they point into the page before */
 	if (rows.len == 0)
 		return MCW_OK;
 	if (rows.len < OTS_HEADER_SIZE || ots_load32(rows.data) != OTS_HEADER)
@@ -215,50 +221,157 @@ mcw_ots_reader_page(mcw_ots_reader *reader, mcw_view rows, bool allow_padding, m
 
 /* ---- cells ---- */
 
-/* Column and checksum of a name: by the guess for this position if it holds */
-static inline int32_t
-place_name(mcw_ots_reader *reader, uint32_t position, const char *name, uint32_t len, uint8_t *crc)
+/*
+ * A name that is not the one expected: the row lacks columns that stand before it in
+ * other rows, or it is new and becomes known where it stands.
+ */
+static __attribute__((noinline)) const name_guess *
+find_name(mcw_ots_reader *reader, row_state *row, const char *name, uint32_t len)
 {
-	name_guess	other;
-	name_guess *guess = mcw_likely(position < MAX_GUESSES) ? &reader->guesses[position] : &other;
+	uint32_t	at = row->position;
+	uint32_t	end = reader->nguesses - at > GUESS_WINDOW ? at + GUESS_WINDOW : reader->nguesses;
+	name_guess *guess;
 
-	if (mcw_unlikely(position >= MAX_GUESSES || guess->len != len ||
-					 !mcw_bytes_eq(guess->name, name, len)))
+	for (uint32_t i = at; i < end; i++)
 	{
-		guess->column = find_column(reader, name, len);
-		guess->name = name;
-		guess->len = len;
-		guess->crc = guess->column >= 0 ? reader->columns[guess->column].crc : ots_crc_feed(0, name, len);
+		guess = &reader->guesses[i];
+		if (guess->len == len && mcw_bytes_eq(guess->name, name, len))
+		{
+			row->position = i + 1;
+			return guess;
+		}
 	}
-	*crc = guess->crc;
-	return guess->column;
+	if (reader->nguesses < MAX_GUESSES)
+	{
+		guess = &reader->guesses[at];
+		memmove(guess + 1, guess, (reader->nguesses - at) * sizeof(*guess));
+		reader->nguesses++;
+		row->position++;
+	}
+	else
+		guess = &reader->guesses[MAX_GUESSES];
+	guess->column = find_column(reader, name, len);
+	guess->name = name;
+	guess->len = len;
+	guess->crc = guess->column >= 0 ? reader->columns[guess->column].crc : ots_crc_feed(0, name, len);
+	return guess;
 }
 
-/* The cell whose tag is at row->pos */
-static inline mcw_status
-read_cell(mcw_ots_reader *reader, row_state *row, bool is_key, mcw_error *err)
+/* Column and checksum of a name: mostly the name that stood here in the row before */
+static inline const name_guess *
+place_name(mcw_ots_reader *reader, row_state *row, const char *name, uint32_t len)
+{
+	const name_guess *guess = &reader->guesses[row->position];
+
+	if (mcw_likely(row->position < reader->nguesses && guess->len == len &&
+				   mcw_bytes_eq(guess->name, name, len)))
+	{
+		row->position++;
+		return guess;
+	}
+	return find_name(reader, row, name, len);
+}
+
+/* The first cell of a column that has a value gives the row its value */
+static inline void
+take_value(row_state *row, int32_t column, const mcw_ots_value *value, int64_t timestamp)
+{
+	if (column < 0 || row->values[column].type != MCW_OTS_NONE)
+		return;
+	row->values[column] = *value;
+	if (row->timestamps)
+		row->timestamps[column] = timestamp;
+}
+
+/* Any cell: its tag is at row->pos */
+static mcw_status
+read_any_cell(mcw_ots_reader *reader, row_state *row, bool is_key, mcw_error *err)
 {
 	const char *start = row->pos;
 	const char *fail;
 	const char *what;
 	ots_raw_cell raw;
-	uint8_t		name_crc;
-	int32_t		column;
+	const name_guess *guess;
 
 	row->pos = mcw_ots_parse_cell(start, row->end, is_key, &raw, &fail, &what);
 	if (mcw_unlikely(row->pos == NULL))
 		return reader_fail(reader, MCW_ERR_FORMAT, err, fail, what);
-	column = place_name(reader, row->position++, raw.cell.name.data, (uint32_t) raw.cell.name.len, &name_crc);
-	if (mcw_unlikely(ots_cell_crc(&raw, name_crc) != raw.crc))
+	guess = place_name(reader, row, raw.cell.name.data, (uint32_t) raw.cell.name.len);
+	if (mcw_unlikely(ots_cell_crc(&raw, guess->crc) != raw.crc))
 		return reader_fail(reader, MCW_ERR_CHECKSUM, err, start, "a cell");
 	row->crc = ots_crc_byte(row->crc, raw.crc);
-	if (column >= 0 && raw.variant.data && row->values[column].type == MCW_OTS_NONE)
-	{
-		row->values[column] = raw.cell.value;
-		if (row->timestamps)
-			row->timestamps[column] = raw.cell.timestamp;
-	}
+	row->ncells++;
+	if (raw.variant.data)
+		take_value(row, guess->column, &raw.cell.value, raw.cell.timestamp);
 	return MCW_OK;
+}
+
+/*
+ * A cell of the usual form: name, a number or a text, its timestamp if any, the
+ * checksum.  False, with nothing changed but what is known of names, sends the
+ * caller to read_any_cell, which also tells what is wrong.
+ */
+static inline bool
+read_usual_cell(mcw_ots_reader *reader, row_state *row, bool is_key)
+{
+	const char *p = row->pos;
+	size_t		left = (size_t) (row->end - p);
+	uint32_t	position = row->position;
+	int64_t		timestamp = MCW_OTS_NO_TIMESTAMP;
+	mcw_ots_value value;
+	const name_guess *guess;
+	const char *variant;
+	uint32_t	len;
+	uint32_t	total;
+	uint8_t		crc;
+
+	if (mcw_unlikely(left < FIXED_PART))
+		return false;
+	len = ots_load32(p + 2);
+	if (mcw_unlikely(p[1] != TAG_CELL_NAME || len - 1 >= left - FIXED_PART))
+		return false;
+	left -= len + FIXED_PART;
+	variant = p + 6 + len + 5;
+	total = ots_load32(variant - 4);
+	value.type = (uint8_t) *variant;
+	if (mcw_unlikely(variant[-5] != TAG_CELL_VALUE))
+		return false;
+	guess = place_name(reader, row, p + 6, len);
+	if (value.type == MCW_OTS_INTEGER || (value.type == MCW_OTS_DOUBLE && !is_key))
+	{
+		if (mcw_unlikely(total != 9))
+			goto unusual;
+		memcpy(&value.i, variant + 1, 8);
+		crc = ots_crc_u64(ots_crc_byte(guess->crc, value.type), (uint64_t) value.i);
+	}
+	else if (value.type == MCW_OTS_STRING || value.type == MCW_OTS_BINARY)
+	{
+		value.s.len = ots_load32(variant + 1);
+		value.s.data = variant + 5;
+		if (mcw_unlikely(total > INT32_MAX || value.s.len + 5 != total || total > left))
+			goto unusual;
+		crc = ots_crc_feed_readable(guess->crc, variant, total);
+	}
+	else
+		goto unusual;
+	p = variant + total;
+	if (*p == TAG_CELL_TIMESTAMP && !is_key)
+	{
+		memcpy(&timestamp, p + 1, 8);
+		crc = ots_crc_u64(crc, (uint64_t) timestamp);
+		p += 9;
+	}
+	if (mcw_unlikely(*p != TAG_CELL_CHECKSUM || (uint8_t) p[1] != crc))
+		goto unusual;
+	row->pos = p + 2;
+	row->crc = ots_crc_byte(row->crc, crc);
+	row->ncells++;
+	take_value(row, guess->column, &value, timestamp);
+	return true;
+
+unusual:
+	row->position = position;
+	return false;
 }
 
 /* ---- rows ---- */
@@ -306,13 +419,16 @@ read_extension(mcw_ots_reader *reader, const char **pos, mcw_ots_row *row, mcw_e
 }
 
 /* All cells from 'pos' to the first byte that begins no cell */
-static mcw_status
+static inline mcw_status
 read_cells(mcw_ots_reader *reader, row_state *state, bool is_key, mcw_error *err)
 {
 	while (mcw_likely(state->pos < state->end) && *state->pos == TAG_CELL)
 	{
-		mcw_status	status = read_cell(reader, state, is_key, err);
+		mcw_status	status;
 
+		if (mcw_likely(read_usual_cell(reader, state, is_key)))
+			continue;
+		status = read_any_cell(reader, state, is_key, err);
 		if (mcw_unlikely(status != MCW_OK))
 			return status;
 	}
@@ -395,7 +511,7 @@ mcw_ots_next_row(mcw_ots_reader *reader, mcw_ots_row *row, mcw_ots_value *values
 	status = read_cells(reader, &state, true, err);
 	if (mcw_unlikely(status != MCW_OK))
 		return status;
-	row->nkeys = state.position;
+	row->nkeys = state.ncells;
 	if (mcw_unlikely(row->nkeys > MCW_OTS_MAX_KEYS))
 		return reader_fail(reader, MCW_ERR_FORMAT, err, reader->pos, "a row has more key columns than a table can have");
 	if (mcw_likely(state.pos < state.end && *state.pos == TAG_ROW_DATA))
@@ -404,7 +520,7 @@ mcw_ots_next_row(mcw_ots_reader *reader, mcw_ots_row *row, mcw_ots_value *values
 		status = read_cells(reader, &state, false, err);
 		if (mcw_unlikely(status != MCW_OK))
 			return status;
-		row->ncells = state.position - row->nkeys;
+		row->ncells = state.ncells - row->nkeys;
 	}
 	status = read_row_end(reader, &state, row, err);
 	if (mcw_unlikely(status != MCW_OK))

@@ -3,13 +3,16 @@
  *		Speed of the record codecs: bytes and nanoseconds of the best of several
  *		passes.  Prints; judges nothing.
  *
- * Usage: wire_bench [sls-read|sls-write|odps-read|odps-write [passes]]
+ * Usage: wire_bench [sls-read|sls-write|odps-read|odps-write|ots-read|ots-sparse|
+ * ots-write [passes]]; ots-read wants all ten columns of a row, ots-sparse reads rows
+ * that lack columns in turn.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
 #include "../../src/wire/mcw_odps.h"
+#include "../../src/wire/mcw_ots.h"
 #include "../../src/wire/mcw_sls.h"
 
 #define CONTENTS 10
@@ -203,6 +206,121 @@ odps_read(uint64_t *bytes)
 	return n;
 }
 
+/* ---- Tablestore: two key columns, eight attribute columns ---- */
+
+#define OTS_PAGES 16
+#define OTS_PAGE_BYTES 4194304
+
+static const char *const ots_columns[CONTENTS] = {
+	"device_id", "seq", "amount", "client_ip", "created_at",
+	"latency_ms", "price", "region", "status", "user_agent"
+};
+
+static mcw_buf ots_pages[2][OTS_PAGES];	/* full rows, sparse rows */
+
+static uint64_t
+ots_write_page(mcw_buf *out, unsigned seed, bool sparse)
+{
+	mcw_ots_name names[CONTENTS];
+	uint64_t	n = 0;
+
+	for (int c = 0; c < CONTENTS; c++)
+		names[c] = mcw_ots_make_name(mcw_str(ots_columns[c]));
+	mcw_buf_reset(out);
+	for (int64_t i = 0; out->len < OTS_PAGE_BYTES - 1024; i++, n++)
+	{
+		mcw_ots_writer w;
+		mcw_ots_value number = mcw_ots_int(i * 7919);
+		mcw_ots_value text = mcw_ots_bytes(MCW_OTS_STRING, MCW_LIT("a value of 22 bytes..."));
+		mcw_ots_value real = {.type = MCW_OTS_DOUBLE, .d = (double) i * 0.25};
+
+		if (i == 0)
+			mcw_ots_begin_row(&w, out);
+		else
+			mcw_ots_begin_next_row(&w, out);
+		mcw_ots_put_key(&w, &names[0], &text);
+		mcw_ots_put_key(&w, &names[1], &number);
+		for (int c = 2; c < CONTENTS; c++)
+		{
+			if (sparse && ((uint64_t) i * 2654435761u + seed) >> (c + 3) & 1)
+				continue;
+			mcw_ots_put_cell(&w, &names[c], c % 3 == 0 ? &text : c % 3 == 1 ? &number : &real, MCW_OTS_PUT,
+							 INT64_C(1700000000000) + i);
+		}
+		if (mcw_ots_end_row(&w) != MCW_OK)
+			abort();
+	}
+	return n;
+}
+
+static uint64_t
+ots_write(uint64_t *bytes)
+{
+	uint64_t	n = 0;
+
+	*bytes = 0;
+	for (unsigned i = 0; i < OTS_PAGES; i++)
+	{
+		n += ots_write_page(&ots_pages[0][i], i, false);
+		*bytes += ots_pages[0][i].len;
+	}
+	return n;
+}
+
+static uint64_t
+ots_read_pages(const mcw_buf *buffers, uint64_t *bytes)
+{
+	mcw_view	columns[CONTENTS];
+	mcw_ots_value values[CONTENTS];
+	mcw_ots_reader *reader;
+	mcw_ots_row row;
+	uint64_t	n = 0;
+	uint64_t	sum = 0;
+
+	for (int c = 0; c < CONTENTS; c++)
+		columns[c] = mcw_str(ots_columns[c]);
+	reader = mcw_ots_reader_create(&mcw_malloc, columns, CONTENTS);
+	*bytes = 0;
+	for (int i = 0; i < OTS_PAGES; i++)
+	{
+		if (mcw_ots_reader_page(reader, mcw_buf_view(&buffers[i]), false, NULL) != MCW_OK)
+			abort();
+		while (mcw_ots_next_row(reader, &row, values, NULL, NULL) == MCW_OK)
+		{
+			for (int c = 0; c < CONTENTS; c++)
+				sum += values[c].type + (uint64_t) values[c].i;
+			n++;
+		}
+		*bytes += buffers[i].len;
+	}
+	mcw_ots_reader_free(reader);
+	sink = sum;
+	return n;
+}
+
+static uint64_t
+ots_read(uint64_t *bytes)
+{
+	return ots_read_pages(ots_pages[0], bytes);
+}
+
+static uint64_t
+ots_read_sparse(uint64_t *bytes)
+{
+	return ots_read_pages(ots_pages[1], bytes);
+}
+
+static void
+make_ots_pages(void)
+{
+	for (int sparse = 0; sparse < 2; sparse++)
+		for (unsigned i = 0; i < OTS_PAGES; i++)
+		{
+			mcw_buf_init(&ots_pages[sparse][i], &mcw_malloc, OTS_PAGE_BYTES);
+			(void) ots_write_page(&ots_pages[sparse][i], i, sparse);
+		}
+}
+
 static void
 run(const char *name, uint64_t (*work) (uint64_t *), int passes)
 {
@@ -232,11 +350,13 @@ main(int argc, char **argv)
 	}			works[] = {
 		{"sls-read", sls_read}, {"sls-write", sls_write},
 		{"odps-write", odps_write}, {"odps-read", odps_read},
+		{"ots-read", ots_read}, {"ots-sparse", ots_read_sparse}, {"ots-write", ots_write},
 	};
 	uint64_t	bytes;
 
 	mcw_buf_init(&records, &mcw_malloc, (size_t) 1 << 30);
 	make_pages();
+	make_ots_pages();
 	odps_write(&bytes);
 	for (size_t i = 0; i < sizeof(works) / sizeof(works[0]); i++)
 		if (argc < 2 || strcmp(argv[1], works[i].name) == 0)
