@@ -19,6 +19,7 @@
 #include "compat.h"
 #include "odps_delete.h"
 #include "odps_write.h"
+#include "plan_slot.h"
 
 /* ri_FdwState of a result relation */
 typedef struct McModify
@@ -58,19 +59,6 @@ plan_modify(PlannerInfo *root, ModifyTable *plan, Index rti, int subplan_index)
 	return NIL;
 }
 
-/* May values be read from the slot of the plan below? (Nothing may change the row in between.) */
-static bool
-plan_slot_is_the_row(ModifyTableState *mtstate, ResultRelInfo *rinfo)
-{
-	TriggerDesc *triggers = rinfo->ri_TrigDesc;
-	TupleConstr *constr = RelationGetDescr(rinfo->ri_RelationDesc)->constr;
-
-	return mtstate->operation == CMD_INSERT && rinfo->ri_RootResultRelInfo == NULL &&
-		!(triggers && triggers->trig_insert_before_row) &&
-		!(constr && constr->has_generated_stored) &&
-		outerPlanState(mtstate) != NULL;
-}
-
 static McModify *
 begin(ModifyTableState *mtstate, ResultRelInfo *rinfo)
 {
@@ -95,9 +83,7 @@ begin_modify(ModifyTableState *mtstate, ResultRelInfo *rinfo, List *fdw_private,
 		return;
 	}
 	modify = begin(mtstate, rinfo);
-	if (plan_slot_is_the_row(mtstate, rinfo))
-		mcSinkAllowPlanSlot(modify->sink, ExecGetResultType(outerPlanState(mtstate)));
-	modify->plan_slot = mcSinkReadsPlanSlot(modify->sink);
+	modify->plan_slot = mcPlanSlotIsTheRow(mtstate, rinfo);
 	modify->hollow = modify->plan_slot && mcHollowSlotAllowed(mtstate, rinfo);
 	rinfo->ri_FdwState = modify;
 }

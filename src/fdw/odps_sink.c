@@ -218,31 +218,6 @@ mcSinkCreate(EState *estate, Relation rel, Oid userid)
 	return sink;
 }
 
-/*
- * The slot of the plan below spares a second deforming of the row; its values are
- * the same only if nothing between the plan and us changes them.
- */
-void
-mcSinkAllowPlanSlot(McSink *sink, TupleDesc plan)
-{
-	if (plan->natts != sink->desc->natts)
-		return;
-	for (int i = 0; i < plan->natts; i++)
-	{
-		Form_pg_attribute ours = TupleDescAttr(sink->desc, i);
-
-		if (!ours->attisdropped && ours->atttypid != TupleDescAttr(plan, i)->atttypid)
-			return;
-	}
-	sink->plan_desc = plan;
-}
-
-bool
-mcSinkReadsPlanSlot(const McSink *sink)
-{
-	return sink->plan_desc != NULL;
-}
-
 /* Are the keys of this row those of the last one?  Byte equality is enough. */
 static bool
 same_keys(McSink *sink, TupleTableSlot *slot)

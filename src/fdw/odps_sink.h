@@ -65,7 +65,6 @@ struct McSink
 	McSinkColumn *columns;
 	int			ncolumns;
 	TupleDesc	desc;
-	TupleDesc	plan_desc;		/* result of the plan below if its slot is read */
 
 	McKeySource *keys;
 	int			nkeys;

@@ -200,9 +200,6 @@ typedef struct McSinkStats
 } McSinkStats;
 
 extern McSink *mcSinkCreate(EState *estate, Relation rel, Oid userid);
-/* plan: the result type of the plan below if the slot of the plan may be read instead; NULL if not */
-extern void mcSinkAllowPlanSlot(McSink *sink, TupleDesc plan);
-extern bool mcSinkReadsPlanSlot(const McSink *sink);
 /* false: the row was rejected */
 extern bool mcSinkRow(McSink *sink, TupleTableSlot *slot);
 /* send what is buffered and wait until everything is acknowledged */
@@ -223,9 +220,5 @@ extern void mcPublish(void);
 extern bool mcPublished(void);
 /* odps_xact.c: no cancel from here to the end of the local commit */
 extern void mcHoldInterrupts(void);
-
-/* odps_slot.c: the executor need not copy a row that the sink reads from the plan's slot */
-extern bool mcHollowSlotAllowed(const ModifyTableState *mtstate, const ResultRelInfo *rinfo);
-extern void mcHollowSlotInstall(EState *estate, ResultRelInfo *rinfo);
 
 #endif							/* MC_ODPS_WRITE_H */

@@ -1,6 +1,10 @@
 /*
- * odps_slot.c
- *		A target slot that copies nothing.
+ * plan_slot.c
+ *		Rows read from the slot of the plan below an INSERT, and a target slot that
+ *		copies nothing.
+ *
+ * The plan's slot spares a second deforming of the row; its values are the row's only
+ * if nothing between the plan and the sink changes them.
  *
  * Before ExecForeignInsert the executor copies the plan's row into a slot of the
  * target, forming a heap tuple, and materializes it.  A sink that reads the plan's
@@ -16,8 +20,9 @@
 
 #include "executor/executor.h"
 #include "executor/tuptable.h"
+#include "utils/rel.h"
 
-#include "odps_write.h"
+#include "plan_slot.h"
 
 #define PREFETCH_BYTES 1024
 
@@ -60,6 +65,32 @@ hollow_ops(void)
 		ops.materialize = materialize_nothing;
 	}
 	return &ops;
+}
+
+static bool
+same_types(TupleDesc plan, TupleDesc target)
+{
+	if (plan->natts != target->natts)
+		return false;
+	for (int i = 0; i < plan->natts; i++)
+		if (!TupleDescAttr(target, i)->attisdropped &&
+			TupleDescAttr(target, i)->atttypid != TupleDescAttr(plan, i)->atttypid)
+			return false;
+	return true;
+}
+
+bool
+mcPlanSlotIsTheRow(ModifyTableState *mtstate, ResultRelInfo *rinfo)
+{
+	TriggerDesc *triggers = rinfo->ri_TrigDesc;
+	TupleDesc	target = RelationGetDescr(rinfo->ri_RelationDesc);
+	TupleConstr *constr = target->constr;
+
+	return mtstate->operation == CMD_INSERT && rinfo->ri_RootResultRelInfo == NULL &&
+		!(triggers && triggers->trig_insert_before_row) &&
+		!(constr && constr->has_generated_stored) &&
+		outerPlanState(mtstate) != NULL &&
+		same_types(ExecGetResultType(outerPlanState(mtstate)), target);
 }
 
 bool

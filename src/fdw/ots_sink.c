@@ -1,0 +1,443 @@
+/*
+ * ots_sink.c
+ *		The rows of one statement on their way to a Tablestore table: what the statement
+ *		writes, the writer below, and what became of each row.
+ *
+ * The writer's callback only takes notes; errors are raised when it has returned.
+ * Not here: encoding (ots_encode.c), the executor's callbacks (ots_modify.c).
+ */
+#include "postgres.h"
+
+#include "access/sysattr.h"
+#include "access/tupdesc.h"
+#include "executor/executor.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+
+#include "ots_write.h"
+
+#define DEFAULT_WRITE_BUFFER (16 * 1024 * 1024)
+#define MAX_ROW ((size_t) 2 * MCW_OTS_MAX_BATCH_BYTES)
+#define CLOCK_TOLERANCE_US INT64CONST(2000000)
+
+/* the last version given to a statement of this backend: the next one is newer */
+static int64 last_run_ms = 0;
+
+/* ---- what the statement writes ---- */
+
+static bool
+is_named(const Bitmapset *cols, AttrNumber attnum)
+{
+	return bms_is_member(attnum - FirstLowInvalidHeapAttributeNumber, cols);
+}
+
+static void
+bind_column(McOtsSink *sink, McOtsSinkColumn *c, const McOtsColumn *column, const Bitmapset *named)
+{
+	c->column = column;
+	c->at = column->attnum - 1;
+	c->named = is_named(named, column->attnum);
+	if (column->kind == MC_OTS_KEY || column->kind == MC_OTS_CELL)
+	{
+		c->out = mcOtsOutCreate(column, column->type);
+		c->name = mcw_ots_make_name(mcw_str(column->wire));
+	}
+}
+
+static McOtsSinkColumn *
+new_column(McOtsSink *sink, const McOtsColumn *column, const Bitmapset *named)
+{
+	McOtsSinkColumn *c = palloc0(sizeof(McOtsSinkColumn));
+
+	bind_column(sink, c, column, named);
+	return c;
+}
+
+static void
+bind_columns(McOtsSink *sink, const Bitmapset *named)
+{
+	ListCell   *lc;
+
+	sink->cells = palloc0(sizeof(McOtsSinkColumn) * (list_length(sink->columns) + 1));
+	sink->auto_key = -1;
+	foreach(lc, sink->columns)
+	{
+		const McOtsColumn *column = lfirst(lc);
+
+		switch (column->kind)
+		{
+			case MC_OTS_KEY:
+				bind_column(sink, &sink->keys[column->key], column, named);
+				if (column->auto_increment)
+					sink->auto_key = column->key;
+				sink->nkeys++;
+				break;
+			case MC_OTS_CELL:
+				bind_column(sink, &sink->cells[sink->ncells++], column, named);
+				break;
+			case MC_OTS_REST:
+				sink->rest = new_column(sink, column, named);
+				break;
+			case MC_OTS_ROW_VERSION:
+				sink->version = new_column(sink, column, named);
+				break;
+			default:
+				elog(ERROR, "column \"%s\" of a written table has kind %d", column->attname, (int) column->kind);
+		}
+	}
+}
+
+static McOtsWriteMode
+write_mode(const McServer *server)
+{
+	const char *mode = mcServerOption(server, "write_mode");
+
+	if (mode && pg_strcasecmp(mode, "update") == 0)
+		return MC_OTS_UPDATE;
+	if (mode && pg_strcasecmp(mode, "insert") == 0)
+		return MC_OTS_INSERT;
+	return MC_OTS_PUT;
+}
+
+/*
+ * The service judges versions by its clock, so ours counts only if the two agree.
+ * Never older than the statement before in this session: it would be hidden.
+ */
+static void
+choose_version(McOtsSink *sink)
+{
+	const char *option = mcServerOption(sink->server, "cell_timestamp");
+	int64		ours = mcn_unix_us() + sink->conn->client.clock_offset * 1000000;
+	int64		theirs = mcs_ots_service_now(&sink->conn->client);
+
+	sink->run_timestamp = !option || pg_strcasecmp(option, "server") != 0;
+	if (theirs != 0 && (theirs - ours > CLOCK_TOLERANCE_US || ours - theirs > CLOCK_TOLERANCE_US))
+		ours = theirs;
+	sink->run_ms = ours / 1000;
+	if (sink->run_ms <= last_run_ms && last_run_ms - sink->run_ms < CLOCK_TOLERANCE_US / 1000)
+		sink->run_ms = last_run_ms + 1;
+	if (sink->run_timestamp)
+		last_run_ms = sink->run_ms;
+	sink->run_at_us = mcn_now_us();
+	sink->deviation_us = sink->live->deviation > 0 && sink->live->deviation < PG_INT64_MAX / 1000000 ?
+		sink->live->deviation * 1000000 : PG_INT64_MAX;
+}
+
+/* ---- what became of rows ---- */
+
+static char *
+key_text(McOtsSink *sink, const mcw_ots_key *key, MemoryContext cxt)
+{
+	char	   *text = MemoryContextAllocExtended(cxt, 512, MCXT_ALLOC_NO_OOM);
+
+	if (!text)
+	{
+		sink->out_of_memory = true;
+		return NULL;
+	}
+	return mcs_ots_key_text(key, text, 512);
+}
+
+static void
+note_refused(McOtsSink *sink, const mcs_ots_row_report *r)
+{
+	McOtsRefused *note = MemoryContextAllocExtended(sink->refused_cxt, sizeof(McOtsRefused),
+													MCXT_ALLOC_NO_OOM | MCXT_ALLOC_ZERO);
+	const mcw_error *err = r->err;
+
+	if (note)
+		note->reason = MemoryContextAllocExtended(sink->refused_cxt, 400, MCXT_ALLOC_NO_OOM);
+	if (note && !sink->refused)
+		note->err = MemoryContextAllocExtended(sink->refused_cxt, sizeof(mcw_error), MCXT_ALLOC_NO_OOM);
+	if (!note || !note->reason || (!sink->refused && !note->err))
+	{
+		sink->out_of_memory = true;
+		return;
+	}
+	note->key = key_text(sink, &r->key, sink->refused_cxt);
+	snprintf(note->reason, 400, "%s%s%s%s%.200s", err->message, err->code[0] ? ": " : "", err->code,
+			 err->text[0] ? ": " : "", err->text);
+	if (note->err)
+		*note->err = *err;
+	*sink->refused_tail = note;
+	sink->refused_tail = &note->next;
+}
+
+static void
+set_fate(McOtsSink *sink, uint64 tag, McOtsFate fate)
+{
+	if (tag - sink->base < (uint64) sink->nfates)
+		sink->fates[tag - sink->base] = fate;
+}
+
+/* Called by the writer; must not raise */
+static void
+on_row(void *ctx, const mcs_ots_row_report *r)
+{
+	McOtsSink  *sink = ctx;
+
+	switch (r->outcome)
+	{
+		case MCS_OTS_ROW_DONE:
+			mcOtsWrote(1);
+			set_fate(sink, r->tag, MC_OTS_WRITTEN);
+			if (r->row.len > 0 && sink->auto_key >= 0)
+			{
+				mcw_buf_reset(&sink->returned);
+				if (mcw_buf_append_view(&sink->returned, r->row) != MCW_OK)
+					sink->out_of_memory = true;
+			}
+			break;
+		case MCS_OTS_ROW_EXISTS:
+			if (sink->mode == MC_OTS_UPDATE && !sink->skip_existing)
+			{
+				set_fate(sink, r->tag, MC_OTS_WRITTEN);	/* only its key was given: nothing to change */
+				break;
+			}
+			set_fate(sink, r->tag, MC_OTS_SKIPPED);
+			if (!sink->skip_existing && !sink->duplicate)
+				sink->duplicate = key_text(sink, &r->key, sink->cxt);
+			break;
+		case MCS_OTS_ROW_MISSING:
+			if (r->tag - sink->base >= (uint64) sink->nfates)
+				sink->missing++;
+			set_fate(sink, r->tag, MC_OTS_SKIPPED);
+			break;
+		case MCS_OTS_ROW_REFUSED:
+			set_fate(sink, r->tag, MC_OTS_REJECTED);
+			note_refused(sink, r);
+			break;
+	}
+}
+
+/* Raise, or count, what the callback has noted */
+static void
+look_at_notes(McOtsSink *sink)
+{
+	McPlace		place = sink->place;
+
+	if (likely(!sink->duplicate && !sink->refused && !sink->out_of_memory))
+		return;
+	if (sink->out_of_memory)
+		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+	if (sink->duplicate)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNIQUE_VIOLATION),
+				 errmsg("duplicate key: a row of \"%s\" exists already", sink->relname),
+				 errdetail("Key %s already exists.", mcPrintable(sink->duplicate)),
+				 errhint("ON CONFLICT DO NOTHING skips such rows; write_mode 'put' replaces and 'update' changes them."),
+				 mcPlaceContext(&place)));
+	while (sink->refused)
+	{
+		McOtsRefused *note = sink->refused;
+
+		sink->refused = note->next;
+		place.position = note->key ? psprintf("key %s", mcPrintable(note->key)) : NULL;
+		if (sink->rejects.on_error == MC_ON_ERROR_STOP)
+			mcRaise(note->err, &place);
+		(void) mcBadValue(&sink->rejects, &place, ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE, mcPrintable(note->reason),
+						  (mcw_view) {NULL, 0}, true);
+	}
+	sink->refused_tail = &sink->refused;
+	MemoryContextReset(sink->refused_cxt);
+}
+
+bool
+mcOtsSinkRefuse(McOtsSink *sink, const char *column, int sqlstate, const char *reason,
+				mcw_view value, bool not_null, const char *hint)
+{
+	McPlace		place = sink->place;
+
+	place.column = column;
+	place.position = psprintf("row " INT64_FORMAT, sink->seen);
+	if (sink->rejects.on_error == MC_ON_ERROR_STOP)
+		ereport(ERROR,
+				(errcode(sqlstate),
+				 errmsg("%s", reason),
+				 value.data ? errdetail("The value is \"%.*s\".", (int) Min(value.len, 1024), value.data) : 0,
+				 errhint("%s", hint),
+				 mcPlaceContext(&place)));
+	return mcBadValue(&sink->rejects, &place, sqlstate, reason, value, not_null) == MC_VALUE_NULL;
+}
+
+/* ---- life ---- */
+
+static void
+release(void *arg)
+{
+	McOtsSink  *sink = arg;
+
+	mcs_ots_writer_free(sink->writer);
+	sink->writer = NULL;
+}
+
+static void
+open_writer(McOtsSink *sink)
+{
+	mcs_ots_writer_spec spec = {
+		.table = mcw_str(pg_server_to_any(sink->table, strlen(sink->table), PG_UTF8)),
+		.schema = &sink->live->schema,
+		.batch_rows = (int) mcServerOptionInt(sink->server, "batch_size", MCW_OTS_MAX_BATCH_ROWS),
+		.batch_bytes = MCW_OTS_MAX_BATCH_BYTES,
+		.concurrency = sink->server->concurrency,
+		.max_buffered = (size_t) mcServerOptionInt(sink->server, "write_buffer", DEFAULT_WRITE_BUFFER),
+		.returns = sink->auto_key >= 0 ? MCW_OTS_RETURN_KEY : MCW_OTS_RETURN_NONE,
+		.on_row = on_row,
+		.ctx = sink,
+	};
+	mcw_error	err;
+
+	sink->callback.func = release;
+	sink->callback.arg = sink;
+	MemoryContextRegisterResetCallback(sink->cxt, &sink->callback);
+	sink->writer = mcs_ots_writer_create(&sink->conn->client, &spec, &err);
+	if (!sink->writer)
+		mcRaise(&err, &sink->place);
+}
+
+/* The live table as this statement saw it: the remembered one may go while it runs */
+static mcw_ots_table *
+keep_table(const mcw_ots_table *live)
+{
+	mcw_ots_table *copy = palloc(sizeof(mcw_ots_table));
+
+	*copy = *live;
+	for (int i = 0; i < copy->schema.nkeys; i++)
+	{
+		mcw_view   *name = &copy->schema.keys[i].name;
+
+		*name = (mcw_view) {pnstrdup(name->data, name->len), name->len};
+	}
+	return copy;
+}
+
+McOtsSink *
+mcOtsSinkCreate(ModifyTableState *mtstate, EState *estate, ResultRelInfo *rinfo, CmdType operation)
+{
+	Relation	rel = rinfo->ri_RelationDesc;
+	MemoryContext cxt = AllocSetContextCreate(estate->es_query_cxt, "mc_fdw Tablestore sink", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(cxt);
+	McOtsSink  *sink = palloc0(sizeof(McOtsSink));
+	TriggerDesc *triggers = rinfo->ri_TrigDesc;
+	ModifyTable *plan = (ModifyTable *) mtstate->ps.plan;
+
+	mcOtsWriteBegin();
+	sink->cxt = cxt;
+	sink->operation = operation;
+	sink->relname = pstrdup(RelationGetRelationName(rel));
+	sink->table = pstrdup(mcOtsRemoteTable(rel));
+	sink->desc = RelationGetDescr(rel);
+	sink->server = mcGetServer(MC_TABLESTORE, GetForeignTable(RelationGetRelid(rel))->serverid,
+							   mcModifyUserId(rinfo, estate), RelationGetRelid(rel), true);
+	sink->place.wrapper = MC_TABLESTORE;
+	sink->place.server = sink->server->name;
+	sink->place.object = psprintf("%s.%s", sink->server->instance, sink->table);
+	sink->columns = mcOtsColumns(rel);
+	sink->conn = mcOtsConnect(sink->server, cxt);
+	sink->live = keep_table(mcOtsLiveTable(sink->conn, sink->table, sink->columns));
+	sink->mode = write_mode(sink->server);
+	sink->skip_existing = operation == CMD_INSERT && plan && plan->onConflictAction == ONCONFLICT_NOTHING;
+	sink->trigger_writes = triggers && triggers->trig_insert_before_row;
+	bind_columns(sink, operation == CMD_UPDATE ? ExecGetAllUpdatedCols(rinfo, estate) :
+				 ExecGetInsertedCols(rinfo, estate));
+	if (operation == CMD_UPDATE && triggers && triggers->trig_update_before_row)
+		for (int i = 0; i < sink->ncells; i++)
+			sink->cells[i].named = true;
+	choose_version(sink);
+	mcRejectsInit(&sink->rejects, sink->server);
+	sink->refused_tail = &sink->refused;
+	mcw_buf_init(&sink->row, &sink->conn->alloc, MAX_ROW);
+	mcw_buf_init(&sink->returned, &sink->conn->alloc, 64 * 1024);
+	sink->before = *mcn_channel_stats(sink->conn->channel);
+	/* nothing in flight may live in a child: it is deleted before the callback runs */
+	sink->scratch = AllocSetContextCreate(cxt, "mc_fdw row", ALLOCSET_DEFAULT_SIZES);
+	sink->refused_cxt = AllocSetContextCreate(cxt, "mc_fdw refused rows", ALLOCSET_SMALL_SIZES);
+	open_writer(sink);
+	MemoryContextSwitchTo(old);
+	return sink;
+}
+
+/* ---- rows ---- */
+
+static void
+check_writer(McOtsSink *sink, mcw_status status, const mcw_error *err)
+{
+	McPlace		place = sink->place;
+	const char *at;
+
+	look_at_notes(sink);
+	if (likely(status == MCW_OK))
+		return;
+	if (status == MCW_ERR_INTERRUPTED)
+	{
+		CHECK_FOR_INTERRUPTS();
+		return;
+	}
+	at = mcs_ots_writer_failed_at(sink->writer);
+	if (at[0])
+		place.position = psprintf("key %s", mcPrintable(at));
+	if (strcmp(err->code, "OTSObjectNotExist") == 0)
+		mcOtsForgetTable(sink->server, sink->table);
+	mcRaise(err, &place);
+}
+
+void
+mcOtsSinkSend(McOtsSink *sink, mcw_ots_change kind, mcw_ots_existence existence, uint64 tag)
+{
+	mcw_status	status;
+	mcw_error	err;
+
+	do
+	{
+		status = mcs_ots_writer_add(sink->writer, kind, existence, &sink->key, mcw_buf_view(&sink->row), tag, &err);
+		check_writer(sink, status, &err);
+	} while (unlikely(status == MCW_ERR_INTERRUPTED));
+}
+
+void
+mcOtsSinkExpect(McOtsSink *sink, int n)
+{
+	if (n > sink->maxfates)
+	{
+		sink->fates = MemoryContextAllocZero(sink->cxt, n);
+		sink->maxfates = n;
+	}
+	memset(sink->fates, MC_OTS_WAITING, n);
+	sink->base = sink->next_tag;
+	sink->nfates = n;
+	mcw_buf_reset(&sink->returned);
+}
+
+void
+mcOtsSinkFlush(McOtsSink *sink)
+{
+	mcw_status	status;
+	mcw_error	err;
+
+	do
+	{
+		status = mcs_ots_writer_flush(sink->writer, &err);
+		check_writer(sink, status, &err);
+	} while (status == MCW_ERR_INTERRUPTED);
+}
+
+void
+mcOtsSinkEnd(McOtsSink *sink)
+{
+	mcOtsSinkFlush(sink);
+	mcRejectsReport(&sink->rejects, sink->relname);
+	if (sink->missing > 0)
+		ereport(WARNING,
+				(errcode(ERRCODE_WARNING),
+				 errmsg(INT64_FORMAT " rows of \"%s\" were gone when they were to be updated", sink->missing, sink->relname),
+				 errdetail("Somebody else deleted them after this statement had read them. They were not made again, but the command tag counts them.")));
+	MemoryContextDelete(sink->cxt);
+}
+
+bool
+mcOtsSinkNeedsFates(const McOtsSink *sink)
+{
+	return sink->mode == MC_OTS_INSERT || sink->skip_existing || sink->rejects.on_error != MC_ON_ERROR_STOP;
+}

@@ -1,0 +1,122 @@
+/*
+ * ots_xact.c
+ *		What a transaction has written to Tablestore, for those who roll it back.
+ *
+ * Rows are visible when the service has taken them and nothing takes them back, so a
+ * rollback, of the transaction or to a savepoint, is told how many it leaves behind.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "utils/memutils.h"
+
+#include "ots_write.h"
+
+/* Rows by subtransaction, innermost last */
+typedef struct Written
+{
+	SubTransactionId subid;
+	int64		rows;
+} Written;
+
+static Written *written = NULL;
+static int	nwritten = 0;
+static int	maxwritten = 0;
+static bool registered = false;
+
+static void
+warn(int64 rows, const char *what)
+{
+	if (rows > 0)
+		ereport(WARNING,
+				(errcode(ERRCODE_WARNING),
+				 errmsg(INT64_FORMAT " row changes stay in Tablestore although the %s is rolled back", rows, what),
+				 errdetail("A row change is visible as soon as the service has taken it, and cannot be taken back.")));
+}
+
+static void
+xact_callback(XactEvent event, void *arg)
+{
+	int64		rows = 0;
+
+	switch (event)
+	{
+		case XACT_EVENT_PRE_PREPARE:
+			if (nwritten > 0)
+				ereport(ERROR,
+						(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						 errmsg("cannot PREPARE a transaction that has written to a Tablestore table"),
+						 errdetail("Its rows are visible already.")));
+			break;
+		case XACT_EVENT_COMMIT:
+			nwritten = 0;
+			break;
+		case XACT_EVENT_ABORT:
+			for (int i = 0; i < nwritten; i++)
+				rows += written[i].rows;
+			nwritten = 0;
+			warn(rows, "transaction");
+			break;
+		default:
+			break;
+	}
+}
+
+static void
+subxact_callback(SubXactEvent event, SubTransactionId mine, SubTransactionId parent, void *arg)
+{
+	if (nwritten == 0 || written[nwritten - 1].subid != mine)
+		return;
+	if (event == SUBXACT_EVENT_COMMIT_SUB)
+	{
+		if (nwritten > 1 && written[nwritten - 2].subid == parent)
+		{
+			written[nwritten - 2].rows += written[nwritten - 1].rows;
+			nwritten--;
+		}
+		else
+			written[nwritten - 1].subid = parent;
+	}
+	else if (event == SUBXACT_EVENT_ABORT_SUB)
+		warn(written[--nwritten].rows, "subtransaction");
+}
+
+void
+mcOtsWriteBegin(void)
+{
+	SubTransactionId mine = GetCurrentSubTransactionId();
+
+	if (IsolationIsSerializable())
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot write to a Tablestore table in a SERIALIZABLE transaction"),
+				 errdetail("What was sent cannot be taken back when the transaction turns out not to be serializable."),
+				 errhint("Use REPEATABLE READ or READ COMMITTED.")));
+	if (!registered)
+	{
+		RegisterXactCallback(xact_callback, NULL);
+		RegisterSubXactCallback(subxact_callback, NULL);
+		registered = true;
+	}
+	if (nwritten > 0 && written[nwritten - 1].subid == mine)
+		return;
+	if (nwritten == maxwritten)
+	{
+		int			more = maxwritten ? maxwritten * 2 : 16;
+
+		written = written ? repalloc(written, more * sizeof(Written)) :
+			MemoryContextAlloc(TopMemoryContext, more * sizeof(Written));
+		maxwritten = more;
+	}
+	written[nwritten].subid = mine;
+	written[nwritten++].rows = 0;
+}
+
+/* Cannot fail.  A statement belongs to the subtransaction it runs in, the innermost. */
+void
+mcOtsWrote(int64 rows)
+{
+	if (nwritten > 0)
+		written[nwritten - 1].rows += rows;
+}
