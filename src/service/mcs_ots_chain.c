@@ -62,8 +62,11 @@ static mcw_status
 check_range(mcs_ots_call *call, mcw_error *err)
 {
 	mcs_ots_slot *slot = call->user;
+	mcw_status	status = mcw_ots_read_get_range(mcw_buf_view(&call->req.response), &slot->result, err);
 
-	return mcw_ots_read_get_range(mcw_buf_view(&call->req.response), &slot->result, err);
+	if (status == MCW_OK && slot->result.next.data != NULL)
+		status = mcw_ots_read_key(slot->result.next, slot->scan->spec.schema, &slot->next_key, err);
+	return status;
 }
 
 void
@@ -94,20 +97,16 @@ mcs_ots_start_range(mcs_ots_slot *slot, mcs_ots_chain *chain)
 
 /* The key to go on from: between the one of the request and the end, or the chain would never end */
 static bool
-take_next(mcs_ots_scan *scan, mcs_ots_chain *chain, mcw_view next)
+take_next(mcs_ots_scan *scan, mcs_ots_chain *chain, mcw_view next, const mcw_ots_key *key)
 {
-	mcw_ots_key key;
+	char		text[MCS_OTS_KEY_TEXT];
 	mcw_error	err;
-	mcw_status	status = mcw_ots_read_key(next, scan->spec.schema, &key, &err);
+	mcw_status	status;
 
-	if (status == MCW_OK && (!before(scan, &chain->cursor, &key) || !before(scan, &key, &chain->end)))
-	{
-		char		text[MCS_OTS_KEY_TEXT];
-
+	if (!before(scan, &chain->cursor, key) || !before(scan, key, &chain->end))
 		status = mcw_fail(&err, MCW_ERR_PROTOCOL, "GetRange returned the next key %s, which is not behind its begin and before its end",
-						  mcs_ots_key_text(&key, text, sizeof(text)));
-	}
-	if (status == MCW_OK)
+						  mcs_ots_key_text(key, text, sizeof(text)));
+	else
 	{
 		/* the answer's bytes go away with the page */
 		mcw_buf_reset(&chain->bytes);
@@ -174,6 +173,15 @@ thin_points(mcs_ots_scan *scan)
 	scan->npoints = n;
 }
 
+static mcw_status
+check_splits(mcs_ots_call *call, mcw_error *err)
+{
+	mcs_ots_scan *scan = call->user;
+
+	mcw_arena_reset(&scan->arena);
+	return mcs_ots_take_splits(call, scan->spec.schema, &scan->arena, &scan->points, &scan->npoints, err);
+}
+
 static void
 splits_arrived(mcn_request *req)
 {
@@ -181,25 +189,17 @@ splits_arrived(mcn_request *req)
 	mcs_ots_scan *scan = call->user;
 	mcs_ots_chain *chain;
 	mcs_ots_chain *next;
-	mcw_error	err;
-	mcw_status	status = req->status;
 
 	if (scan->phase == MCS_OTS_FAILED)
 		return;
 	scan->split = MCS_OTS_SPLIT_KNOWN;
-	if (status == MCW_OK)
-		status = mcs_ots_take_splits(call, scan->spec.schema, &scan->arena, &scan->points, &scan->npoints, &err);
-	else
+	if (req->status != MCW_OK && !mcs_ots_no_splits(&req->error))
 	{
-		err = req->error;
-		if (mcs_ots_no_splits(&err))
-			status = MCW_OK;
-	}
-	if (status != MCW_OK)
-	{
-		mcs_ots_fail(scan, &err, NULL);
+		mcs_ots_fail(scan, &req->error, NULL);
 		return;
 	}
+	if (req->status != MCW_OK)
+		scan->npoints = 0;
 	thin_points(scan);
 	for (chain = scan->first; chain != NULL; chain = next)
 	{
@@ -219,6 +219,7 @@ ask_splits(mcs_ots_scan *scan)
 
 	scan->split = MCS_OTS_SPLIT_ASKED;
 	scan->info.split_asked = true;
+	call->check = check_splits;
 	call->req.on_done = splits_arrived;
 	(void) mcs_ots_ask_splits(call, scan->spec.table, scan->spec.split_size);
 	mcn_request_start(&call->req);
@@ -233,7 +234,7 @@ mcs_ots_range_arrived(mcs_ots_slot *slot, mcs_ots_chain *chain)
 
 	scan->ots->read_units += result->consumed.read;
 	scan->ots->write_units += result->consumed.write;
-	if (more && !take_next(scan, chain, result->next))
+	if (more && !take_next(scan, chain, result->next, &slot->next_key))
 		return;
 	if (more && result->rows.len == 0)
 		scan->info.empty_pages++;

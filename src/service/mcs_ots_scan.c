@@ -320,6 +320,10 @@ mcs_ots_scan_try(mcs_ots_scan *scan, mcs_ots_page **page, mcw_error *err)
 	*page = NULL;
 	if (scan->phase == MCS_OTS_NEW)
 		scan->phase = MCS_OTS_READING;
+	/* who asks for few rows may have had enough with the last page: only now it is known that he has not */
+	if (scan->took)
+		scan->target = scan->target * 2 < scan->spec.concurrency ? scan->target * 2 : scan->spec.concurrency;
+	scan->took = false;
 	mcs_ots_pump(scan);
 	if (scan->phase == MCS_OTS_FAILED)
 	{
@@ -339,8 +343,9 @@ mcs_ots_scan_try(mcs_ots_scan *scan, mcs_ots_page **page, mcw_error *err)
 	*page = &slot->page;
 	if (scan->spec.ordered && queue->head == NULL && scan->first->state == MCS_OTS_CHAIN_DONE)
 		drop_chain(scan, scan->first);
-	scan->target = scan->target * 2 < scan->spec.concurrency ? scan->target * 2 : scan->spec.concurrency;
-	mcs_ots_pump(scan);
+	scan->took = true;
+	if (scan->spec.row_limit == 0)
+		mcs_ots_pump(scan);
 	return MCW_OK;
 }
 

@@ -88,6 +88,7 @@ struct mcs_ots_slot
 	mcs_ots_slot_state state;
 	mcs_ots_call call;
 	mcw_ots_range_result result;
+	mcw_ots_key next_key;		/* if there is one; its bytes are the answer's */
 	mcs_ots_slot *next_ready;
 };
 
@@ -124,6 +125,7 @@ struct mcs_ots_scan
 	int			asking;			/* slots in each state */
 	int			ready;
 	int			target;			/* pages in flight or ready while the scan gains speed */
+	bool		took;			/* the consumer has got a page since it last asked */
 	size_t		ready_bytes;
 	size_t		page_bytes;		/* largest page so far, at first a guess */
 	mcs_ots_queue ready_pages;	/* scans without order */
