@@ -157,10 +157,40 @@ ots_crc_feed_readable(uint8_t crc, const char *data, size_t len)
 	return crc;
 }
 
+/* One to seven bytes as a number, most significant first */
+static inline uint64_t
+ots_load_short(const char *data, size_t len)
+{
+	const unsigned char *d = (const unsigned char *) data;
+
+	if (len >= 4)
+		return (uint64_t) __builtin_bswap32(ots_load32(data)) << 8 * (len - 4) |
+			__builtin_bswap32(ots_load32(data + len - 4));
+	return (uint64_t) d[0] << 8 * (len - 1) | (uint64_t) d[len / 2] << 8 * (len - 1 - len / 2) | d[len - 1];
+}
+
 static inline uint8_t
 ots_crc_feed(uint8_t crc, const char *data, size_t len)
 {
-	return len < 8 ? ots_crc_feed_portable(crc, data, len) : ots_crc_feed_readable(crc, data, len);
+	if (len >= 8)
+		return ots_crc_feed_readable(crc, data, len);
+	if (len == 0)
+		return crc;
+	if (mcw_unlikely(!ots_has_clmul()))
+		return ots_crc_feed_portable(crc, data, len);
+	return ots_crc_word(ots_load_short(data, len) ^ (uint64_t) crc << 8 * (len - 1));
+}
+
+/* Type byte and length of a text */
+static inline uint8_t
+ots_crc_type_and_length(uint8_t crc, uint8_t type, uint32_t len)
+{
+	char		bytes[4];
+
+	if (ots_has_clmul())
+		return ots_crc_word((uint64_t) (uint8_t) (crc ^ type) << 32 | __builtin_bswap32(len));
+	memcpy(bytes, &len, 4);
+	return ots_crc_feed_portable(ots_crc_byte(crc, type), bytes, 4);
 }
 
 /* ---- one cell ---- */

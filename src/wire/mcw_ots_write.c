@@ -62,6 +62,26 @@ put_variant(char *p, const mcw_ots_value *value)
 	}
 }
 
+/* The checksum goes on over a variant; from the value, not from bytes that were just stored */
+static inline uint8_t
+crc_variant(uint8_t crc, const mcw_ots_value *value)
+{
+	switch (value->type)
+	{
+		case MCW_OTS_INTEGER:
+		case MCW_OTS_DOUBLE:
+			return ots_crc_u64(ots_crc_byte(crc, value->type), (uint64_t) value->i);
+		case MCW_OTS_BOOLEAN:
+			return ots_crc_byte(ots_crc_byte(crc, value->type), value->b);
+		case MCW_OTS_STRING:
+		case MCW_OTS_BINARY:
+			return ots_crc_feed(ots_crc_type_and_length(crc, value->type, (uint32_t) value->s.len),
+								value->s.data, value->s.len);
+		default:
+			return ots_crc_byte(crc, value->type);
+	}
+}
+
 /* ---- rows ---- */
 
 static void
@@ -139,7 +159,7 @@ put_cell(mcw_ots_writer *w, const mcw_ots_name *name, const mcw_ots_value *value
 
 		*p = TAG_CELL_VALUE;
 		(void) put32(p + 1, (uint32_t) (behind - variant));
-		crc = ots_crc_feed(crc, variant, (size_t) (behind - variant));
+		crc = crc_variant(crc, value);
 		p = behind;
 	}
 	if (op != MCW_OTS_PUT)
