@@ -472,7 +472,7 @@ mcOtsBuildFilter(List *columns, List *filter, const McOtsValues *in, mcw_view *o
 	*out = mcw_str("");
 	if (filter == NIL)
 		return true;
-	switch (build_tree(&build, lcons(list_make1_int(F_AND), filter), MCW_OTS_MAX_FILTER_NODES, &tree))
+	switch (build_tree(&build, list_concat(list_make1(list_make1_int(F_AND)), filter), MCW_OTS_MAX_FILTER_NODES, &tree))
 	{
 		case NOBODY:
 			return false;
@@ -533,6 +533,6 @@ mcOtsFilterText(List *columns, List *filter, char **exprs)
 	if (list_length(filter) == 1)
 		show(&out, columns, linitial(filter), exprs, false);
 	else
-		show(&out, columns, lcons(list_make1_int(F_AND), filter), exprs, false);
+		show(&out, columns, list_concat(list_make1(list_make1_int(F_AND)), filter), exprs, false);
 	return out.data;
 }
