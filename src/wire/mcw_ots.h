@@ -183,7 +183,7 @@ typedef struct mcw_ots_row
 	int32_t		epoch;
 	int64_t		time_us;		/* Unix microseconds */
 	int32_t		row_index;
-	uint32_t	nkeys;			/* key cells */
+	uint32_t	nkeys;			/* key cells: 1 to MCW_OTS_MAX_KEYS; 0 in an origin only */
 	uint32_t	ncells;			/* attribute cells */
 } mcw_ots_row;
 
@@ -203,13 +203,17 @@ extern void mcw_ots_reader_free(mcw_ots_reader *reader);
  */
 extern mcw_status mcw_ots_reader_page(mcw_ots_reader *reader, mcw_view rows, bool allow_padding, mcw_error *err) MCW_MUST_CHECK;
 
+/* The same for the origin of a stream record (2.4), whose rows may lack their key */
+extern mcw_status mcw_ots_reader_origin(mcw_ots_reader *reader, mcw_view rows, mcw_error *err) MCW_MUST_CHECK;
+
 /*
  * Next row: fills values[0 .. ncolumns-1] with the first (newest) cell of that name
  * that has a value, type NONE if there is none, and timestamps[] likewise unless it
  * is NULL.  All cell and row checksums are verified before it returns.  A STRING or
  * BINARY value is directly preceded by its four length bytes, which the caller may
  * overwrite once the row has been read and its cells have been walked.
- * MCW_OK, MCW_END, MCW_ERR_FORMAT, MCW_ERR_CHECKSUM.
+ * MCW_OK, MCW_END, MCW_ERR_FORMAT, MCW_ERR_CHECKSUM (with the offset in the page).
+ * Whether a row fits the table, its schema and its limits is the caller's matter.
  */
 extern mcw_status mcw_ots_next_row(mcw_ots_reader *reader, mcw_ots_row *row, mcw_ots_value *values,
 								   int64_t *timestamps, mcw_error *err) MCW_MUST_CHECK;

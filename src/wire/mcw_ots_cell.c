@@ -173,8 +173,8 @@ mcw_ots_next_cell(const mcw_ots_row *row, size_t *pos, mcw_ots_cell *cell, bool 
 	const char *fail;
 	const char *what;
 
-	if (at == 0)
-		p++;					/* the tag of the key part */
+	if (at == 0 && p < end && *p == TAG_ROW_PK)
+		p++;
 	if (in_key && p < end && *p == TAG_ROW_DATA)
 	{
 		in_key = false;

@@ -49,6 +49,7 @@ struct mcw_ots_reader
 
 	/* where we are */
 	bool		allow_padding;
+	bool		keyless;		/* rows may lack their key columns */
 	const char *page;
 	const char *pos;			/* next row */
 	const char *end;
@@ -200,10 +201,9 @@ mcw_ots_reader_free(mcw_ots_reader *reader)
 
 /* ---- pages ---- */
 
-mcw_status
-mcw_ots_reader_page(mcw_ots_reader *reader, mcw_view rows, bool allow_padding, mcw_error *err)
+static mcw_status
+start_page(mcw_ots_reader *reader, mcw_view rows, mcw_error *err)
 {
-	reader->allow_padding = allow_padding;
 	reader->page = reader->pos = rows.data ? rows.data : "";
 	reader->end = reader->page + rows.len;
 
@@ -217,6 +217,22 @@ mcw_ots_reader_page(mcw_ots_reader *reader, mcw_view rows, bool allow_padding, m
 	}
 	reader->pos += OTS_HEADER_SIZE;
 	return MCW_OK;
+}
+
+mcw_status
+mcw_ots_reader_page(mcw_ots_reader *reader, mcw_view rows, bool allow_padding, mcw_error *err)
+{
+	reader->allow_padding = allow_padding;
+	reader->keyless = false;
+	return start_page(reader, rows, err);
+}
+
+mcw_status
+mcw_ots_reader_origin(mcw_ots_reader *reader, mcw_view rows, mcw_error *err)
+{
+	reader->allow_padding = false;
+	reader->keyless = true;
+	return start_page(reader, rows, err);
 }
 
 /* ---- cells ---- */
@@ -505,15 +521,19 @@ mcw_ots_next_row(mcw_ots_reader *reader, mcw_ots_row *row, mcw_ots_value *values
 			timestamps[i] = MCW_OTS_NO_TIMESTAMP;
 	}
 
-	if (mcw_unlikely(*state.pos != TAG_ROW_PK))
+	if (mcw_likely(*state.pos == TAG_ROW_PK))
+	{
+		state.pos++;
+		status = read_cells(reader, &state, true, err);
+		if (mcw_unlikely(status != MCW_OK))
+			return status;
+		row->nkeys = state.ncells;
+	}
+	else if (!reader->keyless)
 		return reader_fail(reader, MCW_ERR_FORMAT, err, state.pos, "a row does not begin with its key");
-	state.pos++;
-	status = read_cells(reader, &state, true, err);
-	if (mcw_unlikely(status != MCW_OK))
-		return status;
-	row->nkeys = state.ncells;
-	if (mcw_unlikely(row->nkeys > MCW_OTS_MAX_KEYS))
-		return reader_fail(reader, MCW_ERR_FORMAT, err, reader->pos, "a row has more key columns than a table can have");
+	if (mcw_unlikely(row->nkeys > MCW_OTS_MAX_KEYS || (row->nkeys == 0 && !reader->keyless)))
+		return reader_fail(reader, MCW_ERR_FORMAT, err, reader->pos,
+						   row->nkeys == 0 ? "a row has no key columns" : "a row has more key columns than a table can have");
 	if (mcw_likely(state.pos < state.end && *state.pos == TAG_ROW_DATA))
 	{
 		state.pos++;
