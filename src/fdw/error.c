@@ -23,7 +23,11 @@
 #define HINT_LOGSTORE "Check option \"logstore\" of the foreign table."
 #define HINT_TABLE "Check options \"table\", \"schema\" and \"project\" of the foreign table."
 #define HINT_PARTITION "Check the partition specification; every partition key needs a value."
-#define HINT_OTS_AUTH "Check access_key_id, access_key_secret and security_token in the user mapping, \"instance\" and \"region\" of the server, and this server's clock."
+#define HINT_OTS_SECRET "Check access_key_secret in the user mapping, and option \"region\" of the server: it selects signature V4."
+#define HINT_OTS_INSTANCE "Check option \"instance\" of the server and that option \"endpoint\" names its region."
+#define HINT_OTS_RIGHT "Grant the key the right to this operation in RAM or in the policy of the instance."
+#define HINT_OTS_QUOTA "Lower concurrency, raise the reserved throughput of the table or buy quota; the statement may be repeated as it is."
+#define HINT_OTS_KEY "The primary key of the table and the declaration of the foreign table differ: compare options \"key\" of its columns."
 #define HINT_OTS_TABLE "Check option \"table\" of the foreign table and option \"instance\" of the server."
 #define HINT_OTS_BUSY "The service is overloaded or in maintenance: the statement may be repeated as it is."
 #define HINT_OTS_ROW "See the limits in docs/tablestore.md."
@@ -31,10 +35,11 @@
 
 typedef struct ErrorRule
 {
-	const char *code;			/* NULL: by HTTP status */
+	const char *code;			/* NULL: by HTTP status; "OTS*": any that begins so */
 	int			http;			/* 0: any */
 	int			sqlstate;
 	const char *hint;
+	const char *text;			/* if set, the service's text must contain it */
 } ErrorRule;
 
 static const ErrorRule service_rules[] = {
@@ -90,30 +95,41 @@ static const ErrorRule service_rules[] = {
 	{"ExceedQuota", 0, ERRCODE_CONFIGURATION_LIMIT_EXCEEDED, HINT_QUOTA},
 	{"ODPS-0130161", 0, ERRCODE_SYNTAX_ERROR, NULL},
 	/* Tablestore */
-	{"OTSAuthFailed", 0, ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION, HINT_OTS_AUTH},
-	{"OTSNoPermissionAccess", 0, ERRCODE_INSUFFICIENT_PRIVILEGE, HINT_RIGHT},
+	{"OTSAuthFailed", 0, ERRCODE_INVALID_PASSWORD, HINT_OTS_SECRET, "Signature mismatch"},
+	{"OTSAuthFailed", 0, ERRCODE_FDW_SCHEMA_NOT_FOUND, HINT_OTS_INSTANCE, "instance is not found"},
+	{"OTSAuthFailed", 0, ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION, HINT_CLOCK, "x-ots-date"},
+	{"OTSAuthFailed", 0, ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION, HINT_KEY},
+	{"OTSNoPermissionAccess", 0, ERRCODE_INSUFFICIENT_PRIVILEGE, HINT_OTS_RIGHT},
 	{"OTSObjectNotExist", 0, ERRCODE_FDW_TABLE_NOT_FOUND, HINT_OTS_TABLE},
 	{"OTSObjectAlreadyExist", 0, ERRCODE_DUPLICATE_OBJECT, NULL},
 	{"OTSTableNotReady", 0, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, "A new table is ready after some seconds: repeat the statement."},
-	{"OTSInvalidPK", 0, ERRCODE_FDW_INVALID_COLUMN_NAME, "The primary key of the table has changed: compare the declaration of the foreign table."},
-	{"OTSMetaNotMatch", 0, ERRCODE_FDW_INVALID_COLUMN_NAME, "The primary key of the table has changed: compare the declaration of the foreign table."},
+	{"OTSInvalidPK", 0, ERRCODE_FDW_INVALID_COLUMN_NAME, HINT_OTS_KEY},
+	{"OTSMetaNotMatch", 0, ERRCODE_FDW_INVALID_COLUMN_NAME, HINT_OTS_KEY},
+	{"OTSParameterInvalid", 0, ERRCODE_PROGRAM_LIMIT_EXCEEDED, HINT_OTS_ROW, "exceeds the"},
+	{"OTSParameterInvalid", 0, ERRCODE_DATETIME_VALUE_OUT_OF_RANGE,
+	"Cell versions must lie near the service's clock and within the table's time to live: see its deviation_cell_version_in_sec.", "Invalid timestamp"},
 	{"OTSParameterInvalid", 0, ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE, NULL},
 	{"OTSConditionCheckFail", 0, ERRCODE_T_R_SERIALIZATION_FAILURE, NULL},
 	{"OTSRowOperationConflict", 0, ERRCODE_T_R_SERIALIZATION_FAILURE, HINT_OTS_BUSY},
 	{"OTSOutOfColumnCountLimit", 0, ERRCODE_PROGRAM_LIMIT_EXCEEDED, HINT_OTS_ROW},
 	{"OTSOutOfRowSizeLimit", 0, ERRCODE_PROGRAM_LIMIT_EXCEEDED, HINT_OTS_ROW},
 	{"OTSRequestBodyTooLarge", 0, ERRCODE_PROGRAM_LIMIT_EXCEEDED, HINT_OTS_ROW},
+	{"OTSSessionExpired", 0, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, "Repeat the statement."},
 	{"OTSTrimmedDataAccess", 0, ERRCODE_FDW_INVALID_DATA_TYPE_DESCRIPTORS, "The position is older than the stream's expiration: choose a later window."},
-	{"OTSQuotaExhausted", 0, ERRCODE_CONFIGURATION_LIMIT_EXCEEDED, HINT_QUOTA},
-	{"OTSNotEnoughCapacityUnit", 0, ERRCODE_CONFIGURATION_LIMIT_EXCEEDED, HINT_QUOTA},
-	{"OTSCapacityUnitExhausted", 0, ERRCODE_CONFIGURATION_LIMIT_EXCEEDED, HINT_QUOTA},
-	{"OTSFlowControl", 0, ERRCODE_CONFIGURATION_LIMIT_EXCEEDED, HINT_QUOTA},
+	{"OTSQuotaExhausted", 0, ERRCODE_CONFIGURATION_LIMIT_EXCEEDED, HINT_OTS_QUOTA},
+	{"OTSNotEnoughCapacityUnit", 0, ERRCODE_CONFIGURATION_LIMIT_EXCEEDED, HINT_OTS_QUOTA},
+	{"OTSCapacityUnitExhausted", 0, ERRCODE_CONFIGURATION_LIMIT_EXCEEDED, HINT_OTS_QUOTA},
+	{"OTSFlowControl", 0, ERRCODE_CONFIGURATION_LIMIT_EXCEEDED, HINT_OTS_QUOTA},
 	{"OTSServerBusy", 0, ERRCODE_CONFIGURATION_LIMIT_EXCEEDED, HINT_OTS_BUSY},
 	{"OTSPartitionUnavailable", 0, ERRCODE_FDW_ERROR, HINT_OTS_BUSY},
 	{"OTSTimeout", 0, ERRCODE_FDW_ERROR, HINT_OTS_BUSY},
 	{"OTSRequestTimeout", 0, ERRCODE_FDW_ERROR, HINT_OTS_BUSY},
 	{"OTSServerUnavailable", 0, ERRCODE_FDW_ERROR, HINT_OTS_BUSY},
 	{"OTSInternalServerError", 0, ERRCODE_FDW_ERROR, HINT_OTS_BUSY},
+	{"OTS*", 403, ERRCODE_INSUFFICIENT_PRIVILEGE, HINT_OTS_RIGHT},
+	{"OTS*", 429, ERRCODE_CONFIGURATION_LIMIT_EXCEEDED, HINT_OTS_QUOTA},
+	{"OTS*", 503, ERRCODE_FDW_ERROR, HINT_OTS_BUSY},
+	{"OTS*", 0, ERRCODE_FDW_ERROR, NULL},
 	/* by HTTP status, when the code says nothing */
 	{NULL, 401, ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION, HINT_KEY},
 	{NULL, 403, ERRCODE_INSUFFICIENT_PRIVILEGE, HINT_RIGHT},
@@ -122,6 +138,21 @@ static const ErrorRule service_rules[] = {
 	{NULL, 503, ERRCODE_FDW_ERROR, "The service is overloaded or in maintenance: repeat the statement later."},
 	{NULL, 0, ERRCODE_FDW_ERROR, NULL},
 };
+
+static bool
+rule_applies(const ErrorRule *rule, const mcw_error *err)
+{
+	if (rule->text && !strstr(err->text, rule->text))
+		return false;
+	if (rule->code && strcmp(rule->code, "OTS*") == 0)
+	{
+		if (strncmp(err->code, "OTS", 3) != 0)
+			return false;
+	}
+	else if (rule->code && pg_strcasecmp(rule->code, err->code) != 0)
+		return false;
+	return rule->http == 0 || rule->http == err->http_status;
+}
 
 static int
 sql_state(const mcw_error *err, const char **hint)
@@ -166,8 +197,7 @@ sql_state(const mcw_error *err, const char **hint)
 	{
 		const ErrorRule *rule = &service_rules[i];
 
-		if (rule->code ? pg_strcasecmp(rule->code, err->code) == 0 :
-			(rule->http == 0 || rule->http == err->http_status))
+		if (rule_applies(rule, err))
 		{
 			*hint = rule->hint;
 			return rule->sqlstate;
