@@ -354,15 +354,16 @@ static mcw_status
 last_time(mcs_ots_stream_scan *scan, const mcw_ots_record_page *page, int64_t *time_us, mcw_error *err)
 {
 	mcw_ots_record record;
+	mcw_view	last = {NULL, 0};
 	mcw_ots_row row;
 	size_t		pos = 0;
 	mcw_status	status;
 
 	while ((status = mcw_ots_next_record(page, &pos, &record, err)) == MCW_OK)
-		;
+		last = record.record;
 	if (status != MCW_END)
 		return status;
-	status = mcw_ots_reader_page(scan->reader, record.record, false, err);
+	status = mcw_ots_reader_page(scan->reader, last, false, err);
 	if (status == MCW_OK)
 		status = mcw_ots_next_row(scan->reader, &row, NULL, NULL, err);
 	if (status == MCW_END)
