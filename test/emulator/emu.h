@@ -133,6 +133,8 @@ extern int64_t emu_now_us(void);	/* --clock or the system's, plus adjustments by
 extern bool emu_fault_armed(const emu_request *req, const char *kind);
 /* Integer member 'name' of the rule that emu_fault_armed consumed last, or 'missing' */
 extern int64_t emu_fault_param(const char *name, int64_t missing);
+/* Text member 'name' of that rule; data NULL = absent */
+extern mcw_view emu_fault_text(const char *name);
 
 /* Logging to stderr with --verbose; never a secret */
 extern void emu_log(const char *fmt, ...) MCW_PRINTF(1, 2);

@@ -368,6 +368,12 @@ emu_fault_param(const char *name, int64_t missing)
 	return consumed ? int_or(consumed->node, name, missing) : missing;
 }
 
+mcw_view
+emu_fault_text(const char *name)
+{
+	return consumed ? mcw_node_text(consumed->node, name) : (mcw_view) {NULL, 0};
+}
+
 void
 emu_fault_forget(void)
 {

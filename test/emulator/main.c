@@ -1,7 +1,7 @@
 /*
  * main.c
- *		mc-emulator: Alibaba Cloud Log Service and MaxCompute on loopback, for tests
- *		and demos.  Command line, start-up, persistence, shutdown.
+ *		mc-emulator: Alibaba Cloud Log Service, Tablestore and MaxCompute on loopback,
+ *		for tests and demos.  Command line, start-up, persistence, shutdown.
  *
  * docs/emulator.md is its manual.
  */
@@ -53,16 +53,17 @@ static const struct option long_options[] = {
 };
 
 static const char *const help_text =
-"mc-emulator: Alibaba Cloud Log Service and MaxCompute on loopback.\n"
+"mc-emulator: Alibaba Cloud Log Service, Tablestore and MaxCompute on loopback.\n"
 "\n"
 "usage: mc-emulator [option]...\n"
 "\n"
 "  --listen ADDR           numeric address to listen on, up to 4 (default 127.0.0.1 and ::1)\n"
 "  --loghub-port N         start Log Service on port N (0 = a free one)\n"
+"  --tablestore-port N     start Tablestore on port N (0 = a free one)\n"
 "  --maxcompute-port N     start MaxCompute on port N (0 = a free one)\n"
 "                          no port option at all: every service on its default port\n"
-"                          (Log Service 7701, MaxCompute 7704)\n"
-"  --tablestore-port N, --oss-port N   not part of this build: refused\n"
+"                          (Log Service 7701, Tablestore 7702, MaxCompute 7704)\n"
+"  --oss-port N            not part of this build: refused\n"
 "  --clock TIME            freeze the clock at TIME (epoch seconds or ISO 8601)\n"
 "  --access-key ID:SECRET[:TOKEN]   accept this key, repeatable; without any:\n"
 "                          " DEFAULT_KEY_ID ":" DEFAULT_KEY_SECRET "\n"
@@ -87,6 +88,7 @@ typedef struct settings
 	const char *listen[MAX_LISTEN];
 	int			nlisten;
 	int			loghub_port;	/* -1 = flag absent */
+	int			tablestore_port;
 	int			maxcompute_port;
 	int			nkeys;
 	const char *fault_file;
@@ -188,8 +190,11 @@ clock_arg(const char *text)
 static void
 not_built(const char *option)
 {
-	die("--%s: this service is not part of this build; it has Log Service%s", option,
-		emu_find_service(MCW_LIT("maxcompute")) ? " and MaxCompute" : " only");
+	char		names[128] = "";
+
+	for (int i = 0; i < emu_nservices; i++)
+		snprintf(names + strlen(names), sizeof(names) - strlen(names), "%s%s", i ? ", " : "", emu_services[i]->name);
+	die("--%s: this service is not part of this build; it has %s", option, names);
 }
 
 static void
@@ -213,7 +218,7 @@ parse_args(int argc, char **argv, settings *set)
 				set->maxcompute_port = (int) number_arg("maxcompute-port", optarg, 65535);
 				break;
 			case OPT_TABLESTORE:
-				not_built("tablestore-port");
+				set->tablestore_port = (int) number_arg("tablestore-port", optarg, 65535);
 				break;
 			case OPT_OSS:
 				not_built("oss-port");
@@ -292,12 +297,13 @@ start_service(const settings *set, emu_service *service, int port)
 static void
 start_services(const settings *set)
 {
-	bool		all = set->loghub_port < 0 && set->maxcompute_port < 0;
+	bool		all = set->loghub_port < 0 && set->tablestore_port < 0 && set->maxcompute_port < 0;
 
 	for (int i = 0; i < emu_nservices; i++)
 	{
 		emu_service *s = emu_services[i];
-		int			port = strcmp(s->name, "loghub") == 0 ? set->loghub_port : set->maxcompute_port;
+		int			port = strcmp(s->name, "loghub") == 0 ? set->loghub_port :
+			strcmp(s->name, "tablestore") == 0 ? set->tablestore_port : set->maxcompute_port;
 
 		if (all)
 			port = s->default_port;
@@ -306,6 +312,8 @@ start_services(const settings *set)
 	}
 	if (set->maxcompute_port >= 0 && emu_find_service(MCW_LIT("maxcompute")) == NULL)
 		not_built("maxcompute-port");
+	if (set->tablestore_port >= 0 && emu_find_service(MCW_LIT("tablestore")) == NULL)
+		not_built("tablestore-port");
 }
 
 static void
@@ -432,7 +440,7 @@ raise_file_limit(void)
 int
 main(int argc, char **argv)
 {
-	settings	set = {.loghub_port = -1, .maxcompute_port = -1};
+	settings	set = {.loghub_port = -1, .tablestore_port = -1, .maxcompute_port = -1};
 	struct sigaction sa = {.sa_handler = on_signal};
 	bool		saved = true;
 
@@ -440,6 +448,8 @@ main(int argc, char **argv)
 	raise_file_limit();
 	if (&emu_loghub != NULL)
 		emu_services[emu_nservices++] = &emu_loghub;
+	if (&emu_tablestore != NULL)
+		emu_services[emu_nservices++] = &emu_tablestore;
 	if (&emu_maxcompute != NULL)
 		emu_services[emu_nservices++] = &emu_maxcompute;
 	for (int i = 0; i < emu_nservices; i++)

@@ -246,6 +246,14 @@ extern bool ots_walk_next(ots_walk *walk, ots_cell *cell);
 /* Key values of a stored row, views into it */
 extern void ots_row_key(const ots_table *table, const ots_row *row, mcw_ots_key *key);
 
+/*
+ * A new row from key values and cells sorted by name, then version descending; a
+ * cell with raw.data NULL is encoded from name, value and timestamp.
+ */
+extern ots_row *ots_row_build(const ots_table *table, const mcw_ots_value *keys, const ots_cell *cells, int ncells);
+/* The same from the bytes of a whole stored row (--data); NULL if they are damaged */
+extern ots_row *ots_row_load(const ots_table *table, mcw_view body);
+
 /* Writing PlainBuffer: header, cells with running row checksum, end */
 typedef struct ots_plain
 {
@@ -256,7 +264,7 @@ typedef struct ots_plain
 
 extern void ots_plain_header(mcw_buf *out);
 extern void ots_plain_begin(ots_plain *p, mcw_buf *out);	/* ROW_PK */
-extern void ots_plain_raw(ots_plain *p, mcw_view cells, const uint8_t *crcs, int n);
+extern void ots_plain_raw(ots_plain *p, const ots_cell *cell, bool is_key);	/* a stored cell as it is */
 extern void ots_plain_key(ots_plain *p, mcw_view name, const mcw_ots_value *value);
 /* op 0 = none; value NULL, timestamp MCW_OTS_NO_TIMESTAMP = absent */
 extern void ots_plain_cell(ots_plain *p, mcw_view name, const mcw_ots_value *value, uint8_t op, int64_t timestamp);
@@ -301,6 +309,11 @@ struct ots_call
 	mcw_view	response_key;	/* what signs the answer; empty = unsigned */
 	ots_fault	fault;			/* set: the answer is this error */
 	int			rows_changed;	/* row_index of the next mutation of this request */
+	ots_fault	row_fault;		/* of the fault plan, for single rows of a batch */
+	int64_t		row_at;			/* index that it strikes, -1 = none */
+	int64_t		row_each;		/* every so many rows, 0 = none */
+	int64_t		row_seen;
+	bool		row_applied;	/* the row is written and then said to have failed */
 	int64_t		commit_us;		/* one commit time for all rows of a request */
 	emu_blob   *blob;			/* a page from the cache instead of 'out' */
 	char		blob_md5[32];
@@ -314,9 +327,10 @@ extern void ots_put_consumed(mcw_buf *out, uint32_t number, int32_t read, int32_
 extern void ots_put_error(mcw_buf *out, uint32_t number, const ots_fault *f);
 
 /*
- * Commits one mutation to the table: store, version, stream record.  Reserved for
- * ots_write.c and for the commit of a transaction, which replays what it staged.
- * 'change' is what the client sent, or NULL when the record is ready in 'm'.
+ * Commits one mutation to the table: store, version, stream record.  For ots_write.c
+ * and for the commit of a transaction, which replays what it staged with time_us and
+ * row_index of the commit.  m->epoch is set to the partition's, and epoch, time_us
+ * and row_index are stamped into the bytes of m->record, which must be writable.
  */
 extern void ots_apply(ots_table *table, ots_mutation *m);
 

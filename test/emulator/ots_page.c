@@ -1,0 +1,125 @@
+/*
+ * ots_page.c
+ *		mc-emulator, Tablestore part: pages of GetRange kept as they were sent, so that a
+ *		benchmark that reads a table again measures its client and not this program.
+ *
+ * A page is found by the bytes of the request and the version of the table, which
+ * every write and every change of options moves on.  Tables whose rows expire are
+ * not kept, nor is anything while a setting that shapes pages differs.
+ */
+#include <stdlib.h>
+
+#include "ots_private.h"
+
+#define SLOTS 16384
+
+typedef struct page
+{
+	const ots_table *table;
+	uint64_t	version;
+	int64_t		page_rows;
+	int64_t		page_bytes;
+	char	   *request;
+	size_t		request_len;
+	emu_blob   *blob;
+	char		md5[32];
+	int32_t		units;
+} page;
+
+static page *pages = NULL;
+static int64_t kept_bytes = 0;
+static uint32_t clock_hand = 0;
+
+static uint32_t
+slot_of(const ots_table *table, mcw_view request)
+{
+	uint64_t	h = UINT64_C(1469598103934665603) ^ (uintptr_t) table;
+
+	for (size_t i = 0; i < request.len; i++)
+		h = (h ^ (uint8_t) request.data[i]) * UINT64_C(1099511628211);
+	return (uint32_t) (h ^ h >> 32) % SLOTS;
+}
+
+static void
+drop(page *p)
+{
+	if (p->blob == NULL)
+		return;
+	kept_bytes -= (int64_t) (p->blob->len + p->request_len);
+	free(p->request);
+	emu_blob_unref(p->blob);
+	memset(p, 0, sizeof(*p));
+}
+
+void
+ots_page_forget(void)
+{
+	for (int i = 0; pages && i < SLOTS; i++)
+		drop(&pages[i]);
+	free(pages);
+	pages = NULL;
+}
+
+static bool
+wants_compression(const ots_call *call)
+{
+	return ots_set.compress && mcw_request_get_header(&call->req->http, MCW_LIT("x-ots-response-compress-type")).len > 0;
+}
+
+bool
+ots_page_cached(ots_call *call, const ots_table *table)
+{
+	page	   *p = pages ? &pages[slot_of(table, call->body)] : NULL;
+
+	if (p == NULL || p->blob == NULL || p->table != table || p->version != table->version || wants_compression(call) ||
+		p->page_rows != ots_set.page_rows || p->page_bytes != ots_set.page_bytes ||
+		!mcw_view_eq((mcw_view) {p->request, p->request_len}, call->body))
+		return false;
+	if (!ots_use_capacity((ots_table *) table, p->units, 0, call->req->now_us, &call->fault))
+		return true;			/* the answer is the refusal */
+	call->blob = p->blob;
+	memcpy(call->blob_md5, p->md5, sizeof(p->md5));
+	return true;
+}
+
+/* The answer in call->out becomes a page if it is worth keeping */
+void
+ots_page_keep(ots_call *call, const ots_table *table, int32_t units)
+{
+	page	   *p;
+	size_t		len = call->out->len;
+	unsigned char digest[16];
+	mcw_buf		text;
+
+	if (len < 4096 || (int64_t) len > ots_set.cache_bytes / 4 || table->ttl >= 0 || wants_compression(call) || call->out->failed)
+		return;
+	if (pages == NULL)
+	{
+		pages = emu_malloc(SLOTS * sizeof(page));
+		memset(pages, 0, SLOTS * sizeof(page));
+	}
+	p = &pages[slot_of(table, call->body)];
+	drop(p);
+	for (int i = 0; i < SLOTS && kept_bytes + (int64_t) len > ots_set.cache_bytes; i++)
+		drop(&pages[clock_hand++ % SLOTS]);
+	if (mcw_md5(call->out->data, len, digest) != MCW_OK)
+		emu_oom();
+	mcw_buf_init(&text, &mcw_malloc, 64);
+	if (mcw_base64_encode(&text, (mcw_view) {(char *) digest, 16}) != MCW_OK)
+		emu_oom();
+	snprintf(p->md5, sizeof(p->md5), "%s", mcw_buf_cstr(&text));
+	mcw_buf_free(&text);
+	p->table = table;
+	p->version = table->version;
+	p->page_rows = ots_set.page_rows;
+	p->page_bytes = ots_set.page_bytes;
+	p->request = emu_strdup(call->body);
+	p->request_len = call->body.len;
+	p->blob = emu_blob_take(emu_malloc(len), len);
+	memcpy(p->blob->data, call->out->data, len);
+	p->units = units;
+	kept_bytes += (int64_t) (len + p->request_len);
+	call->blob = p->blob;
+	memcpy(call->blob_md5, p->md5, sizeof(p->md5));
+	mcw_buf_reset(call->out);
+}
