@@ -13,15 +13,18 @@ import urllib.request
 
 LOGHUB = "http://localhost:" + os.environ["MC_LOGHUB_PORT"]
 MAXCOMPUTE = "http://127.0.0.1:%s/api" % os.environ["MC_MAXCOMPUTE_PORT"]
+TABLESTORE = "http://127.0.0.1:%s" % os.environ["MC_TABLESTORE_PORT"]
 KEY = os.environ["MC_KEY_ID"], os.environ["MC_KEY_SECRET"]
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 WINDOW = ("__receive_time__ >= '2018-01-11 01:30:00+08' AND __receive_time__ < '2018-01-11 01:35:00+08'")
 SERVERS = """
 CREATE SERVER sls FOREIGN DATA WRAPPER loghub_fdw OPTIONS (endpoint '%s', project 'web');
 CREATE SERVER odps FOREIGN DATA WRAPPER maxcompute_fdw OPTIONS (endpoint '%s', project 'demo');
+CREATE SERVER ots FOREIGN DATA WRAPPER tablestore_fdw OPTIONS (endpoint '%s', instance 'demo');
 CREATE USER MAPPING FOR CURRENT_USER SERVER sls OPTIONS (access_key_id '%s', access_key_secret '%s');
-CREATE USER MAPPING FOR CURRENT_USER SERVER odps OPTIONS (access_key_id '%s', access_key_secret '%s')
-""" % ((LOGHUB, MAXCOMPUTE) + KEY + KEY)
+CREATE USER MAPPING FOR CURRENT_USER SERVER odps OPTIONS (access_key_id '%s', access_key_secret '%s');
+CREATE USER MAPPING FOR CURRENT_USER SERVER ots OPTIONS (access_key_id '%s', access_key_secret '%s')
+""" % ((LOGHUB, MAXCOMPUTE, TABLESTORE) + KEY + KEY + KEY)
 
 
 def call(what, payload=None):
@@ -46,6 +49,28 @@ def odps_content(table):
     """partition -> (rows, order-independent checksum); empty partitions are left out"""
     answer = command("maxcompute", "checksum", project="demo", table=table)
     return {p["spec"]: (p["count"], p["sum"]) for p in answer["partitions"] if p["count"]}
+
+
+def ots_create(table, keys, **more):
+    """a table of instance demo, made anew; keys: [("k", "INTEGER"), ...]"""
+    return command("tablestore", "create_table", table=table, replace=True,
+                   keys=[{"name": n, "type": t} for n, t in keys], **more)
+
+
+def ots_put(table, *rows):
+    """rows: (key values, {column: value}); see docs/emulator.md for values"""
+    return command("tablestore", "put", table=table, rows=[{"key": list(k), "columns": c} for k, c in rows])
+
+
+def ots_rows(table, **more):
+    """[{"key": [...], "columns": {...}}] in key order"""
+    return command("tablestore", "dump", table=table, **more)["rows"]
+
+
+def ots_content(table):
+    """(rows, order-independent checksum) without timestamps"""
+    answer = command("tablestore", "checksum", table=table)
+    return answer["count"], answer["sum"]
 
 
 def requests():
