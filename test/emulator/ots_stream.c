@@ -223,7 +223,7 @@ ots_shard_append(ots_shard *shard, int action, mcw_view record, mcw_view origin,
 	if (origin.len > 0)
 		body += 1 + mcw_varint_size(origin.len) + origin.len;
 	next_sequence(shard, &time_us, &row_index);
-	if (shard->visible_us < now_us + ots_stream_conf.visible_after_us)
+	if (ots_stream_conf.visible_after_us > 0 && shard->visible_us < now_us + ots_stream_conf.visible_after_us)
 		shard->visible_us = now_us + ots_stream_conf.visible_after_us;
 	chunk = chunk_for(shard, 1 + mcw_varint_size(body) + body);
 	chunk->entries[chunk->n++] = (ots_log_entry) {shard->order_us, shard->visible_us, (uint32_t) chunk->len};
