@@ -62,3 +62,15 @@ RETURNS SETOF record
 LANGUAGE c STRICT VOLATILE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'mc_splits';
 COMMENT ON FUNCTION mc.splits(regclass) IS
 'parts of about split_size bytes of a Tablestore table: from_key inclusive, to_key exclusive';
+
+CREATE FUNCTION mc.safe_until(relation regclass) RETURNS timestamptz
+LANGUAGE c STRICT STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'mc_safe_until';
+COMMENT ON FUNCTION mc.safe_until(regclass) IS
+'the newest complete instant of a Tablestore change stream or of a logstore, by the service''s clock: windows that end at it miss nothing';
+
+CREATE FUNCTION mc.stream_shards(
+	relation regclass, OUT shard text, OUT parents text[], OUT closed boolean)
+RETURNS SETOF record
+LANGUAGE c STRICT VOLATILE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'mc_stream_shards';
+COMMENT ON FUNCTION mc.stream_shards(regclass) IS
+'shards of the change stream of a Tablestore table; a parent that is not listed itself has expired, a closed shard has children';

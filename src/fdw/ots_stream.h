@@ -165,6 +165,8 @@ extern void mcStreamResolved(McStreamScan *scan);	/* says once what was cut */
 extern void mcStreamClose(McStreamScan *scan);
 /* sums of this scan so far; the window is the last one's */
 extern void mcStreamStatsNow(const McStreamScan *scan, mcs_ots_stream_info *info);
+/* raises if the failure is that the table has no change stream */
+extern void mcStreamCheckEnabled(const mcw_error *err, const char *table, const McPlace *place);
 pg_noreturn extern void mcStreamRaise(McStreamScan *scan, const mcw_error *err);
 
 /* ots_stream_row.c */

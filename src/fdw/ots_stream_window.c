@@ -202,6 +202,17 @@ raise_expired(const McStreamScan *scan, const McPlace *place)
 }
 
 void
+mcStreamCheckEnabled(const mcw_error *err, const char *table, const McPlace *place)
+{
+	if (strcmp(err->code, "StreamNotEnabled") == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("table \"%s\" has no change stream", table),
+				 errhint("Enable it with UpdateTable (StreamSpecification: enable_stream, expiration_time in hours) or in the console; only changes made after that are recorded."),
+				 mcPlaceContext(place)));
+}
+
+void
 mcStreamRaise(McStreamScan *scan, const mcw_error *err)
 {
 	McPlace		place;
@@ -225,12 +236,7 @@ mcStreamRaise(McStreamScan *scan, const mcw_error *err)
 				 errhint("End the window at mc.safe_until(), or set unsettled_window to 'clamp'."),
 				 mcPlaceContext(&place)));
 	}
-	if (strcmp(err->code, "StreamNotEnabled") == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("table \"%s\" has no change stream", scan->table),
-				 errhint("Enable it with UpdateTable (StreamSpecification: enable_stream, expiration_time in hours) or in the console; only changes made after that are recorded."),
-				 mcPlaceContext(&place)));
+	mcStreamCheckEnabled(err, scan->table, &place);
 	if (strcmp(err->code, "OTSTrimmedDataAccess") == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
