@@ -208,7 +208,7 @@ ots_selection_check(ots_selection *sel, const ots_table *table, mcw_arena *arena
 			sel->columns[n++] = sel->columns[i];
 	sel->ncolumns = n;
 	for (int i = 0; table && i < table->schema.nkeys; i++)
-		if (bsearch(&table->schema.keys[i].name, sel->columns, n, sizeof(mcw_view), view_cmp))
+		if (n > 0 && bsearch(&table->schema.keys[i].name, sel->columns, n, sizeof(mcw_view), view_cmp))
 			sel->has_key_column = true;
 	return true;
 }
