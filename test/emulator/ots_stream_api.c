@@ -344,7 +344,7 @@ serve_whole(ots_call *call, const ots_table *t, const ots_shard *shard, ots_chun
 		snprintf(chunk->md5, sizeof(chunk->md5), "%s", tail.data);
 		mcw_buf_free(&tail);
 	}
-	call->blob = emu_blob_ref(chunk->page);
+	call->blob = chunk->page;	/* the answer takes its own reference */
 	memcpy(call->blob_md5, chunk->md5, sizeof(call->blob_md5));
 }
 
