@@ -438,11 +438,11 @@ put_value(mcw_buf *out, const mcw_ots_value *v)
 	memcpy(head + 1, &total, 4);
 	head[5] = (char) v->type;
 	mcw_buf_append(out, head, 6);
-	if (total == 9)
+	if (v->type == MCW_OTS_INTEGER || v->type == MCW_OTS_DOUBLE)
 		mcw_buf_append(out, &v->i, 8);
-	else if (total == 2)
+	else if (v->type == MCW_OTS_BOOLEAN)
 		mcw_buf_append_char(out, v->b ? 1 : 0);
-	else if (total >= 5)
+	else if (v->type == MCW_OTS_STRING || v->type == MCW_OTS_BINARY)
 	{
 		n = (uint32_t) v->s.len;
 		mcw_buf_append(out, &n, 4);
