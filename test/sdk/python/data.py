@@ -54,5 +54,29 @@ def read(project, table, coding):
                 print(json.dumps([from_python(v, t) for v, t in zip(row.values, types)]))
 
 
+def write_rows(instance, table):
+    from tablestore import Condition, Row, RowExistenceExpectation
+    from tablestore_client import cells, changes, client, key
+    c = client(instance)
+    anyway = Condition(RowExistenceExpectation.IGNORE)
+    for line in sys.stdin:
+        row = json.loads(line)
+        if row["action"] == "put":
+            c.put_row(table, Row(key(row), cells(row)), anyway)
+        elif row["action"] == "update":
+            c.update_row(table, Row(key(row), changes(row)), anyway)
+        else:
+            c.delete_row(table, Row(key(row)), anyway)
+
+
+def read_rows(instance, table, versions="1"):
+    from tablestore_client import canonical, client, scan
+    c = client(instance)
+    keys = [k[0] for k in c.describe_table(table).table_meta.schema_of_primary_key]
+    for row in scan(c, table, keys, max_version=int(versions)):
+        print(json.dumps(canonical(row)))
+
+
 if __name__ == "__main__":
-    {"put": put, "pull": pull, "write": write, "read": read}[sys.argv[2]](*sys.argv[3:])
+    {"loghub put": put, "loghub pull": pull, "odps write": write, "odps read": read, "tablestore write": write_rows,
+     "tablestore read": read_rows}[" ".join(sys.argv[1:3])](*sys.argv[3:])
