@@ -1,0 +1,3 @@
+.PHONY: check-diff
+check-diff:
+	@test/diff/run $(DIFF)
