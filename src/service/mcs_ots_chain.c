@@ -12,7 +12,14 @@
 #include "mcs_ots_scan.h"
 
 #define FULL_PAGE 5000			/* rows at which the service ends a page (4.4) */
-#define MAX_POINTS 4096			/* more are thinned out */
+#define MAX_POINTS 32768		/* more are thinned out */
+#define CUT_AT_ONCE 64			/* the rest of a range is cut when it is due */
+
+/*
+ * In order, the chains behind the first one are only as far ahead as there is room:
+ * with parts of about a page all of them are useful.
+ */
+#define SMALL_SPLIT INT64_C(4194304)
 
 static void ask_splits(mcs_ots_scan *scan);
 
@@ -45,6 +52,9 @@ mcs_ots_open_ranges(mcs_ots_scan *scan)
 {
 	int32_t		limit = scan->spec.row_limit < FULL_PAGE ? scan->spec.row_limit : 0;
 
+	scan->split_size = scan->spec.split_size;
+	if (scan->spec.ordered && scan->split_size > SMALL_SPLIT)
+		scan->split_size = SMALL_SPLIT;
 	for (int i = 0; i < scan->spec.nranges; i++)
 	{
 		const mcs_ots_range *range = &scan->spec.ranges[i];
@@ -124,27 +134,51 @@ take_next(mcs_ots_scan *scan, mcs_ots_chain *chain, mcw_view next, const mcw_ots
 
 /* ---- split points ---- */
 
-static void
-cut_chain(mcs_ots_scan *scan, mcs_ots_chain *chain)
+/* The i-th split point in the direction of the scan */
+static const mcw_ots_key *
+split_point(const mcs_ots_scan *scan, int i)
+{
+	return &scan->points[scan->spec.backward ? scan->npoints - 1 - i : i];
+}
+
+/* The first split point behind a key */
+static int
+point_behind(const mcs_ots_scan *scan, const mcw_ots_key *key)
+{
+	int			low = 0;
+	int			high = scan->npoints;
+
+	while (low < high)
+	{
+		int			middle = low + (high - low) / 2;
+
+		if (before(scan, key, split_point(scan, middle)))
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return low;
+}
+
+/* Divide what is left of a range, of which nothing is being asked */
+void
+mcs_ots_cut_range(mcs_ots_scan *scan, mcs_ots_chain *chain)
 {
 	mcw_ots_key end = chain->end;
+	int			first = point_behind(scan, &chain->cursor);
 
 	chain->cut = true;
-	for (int i = 0; i < scan->npoints; i++)
+	for (int i = first; i < scan->npoints && before(scan, split_point(scan, i), &end); i++)
 	{
-		const mcw_ots_key *point = &scan->points[scan->spec.backward ? scan->npoints - 1 - i : i];
-		mcs_ots_chain *rest;
+		mcs_ots_chain *rest = add_range(scan, chain, split_point(scan, i), &end, chain->limit);
 
-		if (!before(scan, &chain->cursor, point))
-			continue;
-		if (!before(scan, point, &end))
-			return;
-		chain->end = *point;
-		rest = add_range(scan, chain, point, &end, chain->limit);
 		if (rest == NULL)
 			return;
-		rest->cut = true;
+		chain->end = *split_point(scan, i);
 		chain = rest;
+		if (i - first == CUT_AT_ONCE - 1)
+			return;
+		chain->cut = true;
 	}
 }
 
@@ -158,8 +192,6 @@ consider_cut(mcs_ots_scan *scan, mcs_ots_chain *chain)
 		ask_splits(scan);
 	if (scan->split == MCS_OTS_SPLIT_ASKED)
 		chain->state = MCS_OTS_CHAIN_HELD;
-	else if (scan->split == MCS_OTS_SPLIT_KNOWN)
-		cut_chain(scan, chain);
 }
 
 static void
@@ -178,8 +210,35 @@ check_splits(mcs_ots_call *call, mcw_error *err)
 {
 	mcs_ots_scan *scan = call->user;
 
-	mcw_arena_reset(&scan->arena);
+	/* points of an answer before stay where they are: chains may begin or end there */
 	return mcs_ots_take_splits(call, scan->spec.schema, &scan->arena, &scan->points, &scan->npoints, err);
+}
+
+/* How many chains there will be */
+static int
+count_pieces(const mcs_ots_scan *scan)
+{
+	const mcs_ots_chain *chain;
+	int			n = scan->live;
+
+	for (chain = scan->first; chain != NULL; chain = chain->next)
+		if (chain->nkeys == 0 && chain->state != MCS_OTS_CHAIN_DONE)
+			for (int i = point_behind(scan, &chain->cursor);
+				 i < scan->npoints && before(scan, split_point(scan, i), &chain->end); i++)
+				n++;
+	return n;
+}
+
+/*
+ * The size to ask for next: that of the caller if a smaller one of ours was refused; a
+ * small one if the caller's makes too few parts.  0 = the points are good.
+ */
+static int64_t
+other_size(const mcs_ots_scan *scan, bool refused)
+{
+	if (refused)
+		return scan->asked_callers ? 0 : scan->spec.split_size;
+	return !scan->asked_small && count_pieces(scan) < scan->spec.concurrency ? SMALL_SPLIT : 0;
 }
 
 static void
@@ -188,27 +247,28 @@ splits_arrived(mcn_request *req)
 	mcs_ots_call *call = req->owner;
 	mcs_ots_scan *scan = call->user;
 	mcs_ots_chain *chain;
-	mcs_ots_chain *next;
+	int64_t		other;
 
 	if (scan->phase == MCS_OTS_FAILED)
 		return;
-	scan->split = MCS_OTS_SPLIT_KNOWN;
 	if (req->status != MCW_OK && !mcs_ots_no_splits(&req->error))
 	{
 		mcs_ots_fail(scan, &req->error, NULL);
 		return;
 	}
-	if (req->status != MCW_OK)
-		scan->npoints = 0;
-	thin_points(scan);
-	for (chain = scan->first; chain != NULL; chain = next)
+	if (req->status == MCW_OK)
+		thin_points(scan);
+	other = other_size(scan, req->status != MCW_OK);
+	if (other != 0)
 	{
-		next = chain->next;
+		scan->split_size = other;
+		ask_splits(scan);
+		return;
+	}
+	scan->split = MCS_OTS_SPLIT_KNOWN;
+	for (chain = scan->first; chain != NULL; chain = chain->next)
 		if (chain->state == MCS_OTS_CHAIN_HELD)
 			chain->state = MCS_OTS_CHAIN_IDLE;
-		if (chain->state == MCS_OTS_CHAIN_IDLE && chain->nkeys == 0 && !chain->cut)
-			cut_chain(scan, chain);
-	}
 	mcs_ots_pump(scan);
 }
 
@@ -219,9 +279,12 @@ ask_splits(mcs_ots_scan *scan)
 
 	scan->split = MCS_OTS_SPLIT_ASKED;
 	scan->info.split_asked = true;
+	scan->asked_callers |= scan->split_size == scan->spec.split_size;
+	scan->asked_small |= scan->split_size <= SMALL_SPLIT;
 	call->check = check_splits;
 	call->req.on_done = splits_arrived;
-	(void) mcs_ots_ask_splits(call, scan->spec.table, scan->spec.split_size);
+	mcs_ots_call_reuse(call);
+	(void) mcs_ots_ask_splits(call, scan->spec.table, scan->split_size);
 	mcn_request_start(&call->req);
 }
 

@@ -289,6 +289,13 @@ mcs_ots_pump(mcs_ots_scan *scan)
 			continue;
 		if ((slot = free_slot(scan)) == NULL)
 			return;
+		if (scan->split == MCS_OTS_SPLIT_KNOWN && chain->nkeys == 0 && !chain->cut)
+		{
+			mcs_ots_cut_range(scan, chain);
+			if (scan->phase == MCS_OTS_FAILED)
+				return;
+			next = chain->next;
+		}
 		slot->state = MCS_OTS_SLOT_ASKING;
 		slot->chain = chain;
 		chain->state = MCS_OTS_CHAIN_ASKING;

@@ -60,7 +60,7 @@ typedef struct mcs_ots_chain
 	struct mcs_ots_chain *next;
 	mcs_ots_chain_state state;
 	int			number;			/* -1 for keys */
-	bool		cut;			/* split points have been looked at */
+	bool		cut;			/* no split point lies within it */
 	int32_t		limit;			/* of the next request, 0 = none */
 	mcw_ots_key cursor;			/* its bytes are the caller's, a split point's or in 'bytes' */
 	mcw_ots_key end;
@@ -131,6 +131,9 @@ struct mcs_ots_scan
 	mcs_ots_queue ready_pages;	/* scans without order */
 
 	mcs_ots_split_state split;
+	int64_t		split_size;		/* asked for */
+	bool		asked_callers;	/* that of the spec */
+	bool		asked_small;
 	mcs_ots_call split_call;
 	mcw_arena	arena;			/* split points */
 	mcw_ots_key *points;
@@ -153,6 +156,7 @@ extern void mcs_ots_deliver(mcs_ots_slot *slot, mcs_ots_chain *chain, mcw_view r
 
 /* mcs_ots_chain.c */
 extern bool mcs_ots_open_ranges(mcs_ots_scan *scan);
+extern void mcs_ots_cut_range(mcs_ots_scan *scan, mcs_ots_chain *chain);
 extern void mcs_ots_start_range(mcs_ots_slot *slot, mcs_ots_chain *chain);
 extern void mcs_ots_range_arrived(mcs_ots_slot *slot, mcs_ots_chain *chain);
 

@@ -8,7 +8,7 @@
 #include "ots_server.h"
 
 #define MAX_ROWS 64
-#define MAX_POINTS 24
+#define MAX_POINTS 200
 
 /* A table with the bytes of its keys */
 typedef struct world
@@ -88,7 +88,7 @@ random_world(unit_random *r, world *w, ots_model *model)
 	model->nrows = sort_keys(w->keys, model->nrows);
 	for (int i = 0; i < model->nrows; i++)
 		w->hidden[i] = unit_below(r, 100) < percent;
-	model->npoints = unit_below(r, MAX_POINTS);
+	model->npoints = unit_below(r, unit_below(r, 3) ? 24 : MAX_POINTS);
 	for (int i = 0; i < model->npoints; i++)
 	{
 		/* a prefix, completed to compare them */
@@ -212,7 +212,7 @@ static mcs_ots_scan_spec
 plain_spec(const ots_model *model, const mcs_ots_range *range, int nranges)
 {
 	return (mcs_ots_scan_spec) {.table = MCW_LIT(OTS_TABLE), .schema = &model->schema, .max_versions = 1,
-		.ranges = range, .nranges = nranges, .concurrency = 8, .first_requests = 8, .split_size = 100 << 20};
+		.ranges = range, .nranges = nranges, .concurrency = 8, .first_requests = 8, .split_size = 4 << 20};
 }
 
 static int
@@ -614,6 +614,13 @@ test_split_refusal(void)
 		{
 			check_whole(&rig, &spec, &h);
 			CHECK_INT(h.info.splits, 1);
+			/* in order smaller parts are asked for; if they are refused, those of the caller */
+			rig.model.counted = 0;
+			spec.ordered = true;
+			spec.split_size = 100 << 20;
+			check_whole(&rig, &spec, &h);
+			CHECK_INT(h.info.splits, 3);	/* 2 is where it goes on */
+			CHECK_INT(rig.model.splits, 1);
 		}
 		else
 		{
@@ -622,6 +629,41 @@ test_split_refusal(void)
 			CHECK_STR(h.err.code, "OTSInvalidPK");
 		}
 		CHECK(h.info.split_asked);
+		ots_rig_free(&rig);
+	}
+	free(w);
+}
+
+/* Parts of the caller's size are fewer than requests could be in flight: smaller ones, if there are any */
+static void
+test_few_parts(void)
+{
+	static const ots_step refusal[] = {{OTS_FINE}, {OTS_ERROR, 400, "OTSParameterInvalid", "The split size is too small."}};
+	world	   *w = malloc(sizeof(*w));
+
+	for (int refused = 0; refused < 2; refused++)
+	{
+		ots_rig		rig = {0};
+		mcs_ots_range range;
+		mcs_ots_scan_spec spec;
+		harvest		h;
+
+		simple_world(w, &rig.model, 10, 2, 3);
+		rig.model.steps = refusal;
+		rig.model.nsteps = refused ? 2 : 0;
+		rig.model.only = "ComputeSplitPointsBySize";
+		ots_rig_init(&rig, &mcw_malloc, mcs_ots_retry_rules, "", "");
+		range = whole(&rig.model.schema, false);
+		spec = plain_spec(&rig.model, &range, 1);
+		spec.split_size = 100 << 20;
+		check_whole(&rig, &spec, &h);
+		/* refused, the points of before are as good as any */
+		CHECK_INT(h.info.splits, 3);
+		CHECK_INT(rig.model.counted, 2);
+		rig.model.counted = 0;
+		spec.concurrency = 3;
+		check_whole(&rig, &spec, &h);
+		CHECK_INT(rig.model.counted, 1);
 		ots_rig_free(&rig);
 	}
 	free(w);
@@ -862,6 +904,7 @@ static const unit_case cases[] = {
 	{"faults", test_faults},
 	{"failure", test_failure},
 	{"split refusal", test_split_refusal},
+	{"few parts", test_few_parts},
 	{"row errors", test_row_errors},
 	{"single key", test_single_key},
 	{"room", test_room},
