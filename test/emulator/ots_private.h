@@ -38,7 +38,6 @@ extern void ots_finish(ots_call *call);
 extern ots_table *ots_table_new(ots_instance *inst, mcw_view name);	/* empty, in no list */
 extern void ots_table_add(ots_table *table);
 extern void ots_table_free(ots_table *table);
-extern void ots_instance_free(void);
 extern void ots_schema_add(ots_table *table, mcw_view name, mcw_ots_type type, bool auto_increment);
 extern void ots_partition_reset(ots_table *table, int64_t now_us);	/* one partition for everything */
 extern void ots_partition_restore(ots_table *table, uint64_t id, int32_t epoch, int64_t created_us, const mcw_ots_value *begin);

@@ -148,23 +148,6 @@ ots_table_drop(ots_table *table)
 	ots_table_free(table);
 }
 
-/* Everything goes at exit, so that leaks show */
-void
-ots_instance_free(void)
-{
-	while (ots_instances)
-	{
-		ots_instance *inst = ots_instances;
-
-		while (inst->ntables > 0)
-			ots_table_drop(inst->tables[inst->ntables - 1]);
-		ots_instances = inst->next;
-		free(inst->tables);
-		free(inst->name);
-		free(inst);
-	}
-}
-
 void
 ots_schema_add(ots_table *table, mcw_view name, mcw_ots_type type, bool auto_increment)
 {
