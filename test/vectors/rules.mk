@@ -29,3 +29,14 @@ $(addsuffix .o,$(SLS_ORACLE_USERS)): $(PROTO).c
 $(addsuffix .o,$(SLS_ORACLE_USERS)): TEST_CFLAGS += -I$(BUILD)/proto
 $(BUILD)/asan/test/unit/test_sls: $(BUILD)/asan/$(PROTO).o
 $(BUILD)/fuzz/fuzz_sls: $(BUILD)/fuzz/$(PROTO).o
+
+# protobuf-c as the oracle of the Tablestore messages
+OTS_PROTO = $(BUILD)/proto/ots.pb-c
+$(OTS_PROTO).c: test/data/proto/ots.proto
+	@mkdir -p $(@D)
+	protoc-c --proto_path=$(<D) --c_out=$(@D) $<
+
+OTS_ORACLE_USERS = $(BUILD)/asan/test/unit/test_ots_msg
+$(addsuffix .o,$(OTS_ORACLE_USERS)): $(OTS_PROTO).c
+$(addsuffix .o,$(OTS_ORACLE_USERS)): TEST_CFLAGS += -I$(BUILD)/proto
+$(BUILD)/asan/test/unit/test_ots_msg: $(BUILD)/asan/$(OTS_PROTO).o
