@@ -21,7 +21,8 @@
 static const char *
 time_text(int64 unix_us)
 {
-	return timestamptz_to_str(unix_us - EPOCH_MICROS);
+	/* a message may name several, and they share a buffer */
+	return pstrdup(timestamptz_to_str(unix_us - EPOCH_MICROS));
 }
 
 static void
@@ -240,9 +241,9 @@ mcStreamRaise(McStreamScan *scan, const mcw_error *err)
 	if (strcmp(err->code, "OTSTrimmedDataAccess") == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
-				 errmsg("records of the change stream of \"%s\" expired while they were read", scan->table),
+				 errmsg("records of the change stream of \"%s\" vanished while they were read", scan->table),
 				 detail ? errdetail("%s", detail) : 0,
-				 errhint("Changes are missing: copy the whole table again and go on from there, or choose a later window."),
+				 errhint("They expired, or the change stream was disabled. Changes are missing: copy the whole table again and go on from there."),
 				 mcPlaceContext(&place)));
 	if (strcmp(err->code, "OTSObjectNotExist") == 0 && place.part != NULL)
 		ereport(ERROR,
