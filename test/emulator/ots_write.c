@@ -199,6 +199,8 @@ cell_put(cell_list *l, mcw_view name, const mcw_ots_value *value, int64_t timest
 static void
 cell_remove(cell_list *l, int at, int n)
 {
+	if (n == 0)
+		return;
 	memmove(l->cells + at, l->cells + at + n, (l->n - at - n) * sizeof(ots_cell));
 	l->n -= n;
 }
