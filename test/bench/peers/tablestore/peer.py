@@ -48,7 +48,8 @@ def write(client):
 
 def main():
     start = time.monotonic()
-    client = OTSClient("http://127.0.0.1:" + E["MC_TABLESTORE_PORT"], E["MC_KEY_ID"], E["MC_KEY_SECRET"], "demo")
+    client = OTSClient("http://127.0.0.1:" + E["MC_TABLESTORE_PORT"], E["MC_KEY_ID"], E["MC_KEY_SECRET"], "demo",
+                       enable_native=bool(E["BENCH_NATIVE"]))
     rows = (scan if E["BENCH_OP"] == "scan" else write)(client)
     print(json.dumps({"rows": rows, "seconds": time.monotonic() - start}))
 
