@@ -40,8 +40,13 @@ static void arrived(mcn_request *req);
 static bool
 make_slots(mcs_ots_scan *scan)
 {
-	int			nslots = scan->spec.concurrency * (scan->spec.ordered ? AHEAD : 1) + SPARE_SLOTS;
+	int			nslots = scan->spec.concurrency * (scan->spec.ordered ? AHEAD : 1);
+	int			groups = (scan->spec.nkeys + MCW_OTS_MAX_BATCH_GET - 1) / MCW_OTS_MAX_BATCH_GET;
 
+	/* the inner side of a join makes a scan for a key or two, many times */
+	if (scan->spec.nranges == 0 && groups < nslots)
+		nslots = groups;
+	nslots += SPARE_SLOTS;
 	scan->slots = mcw_new0(scan->alloc, sizeof(*scan->slots) * nslots);
 	if (scan->slots == NULL)
 		return false;
