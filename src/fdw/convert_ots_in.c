@@ -282,7 +282,7 @@ text_in(McOtsIn *in, const mcw_ots_value *value, Datum *datum, McOtsBad *bad)
 	if (mcTextConvert(&in->text, text, in->swallow, datum, &error) != MC_TEXT_OK)
 		return bad_value(bad, error.sqlstate, error.reason);
 	if (in->exact && !same_without_modifier(in, text, *datum))
-		return bad_value(bad, ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE,
+		return bad_value(bad, in->base == VARCHAROID ? ERRCODE_STRING_DATA_RIGHT_TRUNCATION : ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE,
 						 psprintf("the value does not fit into type %s without loss",
 								  format_type_with_typemod(in->column->type, in->column->typmod)));
 	return MC_OTS_OK;

@@ -233,7 +233,7 @@ column_type(mcw_ots_type type)
 		case MCW_OTS_BINARY:
 			return "bytea";
 		default:
-			return "text COLLATE \"C\"";
+			return "text";
 	}
 }
 
@@ -257,8 +257,9 @@ right_declaration(const mcw_ots_schema *schema)
 	{
 		char	   *name = mcOtsShownName(schema->keys[i].name);
 
-		appendStringInfo(&s, "%s%s %s OPTIONS (key '%d')", i > 0 ? ", " : "", quote_identifier(name),
-						 column_type(schema->keys[i].type), i + 1);
+		appendStringInfo(&s, "%s%s %s OPTIONS (key '%d')%s NOT NULL", i > 0 ? ", " : "", quote_identifier(name),
+						 column_type(schema->keys[i].type), i + 1,
+						 schema->keys[i].type == MCW_OTS_STRING ? " COLLATE \"C\"" : "");
 	}
 	return s.data;
 }

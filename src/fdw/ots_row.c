@@ -199,6 +199,16 @@ mcOtsBadCell(McOtsScan *scan, const McOtsColumn *column, const McOtsBad *bad, mc
 
 	mcOtsPlace(scan, &place);
 	place.column = column->attname;
+	if (column->kind == MC_OTS_KEY && bad->sqlstate == ERRCODE_FDW_INVALID_DATA_TYPE)
+	{
+		/* no row can have a key like that: what we remember of the table is not so any more */
+		mcOtsForgetTable(scan->server, scan->table);
+		ereport(ERROR,
+				(errcode(bad->sqlstate),
+				 errmsg("%s", bad->reason),
+				 errhint("The table was made anew with another primary key: compare the declaration of the foreign table."),
+				 mcPlaceContext(&place)));
+	}
 	return mcBadValue(&scan->rejects, &place, bad->sqlstate, bad->reason, value, column->not_null) == MC_ROW_DROP;
 }
 
@@ -405,8 +415,8 @@ fill_slowly(McOtsScan *scan, const McOtsField *field, const mcw_ots_value *value
 						 scan->rejects.verbose_values ? mcOtsValueText(value) : (mcw_view) {"", 0});
 }
 
-bool
-mcOtsFill(McOtsScan *scan, const McOtsField *field)
+static inline bool
+fill(McOtsScan *scan, const McOtsField *field)
 {
 	const mcw_ots_value *value = &scan->values[field->at];
 	bool		absent = value->type == MCW_OTS_NONE;
@@ -414,6 +424,12 @@ mcOtsFill(McOtsScan *scan, const McOtsField *field)
 	scan->slot->tts_isnull[field->index] = absent;
 	return absent || mcOtsInFast(field->in, value, &scan->slot->tts_values[field->index]) ||
 		fill_slowly(scan, field, value);
+}
+
+bool
+mcOtsFill(McOtsScan *scan, const McOtsField *field)
+{
+	return fill(scan, field);
 }
 
 static bool
@@ -428,7 +444,7 @@ fill_row(McOtsScan *scan)
 		return false;
 	for (; field < end; field++)
 	{
-		if (unlikely(!mcOtsFill(scan, field)))
+		if (unlikely(!fill(scan, field)))
 			return false;
 	}
 	return true;

@@ -97,13 +97,29 @@ remember(const McRejects *rejects, const McPlace *place, int sqlstate, const cha
 	MemoryContextSwitchTo(old);
 }
 
+static const char *
+advice(const McPlace *place, int sqlstate)
+{
+	switch (sqlstate)
+	{
+			/* no type of text can hold it */
+		case ERRCODE_UNTRANSLATABLE_CHARACTER:
+		case ERRCODE_CHARACTER_NOT_IN_REPERTOIRE:
+			return "Correct the value at its source, or set on_error.";
+		case ERRCODE_FDW_INVALID_DATA_TYPE:
+			if (place->wrapper == MC_TABLESTORE)
+				return "Declare the column as text OPTIONS (type 'any'), which takes values of every type, or set on_error.";
+			break;
+		default:
+			break;
+	}
+	return "Correct the value at its source, declare the column as text, or set on_error.";
+}
+
 McVerdict
 mcBadValue(McRejects *rejects, const McPlace *place, int sqlstate,
 		   const char *reason, mcw_view value, bool not_null)
 {
-	/* no type of text can hold it */
-	bool		is_encoding = sqlstate == ERRCODE_UNTRANSLATABLE_CHARACTER ||
-		sqlstate == ERRCODE_CHARACTER_NOT_IN_REPERTOIRE;
 	bool		drop;
 
 	if (rejects->on_error == MC_ON_ERROR_STOP)
@@ -111,8 +127,7 @@ mcBadValue(McRejects *rejects, const McPlace *place, int sqlstate,
 				(errcode(sqlstate),
 				 errmsg("%s", reason),
 				 rejects->verbose_values && value.data ? errdetail("The value is \"%s\".", shown_value(value)) : 0,
-				 errhint(is_encoding ? "Correct the value at its source, or set on_error." :
-						 "Correct the value at its source, declare the column as text, or set on_error."),
+				 errhint("%s", advice(place, sqlstate)),
 				 mcPlaceContext(place)));
 
 	drop = rejects->on_error == MC_ON_ERROR_REJECT || not_null;
