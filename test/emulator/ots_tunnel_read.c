@@ -333,8 +333,8 @@ ots_tunnel_get_rpo(ots_call *call)
 	{
 		const ots_channel *c = &t->channels[i];
 
-		mcw_buf_printf(&json, "%s\"%s\":{\"%s\":{\"ChannelTyp\":%d,\"Status\":\"%s\",\"TotalCount\":%lld,\"AccessTime\":%lld,"
-					   "\"RpoTime\":%lld}}", any ? "," : "", c->id, c->client, c->base ? 0 : 1,
+		mcw_buf_printf(&json, "%s\"%s\":{\"%s\":{\"ChannelTyp\":\"%s\",\"Status\":\"%s\",\"TotalCount\":%lld,\"AccessTime\":%lld,"
+					   "\"RpoTime\":%lld}}", any ? "," : "", c->id, c->client, c->base ? "BaseData" : "Stream",
 					   ots_channel_done(c) ? "TERMINATED" : "OPEN", (long long) c->count, (long long) c->read_us * 1000,
 					   (long long) c->record_ms * 1000000);
 		total[!c->base] += c->count;

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"runtime/debug"
+	"strconv"
 	"strings"
 )
 
@@ -80,6 +81,18 @@ func main() {
 	switch strings.Join(os.Args[1:min(len(os.Args), 3)], " ") {
 	case "emulator-loghub":
 		emulatorLogHub()
+	case "emulator-tablestore":
+		emulatorTablestore()
+	case "tablestore write":
+		otsWrite(os.Args[3], os.Args[4])
+	case "tablestore read":
+		versions := 1
+		if len(os.Args) > 5 {
+			versions = get(strconv.Atoi(os.Args[5]))
+		}
+		otsRead(os.Args[3], os.Args[4], versions)
+	case "tablestore stream":
+		otsStream(os.Args[3], os.Args[4])
 	case "emulator-odps":
 		emulatorOdps()
 	case "loghub put":
