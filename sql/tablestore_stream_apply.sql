@@ -88,15 +88,15 @@ BEGIN
 		FROM w GROUP BY store, item
 	), after AS (
 		SELECT w.*, replaced, last_op,
-			serial IS NOT NULL OR 'serial' = ANY (deleted) AS has_serial, n IS NOT NULL OR 'n' = ANY (deleted) AS has_n,
-			note IS NOT NULL OR 'note' = ANY (deleted) AS has_note, price IS NOT NULL OR 'price' = ANY (deleted) AS has_price
+			serial IS NOT NULL OR coalesce('serial' = ANY (deleted), false) AS has_serial, n IS NOT NULL OR coalesce('n' = ANY (deleted), false) AS has_n,
+			note IS NOT NULL OR coalesce('note' = ANY (deleted), false) AS has_note, price IS NOT NULL OR coalesce('price' = ANY (deleted), false) AS has_price
 		FROM w JOIN last USING (store, item) WHERE arrival >= coalesce(replaced, 0)
 	)
 	SELECT store, item, last_op = 'delete' AS gone,
-		bool_or(coalesce(has_serial, false) OR replaced IS NOT NULL) AS set_serial, (array_agg(serial ORDER BY arrival DESC) FILTER (WHERE has_serial))[1] AS serial,
-		bool_or(coalesce(has_n, false) OR replaced IS NOT NULL) AS set_n, (array_agg(n ORDER BY arrival DESC) FILTER (WHERE has_n))[1] AS n,
-		bool_or(coalesce(has_note, false) OR replaced IS NOT NULL) AS set_note, (array_agg(note ORDER BY arrival DESC) FILTER (WHERE has_note))[1] AS note,
-		bool_or(coalesce(has_price, false) OR replaced IS NOT NULL) AS set_price, (array_agg(price ORDER BY arrival DESC) FILTER (WHERE has_price))[1] AS price
+		bool_or(has_serial OR replaced IS NOT NULL) AS set_serial, (array_agg(serial ORDER BY arrival DESC) FILTER (WHERE has_serial))[1] AS serial,
+		bool_or(has_n OR replaced IS NOT NULL) AS set_n, (array_agg(n ORDER BY arrival DESC) FILTER (WHERE has_n))[1] AS n,
+		bool_or(has_note OR replaced IS NOT NULL) AS set_note, (array_agg(note ORDER BY arrival DESC) FILTER (WHERE has_note))[1] AS note,
+		bool_or(has_price OR replaced IS NOT NULL) AS set_price, (array_agg(price ORDER BY arrival DESC) FILTER (WHERE has_price))[1] AS price
 	FROM after GROUP BY store, item, last_op;
 
 	DELETE FROM stock_copy c USING state s WHERE (c.store, c.item) = (s.store, s.item) AND s.gone;
@@ -135,9 +135,9 @@ SELECT count(*) AS disordered FROM (SELECT serial, lag(serial) OVER (PARTITION B
 -- the copy is the table
 SELECT count(*) > 30 AS rows FROM stock;
 SELECT * FROM (TABLE stock EXCEPT TABLE stock_copy) a UNION ALL (TABLE stock_copy EXCEPT TABLE stock);
--- a window applied again changes nothing: the whole history over the copy
+-- windows over a copy that is newer than they are: the history again over the finished copy
 TRUNCATE seen;
-CALL apply_all(1);
+CALL apply_all(7);
 SELECT count(*) = (SELECT count(*) FROM whole) AS complete FROM seen;
 SELECT * FROM (TABLE stock EXCEPT TABLE stock_copy) a UNION ALL (TABLE stock_copy EXCEPT TABLE stock);
 
