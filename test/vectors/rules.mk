@@ -36,7 +36,7 @@ $(OTS_PROTO).c: test/data/proto/ots.proto
 	@mkdir -p $(@D)
 	protoc-c --proto_path=$(<D) --c_out=$(@D) $<
 
-OTS_ORACLE_USERS = $(BUILD)/asan/test/unit/test_ots_msg
+OTS_ORACLE_USERS = $(BUILD)/asan/test/unit/test_ots_msg $(BUILD)/asan/test/unit/test_ots_answer
 $(addsuffix .o,$(OTS_ORACLE_USERS)): $(OTS_PROTO).c
 $(addsuffix .o,$(OTS_ORACLE_USERS)): TEST_CFLAGS += -I$(BUILD)/proto
-$(BUILD)/asan/test/unit/test_ots_msg: $(BUILD)/asan/$(OTS_PROTO).o
+$(OTS_ORACLE_USERS): $(BUILD)/asan/$(OTS_PROTO).o
