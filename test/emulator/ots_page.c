@@ -115,11 +115,11 @@ ots_page_keep(ots_call *call, const ots_table *table, int32_t units)
 	p->page_bytes = ots_set.page_bytes;
 	p->request = emu_strdup(call->body);
 	p->request_len = call->body.len;
-	p->blob = emu_blob_take(emu_malloc(len), len);
-	memcpy(p->blob->data, call->out->data, len);
+	/* the buffer itself moves into the page */
+	p->blob = emu_blob_take(emu_realloc(call->out->data, len), len);
+	mcw_buf_init(call->out, &mcw_malloc, call->out->max);
 	p->units = units;
 	kept_bytes += (int64_t) (len + p->request_len);
 	call->blob = p->blob;
 	memcpy(call->blob_md5, p->md5, sizeof(p->md5));
-	mcw_buf_reset(call->out);
 }

@@ -185,7 +185,7 @@ scan(ots_call *call, range_request *r, mcw_buf *rows, uint64_t *bytes)
 static void
 answer(ots_call *call, range_request *r)
 {
-	mcw_buf		rows;
+	static mcw_buf rows;		/* kept: fresh memory for every page costs more than filling it */
 	mcw_buf		next;
 	uint64_t	bytes;
 	ots_row    *stop;
@@ -194,11 +194,13 @@ answer(ots_call *call, range_request *r)
 
 	if (!r->txn && ots_page_cached(call, r->table))
 		return;
-	mcw_buf_init(&rows, &mcw_malloc, (size_t) 1 << 30);
+	if (rows.max == 0)
+		mcw_buf_init(&rows, &mcw_malloc, (size_t) 1 << 30);
+	mcw_buf_reset(&rows);
 	mcw_buf_init(&next, &mcw_malloc, (size_t) 1 << 16);
-	if (!mcw_buf_room(&rows, 1 << 20))
-		emu_oom();
 	stop = scan(call, r, &rows, &bytes);
+	if (rows.failed || !mcw_buf_room(call->out, rows.len + (1 << 16)))
+		emu_oom();
 	units = ots_units(bytes);
 	if (ots_use_capacity(r->table, units, 0, call->req->now_us, &call->fault))
 	{
@@ -215,7 +217,6 @@ answer(ots_call *call, range_request *r)
 		if (!r->txn)
 			ots_page_keep(call, r->table, units);
 	}
-	mcw_buf_free(&rows);
 	mcw_buf_free(&next);
 }
 
