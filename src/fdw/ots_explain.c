@@ -249,7 +249,7 @@ mcOtsExplain(ForeignScanState *node, ExplainState *es)
 	else if (scan->started)
 		show_selection(&scan->selection, es);
 	filter = list_nth(scan->fdw_private, MC_OTS_PRIVATE_FILTER);
-	if (filter != NIL)
+	if (filter != NIL && scan->rejects.on_error != MC_ON_ERROR_REJECT)
 		ExplainPropertyText("Remote Filter", mcOtsFilterText(scan->columns, filter, exprs), es);
 	if (boolVal(list_nth(scan->fdw_private, MC_OTS_PRIVATE_ORDERED)))
 		ExplainPropertyText("Key Order", boolVal(list_nth(scan->fdw_private, MC_OTS_PRIVATE_BACKWARD)) ?

@@ -131,7 +131,9 @@ match_tree(PlannerInfo *root, RelOptInfo *rel, const McOtsRel *info, BoolExpr *c
 		else if (is_or)
 			return NIL;
 	}
-	return list_length(out) > 1 ? out : NIL;
+	if (list_length(out) <= 2)
+		return list_length(out) == 2 ? lsecond(out) : NIL;
+	return out;
 }
 
 List *

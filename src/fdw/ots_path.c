@@ -156,8 +156,8 @@ add_ordered_paths(PlannerInfo *root, RelOptInfo *rel, const McOtsRel *info, Cost
 		List	   *order = key_order(root, rel, info, backward);
 
 		if (order != NIL)
-			add_path(rel, (Path *) mcCreateForeignScanPath(root, rel, rel->rows, startup * ORDER_FACTOR,
-														   total * ORDER_FACTOR, order, rel->lateral_relids,
+			add_path(rel, (Path *) mcCreateForeignScanPath(root, rel, rel->rows, startup,
+														   startup + (total - startup) * ORDER_FACTOR, order, rel->lateral_relids,
 														   list_make1(makeInteger(backward))));
 	}
 }

@@ -129,6 +129,12 @@ mcOtsElements(const McOtsValues *in, int expr, Oid *type, int *n, bool *has_null
 }
 
 static bool
+is_end(const mcw_ots_value *v)
+{
+	return v->type == MCW_OTS_INF_MIN || v->type == MCW_OTS_INF_MAX;
+}
+
+static bool
 is_too_long(const mcw_ots_value *v)
 {
 	return v->type != MCW_OTS_INTEGER && v->s.len > MCW_OTS_MAX_KEY_BYTES;
@@ -300,10 +306,25 @@ static void
 finish_key(mcw_ots_key *key, int n, int nkeys, bool after)
 {
 	key->n = nkeys;
-	if (after && n == nkeys && !mcOtsNextValue(&key->v[n - 1]))
+	if (after && n == nkeys && key->v[n - 1].type != MCW_OTS_INF_MAX && !mcOtsNextValue(&key->v[n - 1]))
 		key->v[n - 1] = mcw_ots_none(MCW_OTS_INF_MAX);
 	for (int i = n; i < nkeys; i++)
 		key->v[i] = mcw_ots_none(after ? MCW_OTS_INF_MAX : MCW_OTS_INF_MIN);
+}
+
+/* The same at a cut in column 'n'; a cut outside all values is the end of the column, so that an empty range shows */
+static void
+finish_key_at(mcw_ots_key *key, int n, Cut cut, int nkeys)
+{
+	if (cut.after && cut.v.type == MCW_OTS_INTEGER && cut.v.i == PG_INT64_MAX)
+		cut.v = mcw_ots_none(MCW_OTS_INF_MAX);
+	else if (!cut.after && (cut.v.type == MCW_OTS_INTEGER ? cut.v.i == PG_INT64_MIN :
+							cut.v.type != MCW_OTS_INF_MAX && cut.v.s.len == 0))
+		cut.v = mcw_ots_none(MCW_OTS_INF_MIN);
+	key->v[n] = cut.v;
+	if (is_end(&cut.v))
+		cut.after = cut.v.type == MCW_OTS_INF_MAX;
+	finish_key(key, n + 1, nkeys, cut.after);
 }
 
 /* The end of the keys that begin with the first 'n' columns of 'prefix' and a value at the cut, if any */
@@ -313,11 +334,9 @@ key_at(const mcw_ots_key *prefix, int n, const Cut *cut, bool after, int nkeys)
 	mcw_ots_key key = *prefix;
 
 	if (cut != NULL)
-	{
-		key.v[n++] = cut->v;
-		after = cut->after;
-	}
-	finish_key(&key, n, nkeys, after);
+		finish_key_at(&key, n, *cut, nkeys);
+	else
+		finish_key(&key, n, nkeys, after);
 	return key;
 }
 
@@ -400,6 +419,7 @@ cut_row(const Eval *eval, KeyRange *interval, const List *cond)
 	bool		lower = strategy == BTGreaterStrategyNumber || strategy == BTGreaterEqualStrategyNumber;
 	bool		after = strategy == BTGreaterStrategyNumber || strategy == BTLessEqualStrategyNumber;
 	mcw_ots_key key = interval->lo;
+	Cut			cut;
 
 	if (n > interval->depth)
 		return;
@@ -407,26 +427,25 @@ cut_row(const Eval *eval, KeyRange *interval, const List *cond)
 	{
 		int			expr = mcOtsCondInt(cond, i);
 		mcw_ots_value value;
-		Cut			cut;
 
 		/* equal so far and then NULL is not true: what differs before decides */
 		if (eval->in->nulls[expr])
 		{
 			if (i == 3)
 				interval->hi = interval->lo;
-			after = lower;
+			else
+				cut = make_cut(key.v[--n], lower);
 			break;
 		}
 		value = mcOtsComparand(eval->type[n], eval->in->values[expr], eval->in->types[expr]);
 		cut = make_cut(value, after);
-		key.v[n++] = cut.v;
-		if (is_too_long(&value))
-		{
-			after = false;
+		if (is_too_long(&value) || i == list_length(cond) - 1)
 			break;
-		}
+		key.v[n++] = value;
 	}
-	finish_key(&key, n, eval->nkeys, after);
+	if (mcw_ots_key_cmp(&interval->lo, &interval->hi) >= 0)
+		return;
+	finish_key_at(&key, n, cut, eval->nkeys);
 	if (lower && mcw_ots_key_cmp(&key, &interval->lo) > 0)
 		interval->lo = key;
 	if (!lower && mcw_ots_key_cmp(&key, &interval->hi) < 0)
@@ -645,7 +664,7 @@ key_before(mcw_ots_key key)
 	int			last = key.n - 1;
 
 	for (int i = 0; i < key.n; i++)
-		if (key.v[i].type == MCW_OTS_INF_MIN || key.v[i].type == MCW_OTS_INF_MAX)
+		if (is_end(&key.v[i]))
 			return key;			/* no key is equal to it */
 	if (!mcOtsPreviousValue(&key.v[last]))
 		key.v[last] = mcw_ots_none(MCW_OTS_INF_MIN);
@@ -719,6 +738,8 @@ mcOtsSelectionText(const McOtsSelection *selection)
 
 	if (selection->empty)
 		return pstrdup("none");
+	if (selection->nranges == 1 && is_end(&selection->ranges[0].begin.v[0]) && is_end(&selection->ranges[0].end.v[0]))
+		return pstrdup("all");
 	initStringInfo(&out);
 	for (int i = 0; i < selection->nranges && i < SHOWN_RANGES; i++)
 	{

@@ -168,7 +168,8 @@ open_scan(McOtsScan *scan)
 	mcs_ots_scan_spec spec = {
 		.columns = scan->get,
 		.ncolumns = scan->nget,
-		.filter = selection->filter,
+		/* rows that would be rejected have to come */
+		.filter = scan->rejects.on_error == MC_ON_ERROR_REJECT ? mcw_str("") : selection->filter,
 		.max_versions = scan->max_versions,
 		.has_time_range = selection->has_time_range,
 		.start_time = selection->start_time,
