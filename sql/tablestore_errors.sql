@@ -81,3 +81,10 @@ SELECT count(*) FROM k;
 \! emu faults '[{"service":"tablestore","api":"GetRange","action":"status","http":400,"code":"OTSParameterInvalid","message":"no"}]' >/dev/null
 SELECT failure('SELECT count(*) FROM k');
 \! emu faults '[]' >/dev/null
+-- a stalled service does not hold a statement that is to end
+\! emu faults '[{"service":"tablestore","api":"GetRange","action":"stall_before"}]' >/dev/null
+SET statement_timeout = '300ms';
+SELECT count(*) FROM k;
+RESET statement_timeout;
+\! emu faults '[]' >/dev/null
+SELECT count(*) FROM k;

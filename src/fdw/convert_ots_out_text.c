@@ -76,7 +76,6 @@ date_text(DateADT date)
 	return pstrdup(buf);
 }
 
-/* NULL: outside of the type's range, which only a broken value is */
 static char *
 timestamp_text(Timestamp at, bool with_zone)
 {
@@ -87,7 +86,11 @@ timestamp_text(Timestamp at, bool with_zone)
 	if (TIMESTAMP_NOT_FINITE(at))
 		EncodeSpecialTimestamp(at, buf);
 	else if (timestamp2tm(at, NULL, &tm, &fsec, NULL, NULL) == 0)
+	{
+		/* it is negative now, which says that there is no zone */
+		tm.tm_isdst = 0;
 		EncodeDateTime(&tm, fsec, with_zone, 0, NULL, USE_ISO_DATES, buf);
+	}
 	else
 		ereport(ERROR, (errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE), errmsg("timestamp out of range")));
 	return pstrdup(buf);
