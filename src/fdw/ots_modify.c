@@ -12,15 +12,15 @@
 
 #include "access/htup_details.h"
 #include "access/sysattr.h"
-#include "commands/defrem.h"
+#include "catalog/pg_class.h"
 #include "executor/executor.h"
 #include "nodes/makefuncs.h"
+#include "miscadmin.h"
 #include "optimizer/appendinfo.h"
-#include "parser/parsetree.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
-#include "utils/typcache.h"
+#include "utils/tuplestore.h"
 
 #include "ots_write.h"
 #include "plan_slot.h"
@@ -36,6 +36,9 @@ typedef struct McOtsModify
 	AttrNumber	keys[MCW_OTS_MAX_KEYS];
 	AttrNumber	whole_row;		/* 0 = none */
 	bool		check_keys;		/* a trigger may have changed them */
+	/* INSERT that reads its own target: rows are sent when everything has been read */
+	Tuplestorestate *kept;
+	TupleTableSlot *kept_slot;
 } McOtsModify;
 
 /* ---- planning ---- */
@@ -158,6 +161,52 @@ find_junk(McOtsModify *modify, ModifyTableState *mtstate)
 	modify->whole_row = ExecFindJunkAttributeInTlist(tlist, "wholerow");
 }
 
+/*
+ * Does the statement read the table it inserts into?  Rows are visible as sent, so it
+ * would read what it has written, without an end if keys grow.
+ */
+static bool
+reads_target(EState *estate, const ResultRelInfo *rinfo, const McOtsSink *sink)
+{
+	Index		rti = 0;
+	ListCell   *lc;
+
+	foreach(lc, estate->es_range_table)
+	{
+		RangeTblEntry *rte = lfirst(lc);
+		ForeignTable *ft;
+		const char *table;
+
+		if (++rti == rinfo->ri_RangeTableIndex || rte->rtekind != RTE_RELATION || rte->relkind != RELKIND_FOREIGN_TABLE)
+			continue;
+		ft = GetForeignTable(rte->relid);
+		if (ft->serverid != sink->server->serverid || mcOtsIsStream(rte->relid))
+			continue;
+		table = mcOptionText(ft->options, "table");
+		if (strcmp(table ? table : get_rel_name(rte->relid), sink->table) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void
+keep_rows(McOtsModify *modify, EState *estate, ResultRelInfo *rinfo)
+{
+	MemoryContext old;
+
+	if (modify->wait || mcOtsSinkNeedsFates(modify->sink))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot insert into \"%s\" while the same statement reads it", modify->sink->relname),
+				 errdetail("Each row must be written before the next is read, and would be read again."),
+				 errhint("Put the rows into a temporary table first.")));
+	old = MemoryContextSwitchTo(modify->sink->cxt);
+	modify->kept = tuplestore_begin_heap(false, false, work_mem);
+	MemoryContextSwitchTo(estate->es_query_cxt);
+	modify->kept_slot = ExecInitExtraTupleSlot(estate, RelationGetDescr(rinfo->ri_RelationDesc), &TTSOpsMinimalTuple);
+	MemoryContextSwitchTo(old);
+}
+
 static void
 begin_modify(ModifyTableState *mtstate, ResultRelInfo *rinfo, List *fdw_private,
 			 int subplan_index, int eflags)
@@ -179,6 +228,8 @@ begin_modify(ModifyTableState *mtstate, ResultRelInfo *rinfo, List *fdw_private,
 		find_junk(modify, mtstate);
 		modify->check_keys = rinfo->ri_TrigDesc && rinfo->ri_TrigDesc->trig_update_before_row;
 	}
+	else if (reads_target(estate, rinfo, modify->sink))
+		keep_rows(modify, estate, rinfo);
 	else if (!modify->wait && !mcOtsSinkNeedsFates(modify->sink))
 	{
 		modify->plan_slot = mcPlanSlotIsTheRow(mtstate, rinfo);
@@ -197,18 +248,6 @@ begin_insert(ModifyTableState *mtstate, ResultRelInfo *rinfo)
 				 errmsg("cannot route rows into \"%s\" while it is changed by the same statement",
 						RelationGetRelationName(rinfo->ri_RelationDesc))));
 	rinfo->ri_FdwState = begin(mtstate, mtstate->ps.state, rinfo, CMD_INSERT);
-}
-
-static void
-end_modify(EState *estate, ResultRelInfo *rinfo)
-{
-	McOtsModify *modify = rinfo->ri_FdwState;
-
-	if (modify && modify->sink)
-	{
-		mcOtsSinkEnd(modify->sink);
-		modify->sink = NULL;
-	}
 }
 
 /* ---- rows ---- */
@@ -277,6 +316,31 @@ insert_row(McOtsSink *sink, TupleTableSlot *slot)
 	return kept;
 }
 
+static void
+send_kept(McOtsModify *modify)
+{
+	if (!modify->kept)
+		return;
+	while (tuplestore_gettupleslot(modify->kept, true, false, modify->kept_slot))
+		(void) insert_row(modify->sink, modify->kept_slot);
+	ExecClearTuple(modify->kept_slot);
+	tuplestore_end(modify->kept);
+	modify->kept = NULL;
+}
+
+static void
+end_modify(EState *estate, ResultRelInfo *rinfo)
+{
+	McOtsModify *modify = rinfo->ri_FdwState;
+
+	if (modify && modify->sink)
+	{
+		send_kept(modify);
+		mcOtsSinkEnd(modify->sink);
+		modify->sink = NULL;
+	}
+}
+
 static TupleTableSlot *
 exec_insert(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot, TupleTableSlot *plan_slot)
 {
@@ -287,6 +351,11 @@ exec_insert(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot, TupleTab
 	{
 		mcHollowSlotInstall(estate, rinfo);
 		modify->hollow = false;
+	}
+	if (modify->kept)
+	{
+		tuplestore_puttupleslot(modify->kept, slot);
+		return slot;
 	}
 	if (!modify->wait)
 		return insert_row(sink, modify->plan_slot && plan_slot ? plan_slot : slot) ? slot : NULL;
@@ -522,6 +591,7 @@ explain_modify(ModifyTableState *mtstate, ResultRelInfo *rinfo, List *fdw_privat
 		return;
 
 	/* EXPLAIN prints before EndForeignModify: without this the last batches would be missing */
+	send_kept(modify);
 	mcOtsSinkFlush(sink);
 	info = mcs_ots_writer_get_info(sink->writer);
 	now = mcn_channel_stats(sink->conn->channel);
@@ -529,8 +599,8 @@ explain_modify(ModifyTableState *mtstate, ResultRelInfo *rinfo, List *fdw_privat
 	ExplainPropertyInteger("Rows Rejected", NULL, sink->rejects.rejected, es);
 	ExplainPropertyInteger("Batches", NULL, info->batches, es);
 	ExplainPropertyInteger("Bytes Sent", NULL, info->bytes, es);
-	ExplainPropertyInteger("Read Units", NULL, info->read_units, es);
-	ExplainPropertyInteger("Write Units", NULL, info->write_units, es);
+	ExplainPropertyInteger("Read Capacity Units", NULL, info->read_units, es);
+	ExplainPropertyInteger("Write Capacity Units", NULL, info->write_units, es);
 	ExplainPropertyInteger("Retries", NULL, now->retries - sink->before.retries, es);
 	ExplainPropertyInteger("Rows Retried", NULL, info->row_retries, es);
 	if (es->verbose || info->merged > 0)

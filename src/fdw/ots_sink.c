@@ -159,6 +159,8 @@ note_refused(McOtsSink *sink, const mcs_ots_row_report *r)
 	note->key = key_text(sink, &r->key, sink->refused_cxt);
 	snprintf(note->reason, 400, "%s%s%s%s%.200s", err->message, err->code[0] ? ": " : "", err->code,
 			 err->text[0] ? ": " : "", err->text);
+	if (note->reason[strlen(note->reason) - 1] == '.')
+		note->reason[strlen(note->reason) - 1] = '\0';
 	if (note->err)
 		*note->err = *err;
 	*sink->refused_tail = note;

@@ -31,8 +31,8 @@ warn(int64 rows, const char *what)
 	if (rows > 0)
 		ereport(WARNING,
 				(errcode(ERRCODE_WARNING),
-				 errmsg(INT64_FORMAT " row changes stay in Tablestore although the %s is rolled back", rows, what),
-				 errdetail("A row change is visible as soon as the service has taken it, and cannot be taken back.")));
+				 errmsg("what the %s wrote to Tablestore stays although it is rolled back", what),
+				 errdetail("Row changes acknowledged by the service: " INT64_FORMAT ". Each is visible as soon as it was sent, and cannot be taken back.", rows)));
 }
 
 static void

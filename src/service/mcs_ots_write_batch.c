@@ -388,6 +388,10 @@ try_again(mcs_ots_writer *writer, ots_entry *entry, mcw_error *err)
 
 	if (entry->pending_us == 0)
 		entry->pending_us = now;
+	/* rows that failed together go together */
+	if (writer->delayed.n > 0 && writer->next_due_us > now &&
+		writer->next_attempts == entry->attempts && writer->next_slow == slow)
+		pause = writer->next_due_us - now;
 	entry->due_us = now + pause;
 	entry->taken = 0;
 	if (entry->attempts > options->max_retries ||
@@ -404,7 +408,11 @@ try_again(mcs_ots_writer *writer, ots_entry *entry, mcw_error *err)
 	if (slow && entry->due_us > writer->pause_until_us)
 		writer->pause_until_us = entry->due_us;
 	if (writer->delayed.n == 0 || entry->due_us < writer->next_due_us)
+	{
 		writer->next_due_us = entry->due_us;
+		writer->next_attempts = entry->attempts;
+		writer->next_slow = slow;
+	}
 	ots_push(&writer->delayed, entry);
 }
 

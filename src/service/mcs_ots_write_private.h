@@ -84,7 +84,9 @@ struct mcs_ots_writer
 	ots_list	ready;
 	size_t		ready_bytes;	/* of the first change of each */
 	ots_list	delayed;
-	int64_t		next_due_us;	/* the earliest of 'delayed' */
+	int64_t		next_due_us;	/* the earliest of 'delayed'; whose it is: */
+	int			next_attempts;
+	bool		next_slow;
 	ots_list	suspects;		/* their batch was refused as a whole */
 	ots_list	settling;		/* to be read */
 	int64_t		pause_until_us; /* throttled: no new batch before */
