@@ -211,7 +211,7 @@ typedef struct ots_change_row
 	ots_change_cell *cells;
 	int			ncells;
 	bool		delete_marker;
-	size_t		size;			/* names and values of attribute cells and key */
+	size_t		size;			/* names and values of all cells, 8 for each timestamp given */
 } ots_change_row;
 
 /* Header, one row, zero bytes at most behind it (3.6); the messages of 4.8 */

@@ -239,7 +239,8 @@ read_cells(source *s, mcw_arena *arena, ots_change_cell **cells, int *ncells, ui
 		if (!read_cell(s, &(*cells)[*ncells], &crc))
 			return false;
 		*row_crc = crc8(*row_crc, &crc, 1);
-		*size += (*cells)[*ncells].name.len + value_size(&(*cells)[*ncells].value);
+		*size += (*cells)[*ncells].name.len + value_size(&(*cells)[*ncells].value) +
+			((*cells)[*ncells].timestamp != MCW_OTS_NO_TIMESTAMP ? 8 : 0);
 		(*ncells)++;
 	}
 	return true;

@@ -427,6 +427,9 @@ def batches(e):
     check('exactly 4 MB', batch(e, 'bat', [(1, row(key(1), [('c', bytes(2097152))])), (1, row(key(2), [('c', bytes(exact - 2097152))]))]), ['OK'] * 2)
     refused('The total data size of BatchWriteRow request exceeds the limit, limit size: 4194304, data size: 4194305.', batch, e, 'bat',
             [(1, row(key(1), [('c', bytes(2097152))])), (1, row(key(2), [('cc', bytes(exact - 2097152))]))])
+    create_table(e, 'sizes', [('pk', STRING)])
+    three = [(1, row([('pk', 'v' * 97 + str(i))], [('k' * 50, 'a' * n, None, NOW)])) for i, n in enumerate((1397945, 1397943, 1397943))]
+    refused('The total data size of BatchWriteRow request exceeds the limit, limit size: 4194304, data size: 4194305.', batch, e, 'sizes', three)
     refused(INVALID, batch, e, 'bat', [(1, row(key(1))), (1, row(key(2))[:-1])])
     refused(INVALID, batch, e, 'bat', [(1, row(key(1))), (1, row(key(2), [('c', float('inf'))]))])
     create_table(e, 'atom', [('p', STRING), ('k', INTEGER)])
