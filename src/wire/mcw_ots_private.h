@@ -135,6 +135,13 @@ ots_crc_feed_portable(uint8_t crc, const char *data, size_t len)
 }
 
 /*
+ * Whole words, many of them: each word above waits for the one before, so that long
+ * texts are folded by sixteen bytes first.  Needs carry-less multiplication.
+ */
+#define OTS_CRC_FOLD_MIN 48
+extern uint8_t mcw_ots_crc8_fold(uint8_t crc, const char *data, size_t len);
+
+/*
  * Zero bytes in front do not count, so that the odd bytes are taken first, as one
  * word: no loop over single bytes.  At least eight bytes can be read at 'data',
  * whatever 'len' is, which is not 0.
@@ -152,6 +159,8 @@ ots_crc_feed_readable(uint8_t crc, const char *data, size_t len)
 		data += odd;
 		len -= odd;
 	}
+	if (len >= OTS_CRC_FOLD_MIN)
+		return mcw_ots_crc8_fold(crc, data, len);
 	for (; len > 0; data += 8, len -= 8)
 		crc = ots_crc_word(__builtin_bswap64(ots_load64(data) ^ crc));
 	return crc;
