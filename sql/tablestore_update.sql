@@ -16,6 +16,14 @@ SELECT * FROM u WHERE n <= 4 ORDER BY n;
 UPDATE u SET rest = NULL WHERE n = 3;
 UPDATE u SET rest = rest WHERE n = 2;
 SELECT n, rest FROM u WHERE n <= 3 ORDER BY n;
+-- members that stay are not written again: types and versions are kept
+\! emu '{"service":"tablestore","op":"put","table":"u","rows":[{"do":"update","key":["k2",2,{"bytes":"0002"}],"columns":{"bin":{"bytes":"00ff"},"two":2,"n2":1}}]}' >/dev/null
+CREATE FOREIGN TABLE u_cells (k text OPTIONS (key '1') COLLATE "C" NOT NULL, n bigint OPTIONS (key '2') NOT NULL, b bytea OPTIONS (key '3') NOT NULL,
+  __column__ text, __version__ bigint, __type__ text, __value__ text) SERVER ots OPTIONS (table 'u', shape 'cell');
+UPDATE u SET rest = rest || '{"two": 2.0, "more": 1}' WHERE n = 2;
+SELECT __column__, __type__, __value__, __version__ < max(__version__) OVER () AS kept FROM u_cells WHERE k = 'k2' AND n = 2 ORDER BY 1;
+UPDATE u SET rest = '{"y": "r", "new": true}' WHERE n = 2;
+DROP FOREIGN TABLE u_cells;
 -- from another table, with what both tables say
 CREATE TABLE changes (n bigint, t text);
 INSERT INTO changes SELECT g, 'c' || g FROM generate_series(10, 400) g;

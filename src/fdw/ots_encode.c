@@ -187,18 +187,26 @@ put_cell(McOtsSink *sink, McOtsSinkColumn *c, mcw_ots_writer *w, TupleTableSlot 
 	return true;
 }
 
+/* The members of field '*'; 'old' is what an UPDATE finds there, else NULL */
 static bool
-put_rest(McOtsSink *sink, mcw_ots_writer *w, TupleTableSlot *slot, bool deletes, int64 version, int *ncells)
+put_rest(McOtsSink *sink, mcw_ots_writer *w, TupleTableSlot *slot, bool deletes, const Datum *old,
+		 int64 version, int *ncells)
 {
 	McOtsSinkColumn *c = sink->rest;
-	McOtsRest	rest = {.sink = sink, .w = w, .deletes = deletes, .timestamp = version};
+	McOtsRest	rest = {.sink = sink, .w = w, .deletes = deletes, .timestamp = version, .has_old = old != NULL};
 	mcw_ots_writer saved = *w;
 	size_t		len = w->out->len;
-	const char *reason;
+	const char *reason = NULL;
 
-	if (slot->tts_isnull[c->at])
-		return !c->column->not_null || refuse_null(sink, c);
-	reason = mcOtsPutRest(&rest, slot->tts_values[c->at]);
+	if (slot->tts_isnull[c->at] && c->column->not_null)
+		return refuse_null(sink, c);
+	if (old)
+	{
+		rest.old = *old;
+		mcOtsDropRest(&rest, slot->tts_values[c->at], slot->tts_isnull[c->at]);
+	}
+	if (!slot->tts_isnull[c->at])
+		reason = mcOtsPutRest(&rest, slot->tts_values[c->at]);
 	if (!reason)
 	{
 		*ncells += rest.ncells;
@@ -247,7 +255,7 @@ mcOtsEncodeInsert(McOtsSink *sink, TupleTableSlot *slot, mcw_ots_change *kind, m
 			return false;
 	}
 	if (sink->rest && (!update || sink->rest->named) &&
-		!put_rest(sink, &w, slot, update, version, &ncells))
+		!put_rest(sink, &w, slot, update, NULL, version, &ncells))
 		return false;
 	if (update && ncells == 0)
 	{
@@ -274,16 +282,9 @@ mcOtsEncodeUpdate(McOtsSink *sink, TupleTableSlot *slot, const Datum *keys, cons
 	for (int i = 0; i < sink->ncells; i++)
 		if (sink->cells[i].named && !put_cell(sink, &sink->cells[i], &w, slot, true, version, &ncells))
 			return false;
-	if (sink->rest && sink->rest->named)
-	{
-		McOtsRest	rest = {.sink = sink, .w = &w};
-
-		if (!old_rest_null)
-			(void) mcOtsDropRest(&rest, old_rest, slot->tts_values[sink->rest->at], slot->tts_isnull[sink->rest->at]);
-		ncells += rest.ncells;
-		if (!put_rest(sink, &w, slot, true, version, &ncells))
-			return false;
-	}
+	if (sink->rest && sink->rest->named &&
+		!put_rest(sink, &w, slot, true, old_rest_null ? NULL : &old_rest, version, &ncells))
+		return false;
 	*nothing = ncells == 0;
 	return end_row(sink, &w, ncells);
 }

@@ -125,10 +125,44 @@ delete_column(McOtsRest *rest, const mcw_ots_name *name)
 	rest->ncells++;
 }
 
+/* The same value of the same remote type?  2 and 2.0 are not. */
+static bool
+same_member(const JsonbValue *a, const JsonbValue *b)
+{
+	if (a->type != b->type)
+		return false;
+	switch (a->type)
+	{
+		case jbvNull:
+			return true;
+		case jbvBool:
+			return a->val.boolean == b->val.boolean;
+		case jbvString:
+			return a->val.string.len == b->val.string.len &&
+				memcmp(a->val.string.val, b->val.string.val, a->val.string.len) == 0;
+		case jbvNumeric:
+			return strcmp(DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(a->val.numeric))),
+						  DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(b->val.numeric)))) == 0;
+		default:
+			return false;
+	}
+}
+
+/* A member that an UPDATE leaves as it was is not written: its cell may be BINARY, and keeps its version */
+static bool
+is_unchanged(const Jsonb *old, JsonbValue *key, const JsonbValue *v)
+{
+	JsonbValue *before = old && JB_ROOT_IS_OBJECT(old) ?
+		findJsonbValueFromContainer((JsonbContainer *) &old->root, JB_FOBJECT, key) : NULL;
+
+	return before && same_member(before, v);
+}
+
 const char *
 mcOtsPutRest(McOtsRest *rest, Datum datum)
 {
 	Jsonb	   *jb = DatumGetJsonbP(datum);
+	Jsonb	   *old = rest->has_old ? DatumGetJsonbP(rest->old) : NULL;
 	JsonbIterator *it;
 	JsonbIteratorToken token;
 	JsonbValue	key;
@@ -149,6 +183,8 @@ mcOtsPutRest(McOtsRest *rest, Datum datum)
 			continue;
 		shown = wire_text(&key, &wire);
 		(void) JsonbIteratorNext(&it, &v, true);
+		if (is_unchanged(old, &key, &v))
+			continue;
 		reason = bad_name(rest->sink, wire, shown);
 		if (!reason)
 			reason = member_value(&v, shown, &value);
@@ -166,10 +202,10 @@ mcOtsPutRest(McOtsRest *rest, Datum datum)
 	return NULL;
 }
 
-const char *
-mcOtsDropRest(McOtsRest *rest, Datum old, Datum now, bool now_null)
+void
+mcOtsDropRest(McOtsRest *rest, Datum now, bool now_null)
 {
-	Jsonb	   *before = DatumGetJsonbP(old);
+	Jsonb	   *before = DatumGetJsonbP(rest->old);
 	Jsonb	   *after = now_null ? NULL : DatumGetJsonbP(now);
 	JsonbIterator *it;
 	JsonbIteratorToken token;
@@ -177,7 +213,7 @@ mcOtsDropRest(McOtsRest *rest, Datum old, Datum now, bool now_null)
 	JsonbValue	v;
 
 	if (!JB_ROOT_IS_OBJECT(before))
-		return NULL;
+		return;
 	it = JsonbIteratorInit(&before->root);
 	while ((token = JsonbIteratorNext(&it, &key, true)) != WJB_DONE)
 	{
@@ -193,5 +229,4 @@ mcOtsDropRest(McOtsRest *rest, Datum old, Datum now, bool now_null)
 		name = mcw_ots_make_name(wire);
 		delete_column(rest, &name);
 	}
-	return NULL;
 }

@@ -133,13 +133,15 @@ typedef struct McOtsRest
 	mcw_ots_writer *w;
 	bool		deletes;		/* null deletes the column */
 	int64		timestamp;
+	bool		has_old;
+	Datum		old;			/* UPDATE: the value before; only what differs is written */
 	int			ncells;			/* written */
 } McOtsRest;
 
 /* reason why it cannot be written, or NULL; in CurrentMemoryContext */
 extern const char *mcOtsPutRest(McOtsRest *rest, Datum jsonb);
 /* delete the members of 'old' that 'now' lacks */
-extern const char *mcOtsDropRest(McOtsRest *rest, Datum old, Datum now, bool now_null);
+extern void mcOtsDropRest(McOtsRest *rest, Datum now, bool now_null);
 
 /* ---- ots_xact.c ---- */
 
