@@ -185,6 +185,11 @@ check_repeated(ots_call *call, batch *b)
 static bool
 check_atomic(ots_call *call, batch *b)
 {
+	if (call->row_fault.status)
+	{
+		call->fault = call->row_fault;	/* planned for single rows: there are none */
+		return false;
+	}
 	if (b->ntables != 1)
 		return ots_invalid(&call->fault, "Atomic BatchWriteRow only supports one table.");
 	for (int i = 0; i < b->nrows; i++)

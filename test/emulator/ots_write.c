@@ -318,12 +318,7 @@ apply_cells(ots_write *w, cell_list *l, bool was_there, int64_t now_ms, bool *ex
 
 /* ---- records ---- */
 
-static int
-compare_name(const void *a, const void *b)
-{
-	return mcw_view_cmp(((const ots_change_cell *) a)->name, ((const ots_change_cell *) b)->name);
-}
-
+/* Cells in the order sent: of two of one version the later one counts, here as in the row */
 static void
 put_record(const ots_write *w, mcw_buf *out)
 {
@@ -532,8 +527,6 @@ ots_write_run(ots_call *call, ots_write *w, mcw_buf *returned, int32_t *read, in
 	ok = w->kind == OP_DELETE || apply_cells(w, &list, before != NULL, now_ms, &exists, why);
 	if (ok && exists)
 		after = ots_row_build(w->table, w->key.v, list.cells, list.n);
-	if (ok && w->kind == OP_PUT && w->row.ncells > 1)
-		qsort(w->row.cells, w->row.ncells, sizeof(ots_change_cell), compare_name);
 	ok = ok && commit(call, w, before, after, why);
 	if (ok)
 		put_returned(w, &list, returned);
