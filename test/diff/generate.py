@@ -77,6 +77,7 @@ class Table:
         self.keys = [("k%d" % i, kind) for i, kind in enumerate(kinds)]
         self.cells = CELLS
         self.columns = self.keys + self.cells
+        self.faulty = rnd.random() < 0.3	# has cells of other types, which are NULL by on_error
         self.rows = {}
         size = 60 if number >= 2 else rnd.choice([0, 1, 20, 60, 120, 200])
         # few values for the first columns, so that prefixes repeat
@@ -99,7 +100,7 @@ class Table:
                 literal(kind, value) for (_, kind), value in zip(self.columns, key + tuple(cells))))
         yield "ANALYZE l%d" % self.number
 
-    def foreign_sql(self, server, more=""):
+    def foreign_sql(self, server):
         columns = []
         for i, (name, kind) in enumerate(self.columns):
             sql = SQL.get(kind, kind).split(" ", 1)
@@ -107,7 +108,7 @@ class Table:
             columns.append("%s %s%s%s%s" % (name, sql[0], key, " " + sql[1] if len(sql) > 1 else "",
                                             " NOT NULL" if key else ""))
         return "CREATE FOREIGN TABLE f%d (%s) SERVER %s OPTIONS (table 't%d'%s)" % (
-            self.number, ", ".join(columns), server, self.number, more)
+            self.number, ", ".join(columns), server, self.number, ", on_error 'set_null'" if self.faulty else "")
 
 
 class Query:

@@ -48,6 +48,17 @@ def remote(kind, value):
     return value
 
 
+def misfit(rnd, kind):
+    """a value that a column of this kind cannot show"""
+    values = {"integer": ["1", {"double": "1"}, True, {"bytes": "01"}], "double": [{"int": "1"}, "1.5"], "boolean": ["true", {"int": "1"}],
+              "string": [{"int": "1"}, {"bytes": "61"}, {"double": "1.5"}], "binary": ["a", {"int": "1"}]}[g.REMOTE[kind]]
+    if kind in ("int2", "int4"):
+        values.append({"int": str(g.LIMITS[kind])})
+    if kind in ("numeric", "date"):
+        values.append("x")
+    return rnd.choice(values)
+
+
 def command(op, **arguments):
     try:
         mc.command("tablestore", op, **arguments)
@@ -93,10 +104,14 @@ class Runner:
     def load(self, rnd, table):
         name = "t%d" % table.number
         command("create_table", table=name, replace=True, keys=[{"name": n, "type": g.REMOTE[kind].upper()} for n, kind in table.keys])
-        command("put", table=name, rows=[
-            {"key": [remote(kind, v) for (_, kind), v in zip(table.keys, key)],
-             "columns": {n: remote(kind, v) for (n, kind), v in zip(table.cells, cells) if v is not None}}
-            for key, cells in table.rows.items()])
+        rows = []
+        for key, cells in table.rows.items():
+            columns = {n: remote(kind, v) for (n, kind), v in zip(table.cells, cells) if v is not None}
+            for n, kind in table.cells if table.faulty else []:
+                if n not in columns and rnd.random() < 0.3:
+                    columns[n] = misfit(rnd, kind)
+            rows.append({"key": [remote(kind, v) for (_, kind), v in zip(table.keys, key)], "columns": columns})
+        command("put", table=name, rows=rows)
 
     def case(self, rnd, tables, seed, number):
         table = rnd.choice(tables)
