@@ -1,7 +1,9 @@
 -- Shape 'cell': one row for each version of each attribute column.
 \i sql/setup.psql
+CREATE SCHEMA ts_cell;
+SET search_path = ts_cell, public;
 SET TimeZone = 'UTC';
-\! emu '{"service":"tablestore","op":"create_table","table":"cells","deviation":4000000000,"max_versions":5,"keys":[{"name":"k","type":"STRING"},{"name":"n","type":"INTEGER"}]}' >/dev/null
+\! emu '{"service":"tablestore","op":"create_table","replace":true,"table":"cells","deviation":4000000000,"max_versions":5,"keys":[{"name":"k","type":"STRING"},{"name":"n","type":"INTEGER"}]}' >/dev/null
 \! emu '{"service":"tablestore","op":"put","table":"cells","rows":[{"key":["a",1],"columns":{"i":[{"value":3,"ts":1700000003000},{"value":2,"ts":1700000002000},{"value":"one","ts":1700000001000}],"d":[{"value":1.5,"ts":1700000000000}],"b":[{"value":true,"ts":1700000000000}],"ü":[{"value":"wörld","ts":1700000000000}],"x":[{"value":{"bytes":"00ff"},"ts":1700000000000}]}},{"key":["b",2],"columns":{}},{"key":["c",3],"columns":{"i":[{"value":"a\u0000b","ts":1700000000500}],"j":[{"value":1,"ts":1700000000500}]}}]}' | grep .
 CREATE FOREIGN TABLE cells (k text OPTIONS (key '1') COLLATE "C" NOT NULL, n bigint OPTIONS (key '2') NOT NULL,
   __column__ text, __version__ bigint, __type__ text, __value__ text) SERVER ots OPTIONS (shape 'cell');

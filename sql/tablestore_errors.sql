@@ -1,6 +1,8 @@
 -- Declarations that do not fit the table, and what the service refuses.
 \i sql/setup.psql
-\! emu '{"service":"tablestore","op":"create_table","table":"keys","keys":[{"name":"s","type":"STRING"},{"name":"i","type":"INTEGER"},{"name":"b","type":"BINARY"}]}' >/dev/null
+CREATE SCHEMA ts_errors;
+SET search_path = ts_errors, public;
+\! emu '{"service":"tablestore","op":"create_table","replace":true,"table":"keys","keys":[{"name":"s","type":"STRING"},{"name":"i","type":"INTEGER"},{"name":"b","type":"BINARY"}]}' >/dev/null
 \! emu '{"service":"tablestore","op":"put","table":"keys","rows":[{"key":["a",1,{"bytes":"01"}],"columns":{"v":1}}]}' | grep .
 
 -- a failure without what differs from run to run
@@ -39,10 +41,10 @@ SELECT failure($$SELECT * FROM nowhere$$);
 SELECT failure($$SELECT * FROM mc.splits('nowhere')$$);
 SELECT * FROM mc.splits('pg_class');
 -- remembered for some seconds; made anew with another key it is asked for again
-\! emu '{"service":"tablestore","op":"create_table","table":"anew","keys":[{"name":"k","type":"INTEGER"}]}' >/dev/null
+\! emu '{"service":"tablestore","op":"create_table","replace":true,"table":"anew","keys":[{"name":"k","type":"INTEGER"}]}' >/dev/null
 CREATE FOREIGN TABLE anew (k bigint OPTIONS (key '1'), v bigint) SERVER ots;
 SELECT * FROM anew;
-\! emu '{"service":"tablestore","op":"create_table","table":"anew","replace":true,"keys":[{"name":"k","type":"STRING"}]}' >/dev/null
+\! emu '{"service":"tablestore","op":"create_table","replace":true,"table":"anew","keys":[{"name":"k","type":"STRING"}]}' >/dev/null
 \! emu '{"service":"tablestore","op":"put","table":"anew","rows":[{"key":["x"],"columns":{"v":1}}]}' | grep .
 SELECT * FROM anew;
 SELECT * FROM anew;
@@ -53,27 +55,28 @@ SELECT failure('SELECT * FROM anew');
 SELECT failure('SELECT * FROM anew');
 
 -- refused by the service
-CREATE SERVER wrong FOREIGN DATA WRAPPER tablestore_fdw OPTIONS (endpoint :'tablestore_endpoint', instance 'nobody');
-CREATE FOREIGN TABLE w (k bigint OPTIONS (key '1')) SERVER wrong OPTIONS (table 'keys');
+CREATE SERVER ts_wrong FOREIGN DATA WRAPPER tablestore_fdw OPTIONS (endpoint :'tablestore_endpoint', instance 'nobody');
+CREATE FOREIGN TABLE w (k bigint OPTIONS (key '1')) SERVER ts_wrong OPTIONS (table 'keys');
 SELECT * FROM w;
-CREATE USER MAPPING FOR CURRENT_USER SERVER wrong OPTIONS (access_key_id 'x', access_key_secret 'y');
+CREATE USER MAPPING FOR CURRENT_USER SERVER ts_wrong OPTIONS (access_key_id 'x', access_key_secret 'y');
 SELECT failure('SELECT * FROM w');
 -- nobody listens
-ALTER SERVER wrong OPTIONS (SET endpoint 'http://127.0.0.1:1', ADD max_retries '0');
+ALTER SERVER ts_wrong OPTIONS (SET endpoint 'http://127.0.0.1:1', ADD max_retries '0');
 SELECT failure('SELECT * FROM w');
 
 -- privileges
-CREATE ROLE ots_reader;
-GRANT USAGE ON FOREIGN SERVER ots TO ots_reader;
-SET ROLE ots_reader;
+CREATE ROLE ts_reader;
+GRANT USAGE ON FOREIGN SERVER ots TO ts_reader;
+GRANT USAGE ON SCHEMA ts_errors TO ts_reader;
+SET ROLE ts_reader;
 SELECT * FROM mc.splits('k');
 RESET ROLE;
-GRANT SELECT ON k TO ots_reader;
-SET ROLE ots_reader;
+GRANT SELECT ON k TO ts_reader;
+SET ROLE ts_reader;
 SELECT * FROM k;
 RESET ROLE;
-DROP OWNED BY ots_reader;
-DROP ROLE ots_reader;
+DROP OWNED BY ts_reader;
+DROP ROLE ts_reader;
 
 -- failures on the way: pages are asked for again
 \! emu faults '[{"service":"tablestore","api":"GetRange","count":2,"action":"status","http":503,"code":"OTSServerBusy"},{"service":"tablestore","api":"GetRange","after":2,"count":1,"action":"reset_mid_body"},{"service":"tablestore","api":"GetRange","after":3,"count":1,"action":"truncate_body"}]' >/dev/null

@@ -1,22 +1,24 @@
 -- Options of servers, tables and columns, and declarations that make no sense by themselves.
 \i sql/setup.psql
-CREATE SERVER o FOREIGN DATA WRAPPER tablestore_fdw OPTIONS (endpoint 'https://x.example.com');
-CREATE SERVER o FOREIGN DATA WRAPPER tablestore_fdw OPTIONS (endpoint 'https://x.example.com', instance 'a b');
-CREATE SERVER o FOREIGN DATA WRAPPER tablestore_fdw OPTIONS (endpoint 'https://x.example.com', instance 'x', project 'y');
-CREATE SERVER o FOREIGN DATA WRAPPER tablestore_fdw OPTIONS (endpoint 'https://x.example.com', instance 'x', unknown_columns 'maybe');
-CREATE SERVER o FOREIGN DATA WRAPPER tablestore_fdw OPTIONS (endpoint 'https://x.example.com', instance 'x', split_size '-1');
-CREATE SERVER o FOREIGN DATA WRAPPER tablestore_fdw OPTIONS (endpoint 'https://x.example.com', instance 'x', region 'cn-hangzhou', split_size '1GB', unknown_columns 'error', verify_content 'on', batch_size '100', write_buffer '8MB', write_mode 'update', cell_timestamp 'server', updatable 'false', expired_window 'clamp', unsettled_window 'error');
-CREATE FOREIGN TABLE t (k bigint OPTIONS (key '0')) SERVER o;
-CREATE FOREIGN TABLE t (k bigint OPTIONS (key '5')) SERVER o;
-CREATE FOREIGN TABLE t (k bigint OPTIONS (key '1', type 'float')) SERVER o;
-CREATE FOREIGN TABLE t (k bigint OPTIONS (key '1')) SERVER o OPTIONS (mode 'tables');
-CREATE FOREIGN TABLE t (k bigint OPTIONS (key '1')) SERVER o OPTIONS (max_versions '0');
+CREATE SCHEMA ts_options;
+SET search_path = ts_options, public;
+CREATE SERVER ts_o FOREIGN DATA WRAPPER tablestore_fdw OPTIONS (endpoint 'https://x.example.com');
+CREATE SERVER ts_o FOREIGN DATA WRAPPER tablestore_fdw OPTIONS (endpoint 'https://x.example.com', instance 'a b');
+CREATE SERVER ts_o FOREIGN DATA WRAPPER tablestore_fdw OPTIONS (endpoint 'https://x.example.com', instance 'x', project 'y');
+CREATE SERVER ts_o FOREIGN DATA WRAPPER tablestore_fdw OPTIONS (endpoint 'https://x.example.com', instance 'x', unknown_columns 'maybe');
+CREATE SERVER ts_o FOREIGN DATA WRAPPER tablestore_fdw OPTIONS (endpoint 'https://x.example.com', instance 'x', split_size '-1');
+CREATE SERVER ts_o FOREIGN DATA WRAPPER tablestore_fdw OPTIONS (endpoint 'https://x.example.com', instance 'x', region 'cn-hangzhou', split_size '1GB', unknown_columns 'error', verify_content 'on', batch_size '100', write_buffer '8MB', write_mode 'update', cell_timestamp 'server', updatable 'false', expired_window 'clamp', unsettled_window 'error');
+CREATE FOREIGN TABLE t (k bigint OPTIONS (key '0')) SERVER ts_o;
+CREATE FOREIGN TABLE t (k bigint OPTIONS (key '5')) SERVER ts_o;
+CREATE FOREIGN TABLE t (k bigint OPTIONS (key '1', type 'float')) SERVER ts_o;
+CREATE FOREIGN TABLE t (k bigint OPTIONS (key '1')) SERVER ts_o OPTIONS (mode 'tables');
+CREATE FOREIGN TABLE t (k bigint OPTIONS (key '1')) SERVER ts_o OPTIONS (max_versions '0');
 
 -- each of these is a matter of the table as a whole: told when it is used
 CREATE FUNCTION declared(columns text, options text DEFAULT '') RETURNS text LANGUAGE plpgsql AS $$
 DECLARE message text; detail text; hint text;
 BEGIN
-  EXECUTE format('CREATE FOREIGN TABLE d (%s) SERVER o %s', columns, options);
+  EXECUTE format('CREATE FOREIGN TABLE d (%s) SERVER ts_o %s', columns, options);
   EXECUTE 'EXPLAIN SELECT * FROM d';
   DROP FOREIGN TABLE d;
   RETURN 'fine';

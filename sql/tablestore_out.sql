@@ -1,6 +1,8 @@
 -- Values as cells: the same whatever the settings of the session, exact or refused.
 \i sql/setup.psql
-\! emu '{"service":"tablestore","op":"create_table","table":"out","keys":[{"name":"k","type":"STRING"}]}' >/dev/null
+CREATE SCHEMA ts_out;
+SET search_path = ts_out, public;
+\! emu '{"service":"tablestore","op":"create_table","replace":true,"table":"out","keys":[{"name":"k","type":"STRING"}]}' >/dev/null
 CREATE FOREIGN TABLE w (k text OPTIONS (key '1') COLLATE "C" NOT NULL, i2 smallint, i8 bigint, f4 real, f8 double precision, b boolean, x bytea,
   n numeric, ni numeric OPTIONS (type 'integer'), nd numeric OPTIONS (type 'double'), ti text OPTIONS (type 'integer'), td text OPTIONS (type 'double'),
   tb text OPTIONS (type 'boolean'), si bigint OPTIONS (type 'string'), sf double precision OPTIONS (type 'string'), d date, ts timestamp, tz timestamptz,
@@ -15,7 +17,9 @@ INSERT INTO w VALUES ('a', 1, 9223372036854775807, 0.1, 0.1, true, '\x00ff', 1.5
   '2024-02-01 01:02:03.5+08', '-1 day 2:03:04.5', '{"a": 1.50}', '{0.1,NaN}', '{2024-02-01 01:02:03+08}', 'A0EEBC99-9c0b-4ef8-bb6d-6bb9bd380a11', 'ab', 'x', 5),
   ('special', -32768, -9223372036854775808, -0.0, 1.7976931348623157e308, false, '', 'NaN', -9223372036854775808, -0.5, '-0', '-1e-300', 'off', 0, 'NaN', 'infinity', '-infinity',
   '0044-03-15 12:00:00+00 BC', '1 year -2 mons', 'null', '{}', NULL, NULL, '', '', -9007199254740992);
-RESET ALL;
+RESET extra_float_digits;
+RESET IntervalStyle;
+RESET bytea_output;
 SET TimeZone = 'UTC';
 SET DateStyle = 'ISO';
 \! emu '{"service":"tablestore","op":"dump","table":"out"}'

@@ -1,6 +1,8 @@
 -- Reading a table: columns, sparse rows, pages, splits, rescans, '*', unknown columns.
 \i sql/setup.psql
-\! emu '{"service":"tablestore","op":"create_table","table":"scan","keys":[{"name":"part","type":"STRING"},{"name":"n","type":"INTEGER"}]}' >/dev/null
+CREATE SCHEMA ts_scan;
+SET search_path = ts_scan, public;
+\! emu '{"service":"tablestore","op":"create_table","replace":true,"table":"scan","keys":[{"name":"part","type":"STRING"},{"name":"n","type":"INTEGER"}]}' >/dev/null
 \! emu '{"service":"tablestore","op":"generate","table":"scan","rows":20000,"seed":7,"fan":1000,"columns":[{"name":"c","kind":"text","size":40},{"name":"i","kind":"seq"},{"name":"rare","kind":"int","present":1}]}' >/dev/null
 CREATE FOREIGN TABLE scan (part text OPTIONS (key '1') COLLATE "C" NOT NULL, n bigint OPTIONS (key '2') NOT NULL, c text, i bigint, rare bigint)
   SERVER ots;
@@ -50,7 +52,7 @@ SELECT s IS NULL AS whole_row_is_null, (s).i FROM scan s WHERE part = '000000000
 CREATE TABLE parts (part text COLLATE "C" NOT NULL, n bigint NOT NULL, i bigint) PARTITION BY RANGE (n);
 CREATE FOREIGN TABLE parts_1 PARTITION OF parts FOR VALUES FROM (0) TO (100000) SERVER ots OPTIONS (table 'scan');
 ALTER FOREIGN TABLE parts_1 ALTER part OPTIONS (key '1'), ALTER n OPTIONS (key '2');
-\! emu '{"service":"tablestore","op":"create_table","table":"scan2","keys":[{"name":"part","type":"STRING"},{"name":"n","type":"INTEGER"}]}' >/dev/null
+\! emu '{"service":"tablestore","op":"create_table","replace":true,"table":"scan2","keys":[{"name":"part","type":"STRING"},{"name":"n","type":"INTEGER"}]}' >/dev/null
 \! emu '{"service":"tablestore","op":"generate","table":"scan2","rows":3000,"seed":7,"first":100000,"fan":1000,"columns":[{"name":"i","kind":"seq"}]}' >/dev/null
 CREATE FOREIGN TABLE parts_2 PARTITION OF parts FOR VALUES FROM (100000) TO (200000) SERVER ots OPTIONS (table 'scan2');
 ALTER FOREIGN TABLE parts_2 ALTER part OPTIONS (key '1'), ALTER n OPTIONS (key '2');
@@ -64,7 +66,7 @@ SELECT count(*), sum(i) FROM parts WHERE i >= 0;
 RESET enable_async_append;
 
 -- '*', __version__ and unknown columns
-\! emu '{"service":"tablestore","op":"create_table","table":"wide","deviation":4000000000,"keys":[{"name":"id","type":"INTEGER"}]}' >/dev/null
+\! emu '{"service":"tablestore","op":"create_table","replace":true,"table":"wide","deviation":4000000000,"keys":[{"name":"id","type":"INTEGER"}]}' >/dev/null
 \! emu '{"service":"tablestore","op":"put","table":"wide","rows":[{"key":[1],"columns":{"a":[{"value":1,"ts":1700000000123}],"b":[{"value":"x","ts":1700000000456}],"c d":[{"value":2.5,"ts":1700000000001}]}},{"key":[2],"columns":{}},{"key":[3],"columns":{"a":[{"value":3,"ts":1700000000000}]}}]}'
 CREATE FOREIGN TABLE wide (id bigint OPTIONS (key '1') NOT NULL, a bigint, v bigint OPTIONS (field '__version__'), rest jsonb OPTIONS (field '*')) SERVER ots;
 SELECT * FROM wide ORDER BY id;
@@ -82,3 +84,7 @@ SELECT id FROM wide;
 ALTER FOREIGN TABLE wide ADD b text, ADD cd double precision OPTIONS (field 'c d');
 SELECT id, v FROM wide ORDER BY id;
 ALTER FOREIGN TABLE wide OPTIONS (SET unknown_columns 'ignore');
+-- more columns than a request may name
+SELECT format('CREATE FOREIGN TABLE many (id bigint OPTIONS (key ''1'') NOT NULL, a bigint, %s) SERVER ots OPTIONS (table ''wide'')',
+  string_agg('c' || n || ' text', ', ' ORDER BY n)) FROM generate_series(1, 200) n \gexec
+SELECT id, a, m.c1, m.c200, m IS NULL AS is_null FROM many m ORDER BY id;

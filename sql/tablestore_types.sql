@@ -1,6 +1,8 @@
 -- Cells of every type as columns of every type: exact or refused.
 \i sql/setup.psql
-\! emu '{"service":"tablestore","op":"create_table","table":"types","keys":[{"name":"id","type":"INTEGER"}]}' >/dev/null
+CREATE SCHEMA ts_types;
+SET search_path = ts_types, public;
+\! emu '{"service":"tablestore","op":"create_table","replace":true,"table":"types","keys":[{"name":"id","type":"INTEGER"}]}' >/dev/null
 \! emu '{"service":"tablestore","op":"put","table":"types","rows":[{"key":[1],"columns":{"i":42,"d":1.5,"b":true,"s":"häuser 漢字 😀","x":{"bytes":"00ff10"}}},{"key":[2],"columns":{"i":-9223372036854775808,"d":{"double":-0.0},"b":false,"s":"","x":{"bytes":""}}},{"key":[3],"columns":{"i":9223372036854775807,"d":1.7976931348623157e308}},{"key":[4],"columns":{"d":5e-324}},{"key":[5],"columns":{}}]}' >/dev/null
 
 -- the types that cells have by themselves
@@ -8,7 +10,7 @@ CREATE FOREIGN TABLE t_native (id bigint OPTIONS (key '1') NOT NULL, i bigint, d
   SERVER ots OPTIONS (table 'types');
 SELECT * FROM t_native ORDER BY id;
 -- long values are not changed in place
-\! emu "{\"service\":\"tablestore\",\"op\":\"create_table\",\"table\":\"long\",\"keys\":[{\"name\":\"k\",\"type\":\"STRING\"},{\"name\":\"b\",\"type\":\"BINARY\"}]}" >/dev/null
+\! emu "{\"service\":\"tablestore\",\"op\":\"create_table\",\"replace\":true,\"table\":\"long\",\"keys\":[{\"name\":\"k\",\"type\":\"STRING\"},{\"name\":\"b\",\"type\":\"BINARY\"}]}" >/dev/null
 \! for n in 0 1 15 16 125 126 127 128 1000 65536; do a=$(head -c $n /dev/zero | tr '\0' a); printf '{"service":"tablestore","op":"put","table":"long","rows":[{"key":["%04d",{"bytes":"ab"}],"columns":{"a":"%s","u":"%s","x":{"bytes":"%s"}}}]}' $((n % 10000)) "$a" "$(echo -n $a | sed 's/a/é/g')" "$(echo -n $a | sed 's/a/7f/g')" | emu @- | grep . ; done
 CREATE FOREIGN TABLE t_long (k text OPTIONS (key '1') COLLATE "C" NOT NULL, b bytea OPTIONS (key '2') NOT NULL, a text, u varchar, x bytea)
   SERVER ots OPTIONS (table 'long');
@@ -44,7 +46,7 @@ BEGIN
 EXCEPTION WHEN OTHERS THEN
   RETURN SQLSTATE;
 END $$;
-\! emu '{"service":"tablestore","op":"create_table","table":"edges","keys":[{"name":"k","type":"STRING"}]}' >/dev/null
+\! emu '{"service":"tablestore","op":"create_table","replace":true,"table":"edges","keys":[{"name":"k","type":"STRING"}]}' >/dev/null
 \! emu '{"service":"tablestore","op":"put","table":"edges","rows":[{"key":["i16"],"columns":{"v":32767}},{"key":["i16+"],"columns":{"v":32768}},{"key":["i32"],"columns":{"v":-2147483648}},{"key":["i32-"],"columns":{"v":-2147483649}},{"key":["2^53"],"columns":{"v":9007199254740992}},{"key":["2^53+1"],"columns":{"v":9007199254740993}},{"key":["max"],"columns":{"v":9223372036854775807}},{"key":["d1"],"columns":{"v":{"double":1}}},{"key":["d0.1"],"columns":{"v":0.1}},{"key":["d0.5"],"columns":{"v":0.5}},{"key":["d1e300"],"columns":{"v":1e300}},{"key":["d2^63"],"columns":{"v":9223372036854775808.0}},{"key":["d-2^63"],"columns":{"v":-9223372036854775808.0}},{"key":["s12"],"columns":{"v":"12"}},{"key":["s1.5"],"columns":{"v":"1.5"}},{"key":["sx"],"columns":{"v":"x"}},{"key":["s1.555"],"columns":{"v":"1.555"}},{"key":["strue"],"columns":{"v":"true"}},{"key":["snul"],"columns":{"v":"a\u0000b"}},{"key":["bt"],"columns":{"v":true}},{"key":["x"],"columns":{"v":{"bytes":"31"}}},{"key":["spad"],"columns":{"v":"abc   "}},{"key":["sts"],"columns":{"v":"2024-02-29 12:34:56.789"}}]}' >/dev/null
 CREATE TABLE kinds (n serial, type text, remote text);
 INSERT INTO kinds (type, remote) VALUES ('smallint', 'any'), ('integer', 'any'), ('bigint', 'any'), ('real', 'any'),

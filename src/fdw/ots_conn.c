@@ -243,7 +243,13 @@ mcOtsShownName(mcw_view name)
 	McTextError error;
 	char	   *text = mcTextToServer(name, true, &error);
 
-	return text != NULL ? text : mcPrintable(pnstrdup(name.data, name.len));
+	if (text != NULL)
+		return text;
+	text = pnstrdup(name.data, name.len);
+	for (char *p = text; *p; p++)
+		if (IS_HIGHBIT_SET(*p))
+			*p = '?';
+	return text;
 }
 
 /* key columns as they should be declared */

@@ -186,9 +186,8 @@ mcOtsPlace(const McOtsScan *scan, McPlace *place)
 		mcw_ots_key key;
 
 		row_key(mine, &key);
-		strlcpy(mine->position, "key ", sizeof(mine->position));
-		(void) mcs_ots_key_text(&key, mine->position + 4, sizeof(mine->position) - 4);
-		place->position = scan->position;
+		(void) mcs_ots_key_text(&key, mine->position, sizeof(mine->position));
+		place->position = psprintf("key %s", mcOtsShownName(mcw_str(scan->position)));
 	}
 }
 

@@ -132,10 +132,7 @@ raise_failure(McOtsScan *scan, const mcw_error *err)
 	scan->in_row = false;
 	mcOtsPlace(scan, &place);
 	if (scan->scan != NULL && mcs_ots_scan_failed_at(scan->scan)[0] != '\0')
-	{
-		snprintf(scan->position, sizeof(scan->position), "key %s", mcs_ots_scan_failed_at(scan->scan));
-		place.position = scan->position;
-	}
+		place.position = psprintf("key %s", mcOtsShownName(mcw_str(mcs_ots_scan_failed_at(scan->scan))));
 	mcRaise(err, &place);
 }
 
