@@ -20,7 +20,23 @@ enum
 #define HEADER 0x75
 #define MAX_CELLS 8192			/* of one row in a request; the row limits are far below */
 
-static uint8_t crc_table[256];
+static uint8_t crc_table[8][256];	/* [k]: of a byte that k more bytes follow */
+
+static void
+fill_crc_table(void)
+{
+	for (int i = 0; i < 256; i++)
+	{
+		uint8_t		c = (uint8_t) i;
+
+		for (int k = 0; k < 8; k++)
+		{
+			for (int bit = 0; bit < 8; bit++)
+				c = (uint8_t) (c & 0x80 ? c << 1 ^ 0x07 : c << 1);
+			crc_table[k][i] = c;
+		}
+	}
+}
 
 /* Polynomial 0x07, no reflection (3.4) */
 static uint8_t
@@ -28,17 +44,13 @@ crc8(uint8_t crc, const void *data, size_t len)
 {
 	const uint8_t *p = data;
 
-	if (crc_table[1] == 0)
-		for (int i = 0; i < 256; i++)
-		{
-			uint8_t		c = (uint8_t) i;
-
-			for (int bit = 0; bit < 8; bit++)
-				c = (uint8_t) (c & 0x80 ? c << 1 ^ 0x07 : c << 1);
-			crc_table[i] = c;
-		}
+	if (crc_table[0][1] == 0)
+		fill_crc_table();
+	for (; len >= 8; p += 8, len -= 8)
+		crc = crc_table[7][crc ^ p[0]] ^ crc_table[6][p[1]] ^ crc_table[5][p[2]] ^ crc_table[4][p[3]] ^
+			crc_table[3][p[4]] ^ crc_table[2][p[5]] ^ crc_table[1][p[6]] ^ crc_table[0][p[7]];
 	while (len-- > 0)
-		crc = crc_table[crc ^ *p++];
+		crc = crc_table[0][crc ^ *p++];
 	return crc;
 }
 
