@@ -168,7 +168,7 @@ class Runner:
 
 
 def main():
-    cases = int(sys.argv[1]) if len(sys.argv) > 1 else 3000
+    cases = int(sys.argv[1]) if len(sys.argv) > 1 else 5000
     seed = int(sys.argv[2]) if len(sys.argv) > 2 else 20240101
     runner = Runner()
     done = 0
