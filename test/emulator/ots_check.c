@@ -191,9 +191,8 @@ check_columns(const ots_change_row *row, ots_fault *why)
 
 /* What a row of an operation may hold; 'kind' is its OperationType */
 bool
-ots_check_cells(const ots_table *table, const ots_change_row *row, int kind, ots_fault *why)
+ots_check_cells(const ots_change_row *row, int kind, ots_fault *why)
 {
-	(void) table;
 	if (kind == 3)
 	{
 		if (row->ncells > 0)

@@ -367,7 +367,7 @@ ots_command_write(ots_table *table, ots_write *w, mcw_arena *arena, mcw_error *e
 	bool		ok;
 
 	mcw_buf_init(&returned, &mcw_malloc, 1 << 20);
-	ok = ots_check_values(&w->row, &why) && ots_check_cells(table, &w->row, w->kind, &why) &&
+	ok = ots_check_values(&w->row, &why) && ots_check_cells(&w->row, w->kind, &why) &&
 		ots_write_bind(w, table, arena, &why) && ots_write_run(&call, w, &returned, &units[0], &units[1], &why);
 	mcw_buf_free(&returned);
 	if (!ok)

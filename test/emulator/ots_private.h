@@ -44,7 +44,7 @@ extern void ots_partition_restore(ots_table *table, uint64_t id, int32_t epoch, 
 
 /* ots_check.c */
 extern bool ots_name_ok(mcw_view name, bool is_column);
-extern bool ots_check_cells(const ots_table *table, const ots_change_row *row, int kind, ots_fault *why);
+extern bool ots_check_cells(const ots_change_row *row, int kind, ots_fault *why);
 extern bool ots_check_values(const ots_change_row *row, ots_fault *why);
 
 /* ots_filter.c */

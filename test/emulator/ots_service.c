@@ -313,9 +313,7 @@ write_answer(ots_call *call)
 
 	if (call->fault.status)
 	{
-		bool		tunnel = call->op && strncmp(call->op, "tunnel/", 7) == 0;
-
-		(void) tunnel;			/* both Error messages have the same two members */
+		/* the Error messages of tables and of tunnels begin with the same two members */
 		mcw_buf_reset(&resp->body);
 		mcw_pb_put_bytes(&resp->body, 1, mcw_str(call->fault.code));
 		mcw_pb_put_bytes(&resp->body, 2, mcw_str(call->fault.message));

@@ -105,7 +105,7 @@ ots_write_parse(ots_write *w, int kind, mcw_view row, mcw_view condition, mcw_vi
 {
 	*w = (ots_write) {.kind = kind};
 	if (!ots_plain_parse(row, arena, &w->row, why) || !ots_check_values(&w->row, why) ||
-		!ots_check_cells(NULL, &w->row, kind, why) || !parse_condition(w, condition, arena, why))
+		!ots_check_cells(&w->row, kind, why) || !parse_condition(w, condition, arena, why))
 		return false;
 	if (return_content.data && !parse_return(w, return_content, arena, why))
 		return false;
