@@ -487,10 +487,16 @@ refuse_large(mcs_ots_writer *writer, const mcw_ots_key *key, size_t len, uint64_
 	(void) mcs_ots_key_text(key, writer->failed_at, sizeof(writer->failed_at));
 }
 
+/*
+ * Beside what is in flight one more batch for each request is enough to keep them
+ * busy; what lies longer only leaves the processor's cache.
+ */
 static bool
 has_room(const mcs_ots_writer *writer, size_t more)
 {
-	return writer->nentries == 0 || writer->held + writer->requests + more <= writer->spec.max_buffered;
+	return writer->nentries == 0 ||
+		(writer->held + writer->requests + more <= writer->spec.max_buffered &&
+		 writer->ready.n < writer->spec.batch_rows * (writer->spec.concurrency + 1));
 }
 
 mcw_status
@@ -512,7 +518,7 @@ mcs_ots_writer_add(mcs_ots_writer *writer, mcw_ots_change change, mcw_ots_existe
 	}
 	while (writer->failed == MCW_OK && !has_room(writer, row.len + sizeof(ots_entry) + sizeof(ots_change)))
 	{
-		(void) ots_start(writer, true);
+		(void) ots_start(writer, writer->busy == 0);
 		if (writer->failed == MCW_OK && drive(writer, ots_next_timeout(writer)))
 			return mcw_fail(err, MCW_ERR_INTERRUPTED, "interrupted");
 	}
