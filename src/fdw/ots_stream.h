@@ -134,6 +134,7 @@ typedef struct McStreamScan
 	mcs_ots_stream_scan *scan;
 	mcs_ots_stream_page *page;
 	size_t		page_pos;
+	int			undriven;		/* records since the network was driven last */
 	mcw_ots_reader *reader;
 	mcw_ots_record record;
 	mcw_ots_row row;

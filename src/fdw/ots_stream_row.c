@@ -22,6 +22,7 @@
 #include "convert_ots.h"
 #include "ots_stream.h"
 
+#define RECORDS_PER_STEP 1000
 #define EPOCH_MICROS (INT64CONST(86400000000) * (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE))
 
 /* ---- start ---- */
@@ -478,6 +479,20 @@ in_window(McStreamScan *scan)
 		(!scan->selection.has_end || at < scan->selection.end);
 }
 
+/*
+ * A page takes milliseconds to consume; without this its successors would stay in
+ * the sockets' buffers meanwhile and the next requests would start late.
+ */
+static void
+drive_network(McStreamScan *scan)
+{
+	if (likely(++scan->undriven < RECORDS_PER_STEP))
+		return;
+	scan->undriven = 0;
+	/* an interrupt is served by the executor */
+	(void) mcn_loop_step(scan->conn->client.loop, 0);
+}
+
 /* The next record of the window in scan->record and scan->row; false at the end of the page */
 static bool
 next_record(McStreamScan *scan)
@@ -487,6 +502,7 @@ next_record(McStreamScan *scan)
 
 	for (;;)
 	{
+		drive_network(scan);
 		status = mcw_ots_next_record(&scan->page->records, &scan->page_pos, &scan->record, &err);
 		if (status == MCW_END)
 			return false;
