@@ -6,7 +6,7 @@ import sys
 import urllib.error
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-from mctest import KEY, LOGHUB, MAXCOMPUTE, command, generate, odps_sql  # noqa: E402
+from mctest import KEY, LOGHUB, MAXCOMPUTE, TABLESTORE, command, generate, odps_sql  # noqa: E402
 
 BLOCK = re.compile(r"(?:<!-- (not run|fails): ([^>]*?) -->\n+)?```sql\n(.*?)```", re.S)
 
@@ -15,6 +15,7 @@ def localize(sql):
     """the cloud's addresses and keys become the emulator's"""
     sql = re.sub(r"https://[a-z0-9-]+\.log\.aliyuncs\.com", LOGHUB, sql)
     sql = re.sub(r"https://service\.[a-z0-9.-]*maxcompute\.aliyun\.com/api", MAXCOMPUTE, sql)
+    sql = re.sub(r"https://[a-z0-9.-]+\.ots\.aliyuncs\.com", TABLESTORE, sql)
     sql = sql.replace("access_key_id '...'", "access_key_id '%s'" % KEY[0])
     return sql.replace("access_key_secret '...'", "access_key_secret '%s'" % KEY[1])
 
@@ -37,6 +38,9 @@ def fresh_services():
                   "events (id BIGINT, at TIMESTAMP, name STRING) PARTITIONED BY (dt STRING)"):
         odps_sql("DROP TABLE IF EXISTS demo." + table.split()[0])
         odps_sql("CREATE TABLE demo." + table)
+    command("tablestore", "create_instance", instance="shop")
+    command("tablestore", "create_table", instance="shop", table="orders", replace=True, stream_hours=24,
+            keys=[{"name": "customer", "type": "STRING"}, {"name": "order_id", "type": "INTEGER"}])
 
 
 def main():
