@@ -150,7 +150,9 @@ SELECT op FROM bad_changes WHERE at >= to_timestamp(1700001002) AND at < to_time
 CREATE FOREIGN TABLE s1 (uid text OPTIONS (key '1'), id bigint OPTIONS (key '2'), at timestamptz(3) OPTIONS (field '__commit_time__')) SERVER ots OPTIONS (table 'orders', mode 'stream');
 SELECT * FROM s1;
 CREATE FOREIGN TABLE s2 (uid text OPTIONS (key '1'), at timestamptz OPTIONS (field '__commit_time__')) SERVER ots OPTIONS (table 'orders', mode 'stream');
+\set VERBOSITY terse
 SELECT * FROM s2 WHERE at > to_timestamp(1700001002);
+\set VERBOSITY default
 CREATE FOREIGN TABLE s3 (uid text OPTIONS (key '1'), id bigint OPTIONS (key '2'), d text OPTIONS (field '__deleted__')) SERVER ots OPTIONS (table 'orders', mode 'stream');
 SELECT * FROM s3;
 CREATE FOREIGN TABLE s4 (uid text OPTIONS (key '1'), id bigint OPTIONS (key '2'), d text[] OPTIONS (field '__deleted__')) SERVER ots OPTIONS (table 'orders');
