@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs the judges and compares what they say.  Parts: emulator, loghub, odps, tiling; all without arguments.
+"""Runs the judges and compares what they say.  Parts: emulator, loghub, odps, tablestore, tiling; all without arguments.
 
 Ends with "sdk: N passed, N failed".
 """
@@ -11,6 +11,7 @@ import threading
 import time
 
 import extension
+import tablestore_judge
 import tiling
 from canonical import normal, parse_type
 from checks import equal, ok, section
@@ -21,17 +22,21 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 BUILD = os.path.join(HERE, "../../../build/sdk")
 ZONES = ("Asia/Shanghai", "UTC", "America/St_Johns")
 JAVA = ["java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "--add-opens=java.base/java.nio=ALL-UNNAMED", "-Xmx1g", "-cp"]
-LIB = {what: "%s/bin/java:%s/lib/%s/*" % (BUILD, BUILD, what) for what in ("log", "odps")}
+LIB = {what: "%s/bin/java:%s/lib/%s/*" % (BUILD, BUILD, what) for what in ("log", "odps", "ots")}
 DATA = {
-    "python": {"loghub": [sys.executable, HERE + "/data.py", "loghub"], "odps": [sys.executable, HERE + "/data.py", "odps"]},
-    "java": {"loghub": JAVA + [LIB["log"], "LogHubData"], "odps": JAVA + [LIB["odps"], "OdpsData"]},
-    "go": {"loghub": [BUILD + "/bin/go-judge", "loghub"], "odps": [BUILD + "/bin/go-judge", "odps"]},
+    "python": {x: [sys.executable, HERE + "/data.py", x] for x in ("loghub", "odps", "tablestore")},
+    "java": {"loghub": JAVA + [LIB["log"], "LogHubData"], "odps": JAVA + [LIB["odps"], "OdpsData"], "tablestore": JAVA + [LIB["ots"], "TablestoreData"]},
+    "go": {x: [BUILD + "/bin/go-judge", x] for x in ("loghub", "odps", "tablestore")},
 }
+# Node.js has an SDK for Tablestore only
+DATA_TABLESTORE = dict(DATA, node={"tablestore": ["node", HERE + "/../node/data.js", "tablestore"]})
 EMULATOR = {
-    "python": [[sys.executable, HERE + "/emulator_loghub.py"], [sys.executable, HERE + "/emulator_odps.py"]],
-    "java": [JAVA + [LIB["log"], "EmulatorLogHub"], JAVA + [LIB["odps"], "EmulatorOdps"]],
-    "go": [[BUILD + "/bin/go-judge", "emulator-loghub"], [BUILD + "/bin/go-judge", "emulator-odps"]],
+    "python": [[sys.executable, HERE + "/emulator_%s.py" % x] for x in ("loghub", "odps", "tablestore")],
+    "java": [JAVA + [LIB["log"], "EmulatorLogHub"], JAVA + [LIB["odps"], "EmulatorOdps"], JAVA + [LIB["ots"], "EmulatorTablestore"]],
+    "go": [[BUILD + "/bin/go-judge", "emulator-" + x] for x in ("loghub", "odps", "tablestore")],
+    "node": [None, None, ["node", HERE + "/../node/emulator_tablestore.js"]],
 }
+os.environ["NODE_PATH"] = BUILD + "/node/node_modules"
 CODINGS = {"python": "deflate none zstd lz4 snappy".split(), "java": "deflate none lz4 snappy".split(), "go": "deflate none snappy".split()}
 
 
@@ -79,7 +84,7 @@ def program(language, what):
 
 def emulator():
     # one program of a service at a time: some switches of the emulator are for all its clients
-    threads = [threading.Thread(target=lambda i=i: [program(l, EMULATOR[l][i]) for l in EMULATOR]) for i in (0, 1)]
+    threads = [threading.Thread(target=lambda i=i: [program(l, EMULATOR[l][i]) for l in EMULATOR if EMULATOR[l][i]]) for i in (0, 1, 2)]
     for t in threads:
         t.start()
     for t in threads:
@@ -88,7 +93,7 @@ def emulator():
 
 def run(language, service, *arguments, lines=()):
     """JSON lines in, JSON lines out"""
-    p = subprocess.run(DATA[language][service] + list(arguments), input="".join(json.dumps(x) + "\n" for x in lines),
+    p = subprocess.run(DATA_TABLESTORE[language][service] + list(arguments), input="".join(json.dumps(x) + "\n" for x in lines),
                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     if p.returncode:
         raise RuntimeError("%s %s %s: %s" % (language, service, " ".join(arguments), p.stderr[-1500:]))
@@ -227,12 +232,16 @@ def codings(s):
             compare("%s reads %s of the extension" % (language, coding), SCALARS, run(language, "odps", "read", "demo", table, coding), written, language)
 
 
+def tablestore(s):
+    tablestore_judge.sdks(run, list(DATA_TABLESTORE))
+
+
 def main():
     sys.stdout = counter = Counter(sys.__stdout__)
-    wanted = sys.argv[1:] or ["emulator", "loghub", "odps", "tiling"]
+    wanted = sys.argv[1:] or ["emulator", "loghub", "odps", "tablestore", "tiling"]
     only = os.environ.get("LANGUAGES")
     if only:
-        for x in (DATA, EMULATOR):
+        for x in (DATA, DATA_TABLESTORE, EMULATOR):
             for language in set(x) - set(only.split(",")):
                 del x[language]
     command("maxcompute", "set", rates=False)
@@ -240,7 +249,8 @@ def main():
     command("loghub", "create_project", project="web")
     s = Session()
     s.sql("CREATE EXTENSION mc_fdw;" + SERVERS)
-    parts = {"emulator": [emulator], "loghub": [loghub, nul_bytes], "odps": [scalars, nested, wide, short, codings], "tiling": tiling.CHECKS}
+    parts = {"emulator": [emulator], "loghub": [loghub, nul_bytes], "odps": [scalars, nested, wide, short, codings],
+             "tablestore": [tablestore], "tiling": tiling.CHECKS}
     for part in wanted:
         start = time.monotonic()
         before = counter.passed, counter.failed

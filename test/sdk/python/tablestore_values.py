@@ -22,7 +22,7 @@ def binary(b):
     return ["BINARY", b.hex()]
 
 
-KEYS = [("s", "STRING"), ("i", "INTEGER"), ("b", "BINARY")]
+KEYS = [("pk_s", "STRING"), ("pk_i", "INTEGER"), ("pk_b", "BINARY")]
 EDGES = [integer(x) for x in (0, 1, -1, 2**63 - 1, -2**63, 2**53 + 1, -2**53 - 1, 255, 256)] + \
     [double(x) for x in (0.0, -0.0, 1.5, -1e308, 1.7976931348623157e308, 5e-324, 0.1, 2**53 + 2.0)] + \
     [string(x) for x in ("", "a", "a\0b", "'\"\\\n\t", "中文", "é", "🎉", "e\u0301", "x" * 5000)] + \
@@ -31,7 +31,7 @@ KEY_EDGES = [("", 0, b""), ("a", -2**63, b"\0"), ("a\0", 2**63 - 1, b"\xff"), ("
 
 
 def key(s, i, b):
-    return [["s", string(s)], ["i", integer(i)], ["b", binary(b)]]
+    return [["pk_s", string(s)], ["pk_i", integer(i)], ["pk_b", binary(b)]]
 
 
 def put(k, *cells):
