@@ -1,7 +1,8 @@
 /*
  * ots_plan.h
  *		Private to planning and evaluating conditions of a Tablestore scan: ots_plan.c,
- *		ots_path.c, ots_qual.c, ots_bound.c, ots_range.c, ots_filter.c, ots_explain.c.
+ *		ots_path.c, ots_qual.c, ots_bound.c, ots_range.c, ots_select.c, ots_filter.c,
+ *		ots_explain.c.
  *
  * Conditions travel from the planner to the executor as lists of integers; their
  * expressions are members of fdw_exprs, named by their number.
@@ -109,6 +110,30 @@ typedef struct McOtsValues
 	const bool *nulls;
 	const Oid  *types;
 } McOtsValues;
+
+typedef struct McOtsKeyRange
+{
+	mcw_ots_key lo;				/* inclusive */
+	mcw_ots_key hi;				/* exclusive */
+	int			depth;			/* leading columns that have one value */
+	bool		point;			/* one full key */
+} McOtsKeyRange;
+
+/* ascending, disjoint */
+typedef struct McOtsKeySet
+{
+	McOtsKeyRange *v;
+	int			n;
+} McOtsKeySet;
+
+/* The keys that all conditions on keys allow, or more where ots_qual.c says that a condition only narrows */
+extern McOtsKeySet mcOtsKeyRanges(List *columns, List *conds, const McOtsValues *in);
+
+static inline bool
+mcOtsIsEnd(const mcw_ots_value *v)
+{
+	return v->type == MCW_OTS_INF_MIN || v->type == MCW_OTS_INF_MAX;
+}
 
 /* not NULL; a type for which mcOtsComparable says yes */
 extern mcw_ots_value mcOtsComparand(mcw_ots_type remote, Datum value, Oid type);

@@ -1,7 +1,6 @@
 /*
  * ots_range.c
- *		Conditions on key columns and versions with their values: the keys and ranges of a
- *		scan.
+ *		Conditions on key columns with their values, as ranges of keys.
  *
  * Everything is a sorted list of disjoint intervals [lo, hi) of full keys; a single
  * key is the interval from it to the next one.  Conditions of single columns give
@@ -11,30 +10,13 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/date.h"
 #include "utils/lsyscache.h"
-#include "utils/timestamp.h"
 
 #include "ots_plan.h"
-
-typedef struct KeyRange
-{
-	mcw_ots_key lo;				/* inclusive */
-	mcw_ots_key hi;				/* exclusive */
-	int			depth;			/* leading columns that have one value */
-	bool		point;			/* one full key */
-} KeyRange;
-
-typedef struct KeySet
-{
-	KeyRange   *v;
-	int			n;
-} KeySet;
 
 /* A place between two values of one column: before 'v' or after it */
 typedef struct Cut
@@ -126,12 +108,6 @@ mcOtsElements(const McOtsValues *in, int expr, Oid *type, int *n, bool *has_null
 			values[(*n)++] = values[i];
 	}
 	return values;
-}
-
-static bool
-is_end(const mcw_ots_value *v)
-{
-	return v->type == MCW_OTS_INF_MIN || v->type == MCW_OTS_INF_MAX;
 }
 
 static bool
@@ -322,7 +298,7 @@ finish_key_at(mcw_ots_key *key, int n, Cut cut, int nkeys)
 							cut.v.type != MCW_OTS_INF_MAX && cut.v.s.len == 0))
 		cut.v = mcw_ots_none(MCW_OTS_INF_MIN);
 	key->v[n] = cut.v;
-	if (is_end(&cut.v))
+	if (mcOtsIsEnd(&cut.v))
 		cut.after = cut.v.type == MCW_OTS_INF_MAX;
 	finish_key(key, n + 1, nkeys, cut.after);
 }
@@ -340,29 +316,29 @@ key_at(const mcw_ots_key *prefix, int n, const Cut *cut, bool after, int nkeys)
 	return key;
 }
 
-static KeySet
+static McOtsKeySet
 new_list(size_t n)
 {
-	KeySet list = {MemoryContextAllocHuge(CurrentMemoryContext, sizeof(KeyRange) * (n + 1)), 0};
+	McOtsKeySet list = {MemoryContextAllocHuge(CurrentMemoryContext, sizeof(McOtsKeyRange) * (n + 1)), 0};
 
 	return list;
 }
 
 static void
-add_interval(KeySet *list, const KeyRange *interval)
+add_interval(McOtsKeySet *list, const McOtsKeyRange *interval)
 {
 	if (mcw_ots_key_cmp(&interval->lo, &interval->hi) < 0)
 		list->v[list->n++] = *interval;
 }
 
 /* The product of the columns' values, as far as it goes, and the range of the column behind them */
-static KeySet
+static McOtsKeySet
 expand(const Eval *eval, ColumnSet *sets)
 {
 	mcw_ots_key *prefixes = palloc0(sizeof(mcw_ots_key));
 	size_t		n = 1;
 	int			depth;
-	KeySet out;
+	McOtsKeySet out;
 
 	for (depth = 0; depth < eval->nkeys && sets[depth].has_points; depth++)
 	{
@@ -388,7 +364,7 @@ expand(const Eval *eval, ColumnSet *sets)
 	out = new_list(n);
 	for (size_t i = 0; i < n; i++)
 	{
-		KeyRange	interval = {.depth = depth, .point = depth == eval->nkeys};
+		McOtsKeyRange	interval = {.depth = depth, .point = depth == eval->nkeys};
 		ColumnSet  *set = depth < eval->nkeys ? &sets[depth] : NULL;
 		Cut			lo;
 		Cut			hi;
@@ -412,7 +388,7 @@ expand(const Eval *eval, ColumnSet *sets)
 
 /* Cut one interval; the comparison applies to the keys that share its first columns */
 static void
-cut_row(const Eval *eval, KeyRange *interval, const List *cond)
+cut_row(const Eval *eval, McOtsKeyRange *interval, const List *cond)
 {
 	int			n = mcOtsCondInt(cond, 1);
 	int			strategy = mcOtsCondInt(cond, 2);
@@ -454,16 +430,16 @@ cut_row(const Eval *eval, KeyRange *interval, const List *cond)
 
 /* ---- lists of intervals ---- */
 
-static KeySet
-intersect(KeySet a, KeySet b)
+static McOtsKeySet
+intersect(McOtsKeySet a, McOtsKeySet b)
 {
-	KeySet out = new_list((size_t) a.n + b.n);
+	McOtsKeySet out = new_list((size_t) a.n + b.n);
 	int			i = 0;
 	int			k = 0;
 
 	while (i < a.n && k < b.n)
 	{
-		KeyRange	both = a.v[i];
+		McOtsKeyRange	both = a.v[i];
 
 		if (mcw_ots_key_cmp(&b.v[k].lo, &both.lo) > 0)
 			both.lo = b.v[k].lo;
@@ -483,19 +459,19 @@ intersect(KeySet a, KeySet b)
 static int
 compare_intervals(const void *a, const void *b)
 {
-	return mcw_ots_key_cmp(&((const KeyRange *) a)->lo, &((const KeyRange *) b)->lo);
+	return mcw_ots_key_cmp(&((const McOtsKeyRange *) a)->lo, &((const McOtsKeyRange *) b)->lo);
 }
 
 /* Sorts and merges what overlaps */
 static void
-unite(KeySet *list)
+unite(McOtsKeySet *list)
 {
 	int			kept = 0;
 
-	qsort(list->v, list->n, sizeof(KeyRange), compare_intervals);
+	qsort(list->v, list->n, sizeof(McOtsKeyRange), compare_intervals);
 	for (int i = 0; i < list->n; i++)
 	{
-		KeyRange   *last = kept > 0 ? &list->v[kept - 1] : NULL;
+		McOtsKeyRange   *last = kept > 0 ? &list->v[kept - 1] : NULL;
 
 		if (last == NULL || mcw_ots_key_cmp(&list->v[i].lo, &last->hi) >= 0)
 		{
@@ -511,14 +487,14 @@ unite(KeySet *list)
 }
 
 /* The keys that conditions of columns and row comparisons, all together, allow */
-static KeySet
+static McOtsKeySet
 ranges_of(const Eval *eval, List *conds, List *more)
 {
 	ColumnSet	sets[MCW_OTS_MAX_KEYS] = {0};
 	List	   *all = list_concat_copy(conds, more);
-	KeySet none = {NULL, 0};
-	KeySet cut;
-	KeySet out;
+	McOtsKeySet none = {NULL, 0};
+	McOtsKeySet cut;
+	McOtsKeySet out;
 	ListCell   *lc;
 
 	foreach(lc, all)
@@ -554,21 +530,21 @@ ranges_of(const Eval *eval, List *conds, List *more)
 	return out;
 }
 
-static KeySet
+static McOtsKeySet
 or_of(const Eval *eval, List *conds, const List *cond)
 {
-	KeySet out = {NULL, 0};
+	McOtsKeySet out = {NULL, 0};
 	ListCell   *la;
 
 	foreach(la, mcOtsOrArms(cond))
 	{
-		KeySet arm = ranges_of(eval, conds, lfirst(la));
-		KeySet both = new_list((size_t) out.n + arm.n);
+		McOtsKeySet arm = ranges_of(eval, conds, lfirst(la));
+		McOtsKeySet both = new_list((size_t) out.n + arm.n);
 
 		if (out.n > 0)
-			memcpy(both.v, out.v, sizeof(KeyRange) * out.n);
+			memcpy(both.v, out.v, sizeof(McOtsKeyRange) * out.n);
 		if (arm.n > 0)
-			memcpy(both.v + out.n, arm.v, sizeof(KeyRange) * arm.n);
+			memcpy(both.v + out.n, arm.v, sizeof(McOtsKeyRange) * arm.n);
 		both.n = out.n + arm.n;
 		out = both;
 	}
@@ -576,181 +552,18 @@ or_of(const Eval *eval, List *conds, const List *cond)
 	return out;
 }
 
-/* ---- versions ---- */
-
-/* The value in milliseconds, rounded up or down if it is not whole; what is beyond all versions is an end of int64 */
-static int64
-version_ms(Datum value, Oid type, bool up, bool *exact)
+McOtsKeySet
+mcOtsKeyRanges(List *columns, List *conds, const McOtsValues *in)
 {
-	const int64 epoch = INT64CONST(86400000000) * (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE);
-	int			overflow = 0;
-	TimestampTz t;
-	int64		us;
-	int64		ms;
-
-	*exact = true;
-	if (mcOtsComparable(MCW_OTS_INTEGER, type))
-		return mcOtsComparand(MCW_OTS_INTEGER, value, type).i;
-	if (type == DATEOID)
-		t = date2timestamptz_opt_overflow(DatumGetDateADT(value), &overflow);
-	else if (type == TIMESTAMPOID)
-		t = timestamp2timestamptz_opt_overflow(DatumGetTimestamp(value), &overflow);
-	else
-		t = DatumGetTimestampTz(value);
-	*exact = false;
-	if (overflow != 0)
-		return overflow > 0 ? PG_INT64_MAX : PG_INT64_MIN;
-	if (TIMESTAMP_NOT_FINITE(t))
-		return TIMESTAMP_IS_NOEND(t) ? PG_INT64_MAX : PG_INT64_MIN;
-	if (t > PG_INT64_MAX - epoch)
-		return PG_INT64_MAX;
-	us = t + epoch;
-	ms = us / 1000 - (us % 1000 < 0);
-	*exact = us % 1000 == 0;
-	return ms + (up && !*exact);
-}
-
-static void
-select_versions(const McOtsValues *in, const List *cond, McOtsSelection *selection)
-{
-	int			strategy = mcOtsCondInt(cond, 1);
-	int			expr = mcOtsCondInt(cond, 2);
-	bool		exact;
-	bool		up = strategy == BTLessStrategyNumber || strategy == BTGreaterEqualStrategyNumber;
-	int64		ms;
-
-	if (in->nulls[expr])
-	{
-		selection->empty = true;
-		return;
-	}
-	if (!selection->has_time_range)
-	{
-		selection->has_time_range = true;
-		selection->start_time = 0;
-		selection->end_time = PG_INT64_MAX;
-	}
-	ms = version_ms(in->values[expr], getBaseType(in->types[expr]), up, &exact);
-	switch (strategy)
-	{
-		case BTLessStrategyNumber:
-			selection->end_time = Min(selection->end_time, ms);
-			break;
-		case BTLessEqualStrategyNumber:
-			selection->end_time = Min(selection->end_time, ms == PG_INT64_MAX ? ms : ms + 1);
-			break;
-		case BTGreaterEqualStrategyNumber:
-			selection->start_time = Max(selection->start_time, ms);
-			break;
-		case BTGreaterStrategyNumber:
-			selection->start_time = Max(selection->start_time, ms == PG_INT64_MAX ? ms : ms + 1);
-			break;
-		default:
-			if (!exact)
-				selection->empty = true;
-			selection->start_time = Max(selection->start_time, ms);
-			selection->end_time = Min(selection->end_time, ms == PG_INT64_MAX ? ms : ms + 1);
-	}
-	if (selection->start_time >= selection->end_time)
-		selection->empty = true;
-}
-
-/* ---- the selection ---- */
-
-/* For a scan from the larger key down: the range begins at the last key and ends before the first */
-static mcw_ots_key
-key_before(mcw_ots_key key)
-{
-	int			last = key.n - 1;
-
-	for (int i = 0; i < key.n; i++)
-		if (is_end(&key.v[i]))
-			return key;			/* no key is equal to it */
-	if (!mcOtsPreviousValue(&key.v[last]))
-		key.v[last] = mcw_ots_none(MCW_OTS_INF_MIN);
-	return key;
-}
-
-static void
-emit(const KeySet *list, bool ordered, bool backward, McOtsSelection *selection)
-{
-	bool		mixed = false;
-
-	for (int i = 0; i < list->n; i++)
-		mixed = mixed || !list->v[i].point;
-	selection->ranges = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(mcs_ots_range) * (list->n + 1));
-	selection->keys = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(mcw_ots_key) * (list->n + 1));
-	for (int i = 0; i < list->n; i++)
-	{
-		const KeyRange *interval = &list->v[backward ? list->n - 1 - i : i];
-		mcs_ots_range *range;
-
-		if (interval->point && !(ordered && mixed))
-		{
-			selection->keys[selection->nkeys++] = interval->lo;
-			continue;
-		}
-		range = &selection->ranges[selection->nranges++];
-		range->begin = backward ? key_before(interval->hi) : interval->lo;
-		range->end = backward ? key_before(interval->lo) : interval->hi;
-	}
-	if (list->n == 0)
-		selection->empty = true;
-}
-
-void
-mcOtsSelect(List *columns, List *fdw_private, const Datum *values, const bool *nulls,
-			const Oid *types, int nvalues, McOtsSelection *selection)
-{
-	McOtsValues in = {values, nulls, types};
-	List	   *conds = list_nth(fdw_private, MC_OTS_PRIVATE_QUALS);
-	Eval		eval = {.in = &in, .nkeys = mcOtsKeyCount(columns)};
-	KeySet list;
+	Eval		eval = {.in = in, .nkeys = mcOtsKeyCount(columns)};
+	McOtsKeySet list;
 	ListCell   *lc;
 
-	memset(selection, 0, sizeof(*selection));
 	for (int i = 0; i < eval.nkeys; i++)
 		eval.type[i] = mcOtsKeyColumn(columns, i)->remote;
 	list = ranges_of(&eval, conds, NIL);
 	foreach(lc, conds)
-	{
 		if (mcOtsCondKind(lfirst(lc)) == MC_OTS_COND_OR && list.n > 0)
 			list = intersect(list, or_of(&eval, conds, lfirst(lc)));
-		else if (mcOtsCondKind(lfirst(lc)) == MC_OTS_COND_VERSION)
-			select_versions(&in, lfirst(lc), selection);
-	}
-	emit(&list, boolVal(list_nth(fdw_private, MC_OTS_PRIVATE_ORDERED)),
-		 boolVal(list_nth(fdw_private, MC_OTS_PRIVATE_BACKWARD)), selection);
-	if (!mcOtsBuildFilter(columns, list_nth(fdw_private, MC_OTS_PRIVATE_FILTER), &in, &selection->filter))
-		selection->empty = true;
-	if (selection->empty)
-		selection->nranges = selection->nkeys = 0;
-}
-
-#define SHOWN_RANGES 3
-
-char *
-mcOtsSelectionText(const McOtsSelection *selection)
-{
-	StringInfoData out;
-	char		from[MCS_OTS_KEY_TEXT];
-	char		to[MCS_OTS_KEY_TEXT];
-
-	if (selection->empty)
-		return pstrdup("none");
-	if (selection->nranges == 1 && is_end(&selection->ranges[0].begin.v[0]) && is_end(&selection->ranges[0].end.v[0]))
-		return pstrdup("all");
-	initStringInfo(&out);
-	for (int i = 0; i < selection->nranges && i < SHOWN_RANGES; i++)
-	{
-		const mcs_ots_range *range = &selection->ranges[i];
-
-		appendStringInfo(&out, "%s[%s, %s)", i > 0 ? ", " : "", mcs_ots_key_text(&range->begin, from, sizeof(from)),
-						 mcs_ots_key_text(&range->end, to, sizeof(to)));
-	}
-	for (int i = 0; i < selection->nkeys && selection->nranges == 0 && i < SHOWN_RANGES; i++)
-		appendStringInfo(&out, "%s%s", i > 0 ? ", " : "", mcs_ots_key_text(&selection->keys[i], from, sizeof(from)));
-	if (Max(selection->nranges, selection->nkeys) > SHOWN_RANGES)
-		appendStringInfo(&out, ", %d in all", selection->nranges + selection->nkeys);
-	return out.data;
+	return list;
 }
