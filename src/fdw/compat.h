@@ -30,6 +30,8 @@
 
 #if PG_VERSION_NUM < 150000
 #define MarkGUCPrefixReserved(prefix) EmitWarningsOnPlaceholders(prefix)
+#define makeBoolean(b) makeInteger(b)
+#define boolVal(v) (intVal(v) != 0)
 #endif
 
 /* infinite intervals begin with 17 */
@@ -115,6 +117,15 @@ mcServerAclCheck(Oid serverid, Oid userid, AclMode mode)
 	return pg_foreign_server_aclcheck(serverid, userid, mode);
 #endif
 }
+
+/* btree strategies; 18 calls them by other names with the same numbers */
+#if PG_VERSION_NUM >= 180000
+#define mcPathKeyStrategy(key) ((int) (key)->pk_cmptype)
+#define mcRowStrategy(row) ((int) (row)->cmptype)
+#else
+#define mcPathKeyStrategy(key) ((key)->pk_strategy)
+#define mcRowStrategy(row) ((int) (row)->rctype)
+#endif
 
 /* does the collation order by bytes? */
 static inline bool

@@ -110,7 +110,7 @@ nulls_first_as_asked(PlannerInfo *root, EquivalenceClass *ec, int strategy)
 	{
 		PathKey    *key = lfirst(lc);
 
-		if (key->pk_eclass == ec && key->pk_strategy == strategy)
+		if (key->pk_eclass == ec && mcPathKeyStrategy(key) == strategy)
 			return key->pk_nulls_first;
 	}
 	return strategy == BTGreaterStrategyNumber;

@@ -197,7 +197,7 @@ match_row(PlannerInfo *root, RelOptInfo *rel, const McOtsRel *info, RowCompareEx
 	bool		swap = mcOtsPushableKey(rel, info, linitial(row->largs)) == NULL;
 	List	   *left = swap ? row->rargs : row->largs;
 	List	   *right = swap ? row->largs : row->rargs;
-	int			strategy = (int) row->rctype;
+	int			strategy = mcRowStrategy(row);
 	List	   *cond = NIL;
 	int			first = -1;
 	int			n = 0;
