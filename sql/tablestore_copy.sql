@@ -70,13 +70,18 @@ ALTER FOREIGN TABLE g OPTIONS (ADD write_mode 'update');
 CREATE OR REPLACE FUNCTION loud() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.name := 'set'; RETURN NEW; END $$;
 INSERT INTO g (id) VALUES (201);
 SELECT * FROM g WHERE id = 201;
--- a view checks
+-- a view checks, before a row is sent
+ALTER FOREIGN TABLE cp OPTIONS (DROP on_error);
 CREATE VIEW v AS SELECT id, a FROM cp WHERE a < 10 WITH CHECK OPTION;
 INSERT INTO v VALUES (300, 5);
+\unset QUIET
+INSERT INTO v VALUES (300, 6), (302, 6) ON CONFLICT DO NOTHING;
+\set QUIET on
 SET client_min_messages = error;
 INSERT INTO v VALUES (301, 50);
+UPDATE v SET a = 60 WHERE id = 300;
 RESET client_min_messages;
-SELECT id FROM cp WHERE id >= 300;
+SELECT id, a FROM cp WHERE id >= 300 ORDER BY id;
 DROP VIEW v;
 DROP FOREIGN TABLE cp, g;
 DROP TABLE parent, seen;

@@ -138,8 +138,10 @@ begin(ModifyTableState *mtstate, EState *estate, ResultRelInfo *rinfo, CmdType o
 	bool		seen = returns_rows(mtstate) || has_row_triggers(rinfo, operation);
 
 	modify->sink = mcOtsSinkCreate(mtstate, estate, rinfo, operation);
+	/* where the executor could batch it does; who comes row by row all the same waits, but for COPY */
 	if (operation == CMD_INSERT)
-		modify->wait = seen && (mcOtsSinkNeedsFates(modify->sink) || modify->sink->auto_key >= 0);
+		modify->wait = (seen && modify->sink->auto_key >= 0) ||
+			((seen || mtstate->ps.plan) && mcOtsSinkNeedsFates(modify->sink));
 	else
 		modify->wait = seen || modify->sink->rejects.on_error != MC_ON_ERROR_STOP;
 	MemoryContextSwitchTo(old);
@@ -341,6 +343,16 @@ end_modify(EState *estate, ResultRelInfo *rinfo)
 	}
 }
 
+/* A view's check, which core makes after the row was written: too late here */
+static inline void
+check_view(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot)
+{
+	if (likely(rinfo->ri_WithCheckOptions == NIL))
+		return;
+	slot->tts_tableOid = RelationGetRelid(rinfo->ri_RelationDesc);
+	ExecWithCheckOptions(WCO_VIEW_CHECK, rinfo, slot, estate);
+}
+
 static TupleTableSlot *
 exec_insert(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot, TupleTableSlot *plan_slot)
 {
@@ -352,6 +364,7 @@ exec_insert(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot, TupleTab
 		mcHollowSlotInstall(estate, rinfo);
 		modify->hollow = false;
 	}
+	check_view(estate, rinfo, slot);
 	if (modify->kept)
 	{
 		tuplestore_puttupleslot(modify->kept, slot);
@@ -483,6 +496,7 @@ exec_update(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot, TupleTab
 	bool		nothing;
 	bool		done;
 
+	check_view(estate, rinfo, slot);
 	sink->seen++;
 	identity(modify, plan_slot, keys, nulls);
 	if (sink->rest && sink->rest->named)

@@ -102,6 +102,7 @@ mcHollowSlotAllowed(const ModifyTableState *mtstate, const ResultRelInfo *rinfo)
 						  triggers->trig_insert_instead_row)) &&
 		rinfo->ri_returningList == NIL && rinfo->ri_WithCheckOptions == NIL &&
 		((ModifyTable *) mtstate->ps.plan)->returningLists == NIL &&
+		((ModifyTable *) mtstate->ps.plan)->withCheckOptionLists == NIL &&
 		mtstate->mt_transition_capture == NULL;
 }
 
