@@ -10,6 +10,7 @@
 #include "executor/executor.h"
 #include "foreign/fdwapi.h"
 #include "nodes/execnodes.h"
+#include "nodes/value.h"
 #include "optimizer/pathnode.h"
 #include "parser/parsetree.h"
 #include "catalog/pg_foreign_server.h"
