@@ -36,7 +36,7 @@ CREATE FOREIGN TABLE ots_write ({f}) SERVER ots OPTIONS (table 'wide_write');
 CREATE FOREIGN TABLE odps_wide ({d}) SERVER odps OPTIONS (table 'wide', write_mode 'overwrite');
 CREATE UNLOGGED TABLE local_wide ({d});
 CREATE UNLOGGED TABLE load_wide ({d});
-INSERT INTO local_wide SELECT {r} FROM generate_series(0, {n} - 1) i;
+INSERT INTO local_wide SELECT {r} FROM generate_series(0::int8, {n} - 1) i;
 COPY local_wide TO '{c}' (FORMAT csv);
 CREATE FOREIGN TABLE file_wide ({d}) SERVER files OPTIONS (filename '{c}', format 'csv');
 INSERT INTO ots_wide SELECT * FROM local_wide;
@@ -91,10 +91,10 @@ def memory(results, megabytes, wanted):
     remote_table("wide_big")
     s = Session()
     s.sql("CREATE FOREIGN TABLE ots_big (%s) SERVER ots OPTIONS (table 'wide_big')" % FOREIGN)
-    s.sql("INSERT INTO ots_big SELECT %s FROM generate_series(0, 0) i" % ROW)
+    s.sql("INSERT INTO ots_big SELECT %s FROM generate_series(0::int8, 0) i" % ROW)
     size = "%.1f GB" % (megabytes / 1000)
     results.add("tablestore_write_rss_growth_mb", "peak RSS growth", s.peak_growth_mb(
-        "INSERT INTO ots_big SELECT %s FROM generate_series(0, %d) i" % (ROW, rows - 1)), "MB", size, None)
+        "INSERT INTO ots_big SELECT %s FROM generate_series(0::int8, %d) i" % (ROW, rows - 1)), "MB", size, None)
     s.close()
     s = Session()
     s.sql("SELECT count(*) FROM ots_big WHERE k < 'user-0000001'")
