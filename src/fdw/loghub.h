@@ -13,6 +13,7 @@
 
 #include "../service/mcs_loghub.h"
 #include "../wire/mcw_sls.h"
+#include "async.h"
 #include "convert_text.h"
 #include "window.h"
 
@@ -139,6 +140,7 @@ typedef struct McLogField
 
 typedef struct McLogScan
 {
+	McAsync		async;
 	McServer   *server;
 	char	   *table;
 	char	   *logstore;
@@ -191,11 +193,6 @@ typedef struct McLogScan
 	McLogStats	stats;			/* of windows that are done */
 	char		part[32];		/* for CONTEXT */
 	char		position[160];
-
-	/* async append (loghub_async.c) */
-	bool		no_wait;		/* the row asked for may not be waited for */
-	bool		starved;		/* it was not there */
-	int			wait_fd;		/* dup of the loop's descriptor, -1 = none */
 } McLogScan;
 
 /* loghub_scan.c */
@@ -228,9 +225,6 @@ extern ForeignScan *mcLogGetPlan(PlannerInfo *root, RelOptInfo *rel, Oid relid, 
 
 /* loghub_explain.c */
 extern void mcLogExplain(ForeignScanState *node, struct ExplainState *es);
-
-/* loghub_async.c */
-extern void mcLogAsyncRoutine(struct FdwRoutine *routine);
 
 /* loghub_import.c */
 extern List *mcLogImport(ImportForeignSchemaStmt *stmt, Oid serverid);

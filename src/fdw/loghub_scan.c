@@ -8,8 +8,6 @@
  */
 #include "postgres.h"
 
-#include <unistd.h>
-
 #include "commands/explain.h"
 #include "executor/executor.h"
 #include "foreign/fdwapi.h"
@@ -36,12 +34,15 @@ release_scan(void *arg)
 	if (scan->channel != NULL)
 		mcn_channel_free(scan->channel);
 	scan->channel = NULL;
-	if (scan->wait_fd >= 0)
-	{
-		(void) close(scan->wait_fd);
-		ReleaseExternalFD();
-	}
-	scan->wait_fd = -1;
+	mcAsyncRelease(&scan->async);
+}
+
+static bool
+has_news(void *arg)
+{
+	McLogScan  *scan = arg;
+
+	return scan->scan == NULL || mcs_scan_has_news(scan->scan);
 }
 
 static int64
@@ -68,7 +69,7 @@ mcLogBegin(ForeignScanState *node, int eflags)
 	old = MemoryContextSwitchTo(cxt);
 	scan = palloc0(sizeof(McLogScan));
 	scan->cxt = cxt;
-	scan->wait_fd = -1;
+	mcAsyncInit(&scan->async, has_news);
 	scan->table = pstrdup(RelationGetRelationName(rel));
 	scan->columns = mcLogColumns(rel);
 	scan->quals = mcLogQualsFromList(list_nth(plan->fdw_private, MC_PRIVATE_QUALS), plan->fdw_exprs);
@@ -168,9 +169,9 @@ TupleTableSlot *
 mcLogIterate(ForeignScanState *node)
 {
 	McLogScan  *scan = node->fdw_state;
-	TupleTableSlot *slot = mcLogNext(node, !scan->no_wait);
+	TupleTableSlot *slot = mcLogNext(node, !scan->async.no_wait);
 
-	scan->starved = slot == NULL;
+	scan->async.starved = slot == NULL;
 	return slot != NULL ? slot : ExecClearTuple(scan->slot);
 }
 
@@ -221,5 +222,5 @@ mcLoghubScanRoutine(FdwRoutine *routine)
 	routine->ExplainForeignScan = mcLogExplain;
 	routine->AnalyzeForeignTable = mcLogAnalyze;
 	routine->ImportForeignSchema = mcLogImport;
-	mcLogAsyncRoutine(routine);
+	mcAsyncRoutine(routine);
 }

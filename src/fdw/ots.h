@@ -16,6 +16,7 @@
 #include "nodes/pathnodes.h"
 
 #include "../service/mcs_ots.h"
+#include "async.h"
 
 /* ---- ots_column.c: what a column of the foreign table shows ---- */
 
@@ -185,6 +186,7 @@ typedef struct McOtsField
 
 typedef struct McOtsScan
 {
+	McAsync		async;
 	McServer   *server;
 	McOtsConn  *conn;
 	char	   *table;			/* remote name */
@@ -233,11 +235,6 @@ typedef struct McOtsScan
 	McRejects	rejects;
 	int64		driven_at;		/* rows when the network was driven last */
 
-	/* async */
-	bool		no_wait;
-	bool		starved;		/* there was no row yet */
-	int			wait_fd;
-
 	/* for EXPLAIN, of scans that are over */
 	mcs_ots_scan_info total;
 	int64		rows;			/* decoded */
@@ -272,8 +269,6 @@ extern Datum mcOtsVersion(int64 ms, Oid type);
 /* ots_cell.c: shape 'cell' */
 extern bool mcOtsNextCellRow(McOtsScan *scan);
 
-/* ots_async.c */
-extern void mcOtsAsyncRoutine(FdwRoutine *routine);
 /* ots_routine.c */
 extern bool mcOtsPlanIsStream(ForeignScanState *node);
 

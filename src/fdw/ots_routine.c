@@ -94,5 +94,5 @@ mcOtsRoutine(FdwRoutine *routine)
 	routine->ExplainForeignScan = explain_scan;
 	routine->AnalyzeForeignTable = analyze;
 	routine->ImportForeignSchema = mcOtsImport;
-	mcOtsAsyncRoutine(routine);
+	mcAsyncRoutine(routine);
 }

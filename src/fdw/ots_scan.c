@@ -7,14 +7,11 @@
  */
 #include "postgres.h"
 
-#include <unistd.h>
-
 #include "executor/executor.h"
 #include "foreign/fdwapi.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
-#include "storage/fd.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
@@ -35,12 +32,15 @@ release_scan(void *arg)
 	if (scan->scan != NULL)
 		mcs_ots_scan_free(scan->scan);
 	scan->scan = NULL;
-	if (scan->wait_fd >= 0)
-	{
-		(void) close(scan->wait_fd);
-		ReleaseExternalFD();
-	}
-	scan->wait_fd = -1;
+	mcAsyncRelease(&scan->async);
+}
+
+static bool
+has_news(void *arg)
+{
+	McOtsScan  *scan = arg;
+
+	return scan->scan == NULL || mcs_ots_scan_has_news(scan->scan);
 }
 
 static int
@@ -72,7 +72,7 @@ make_scan(ForeignScanState *node)
 	ListCell   *lc;
 
 	scan->cxt = cxt;
-	scan->wait_fd = -1;
+	mcAsyncInit(&scan->async, has_news);
 	scan->relname = pstrdup(RelationGetRelationName(rel));
 	scan->table = pstrdup(mcOtsRemoteTable(rel));
 	scan->wire_table = pg_server_to_any(scan->table, strlen(scan->table), PG_UTF8);
@@ -308,9 +308,9 @@ TupleTableSlot *
 mcOtsIterate(ForeignScanState *node)
 {
 	McOtsScan  *scan = node->fdw_state;
-	TupleTableSlot *slot = next_row(node, !scan->no_wait);
+	TupleTableSlot *slot = next_row(node, !scan->async.no_wait);
 
-	scan->starved = slot == NULL;
+	scan->async.starved = slot == NULL;
 	return slot != NULL ? slot : ExecClearTuple(scan->slot);
 }
 

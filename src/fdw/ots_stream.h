@@ -88,6 +88,7 @@ typedef struct McStreamRest
 
 typedef struct McStreamScan
 {
+	McAsync		async;			/* makes no promises */
 	McServer   *server;
 	McOtsConn  *conn;
 	char	   *table;			/* remote name */

@@ -1,10 +1,11 @@
 /*
- * ots_async.c
- *		The async protocol of Append: several Tablestore scans of one statement fetch
- *		at the same time.
+ * async.c
+ *		The async protocol of Append: several scans of one statement fetch at the same
+ *		time.
  *
- * As in loghub_async.c: all scans share the backend's event loop, so a scan looks for
- * news before it waits, and each waits on its own duplicate of the loop's descriptor.
+ * All scans share the backend's event loop, so a step made for one may bring pages
+ * for another.  Hence a scan looks for news before it waits, and each waits on its
+ * own duplicate of the loop's descriptor, since one cannot be added twice to a set.
  */
 #include "postgres.h"
 
@@ -18,7 +19,7 @@
 #include "storage/fd.h"
 #include "storage/latch.h"
 
-#include "ots.h"
+#include "async.h"
 
 static bool
 is_async_capable(ForeignPath *path)
@@ -26,28 +27,20 @@ is_async_capable(ForeignPath *path)
 	return true;
 }
 
-static McOtsScan *
-scan_of(AsyncRequest *areq)
+static McAsync *
+async_of(AsyncRequest *areq)
 {
 	return ((ForeignScanState *) areq->requestee)->fdw_state;
 }
 
-/*
- * A row if one is there, the end, or a promise.  A change stream never promises: it
- * is read to its next row as a scan of its own would.
- */
+/* A row if one is there, the end, or a promise */
 static void
 produce(AsyncRequest *areq)
 {
-	McOtsScan  *scan = scan_of(areq);
+	McAsync    *scan = async_of(areq);
 	TupleTableSlot *slot;
 
-	if (mcOtsPlanIsStream((ForeignScanState *) areq->requestee))
-	{
-		ExecAsyncRequestDone(areq, areq->requestee->ExecProcNodeReal(areq->requestee));
-		return;
-	}
-	scan->no_wait = true;
+	scan->no_wait = scan->has_news != NULL;
 	slot = areq->requestee->ExecProcNodeReal(areq->requestee);
 	scan->no_wait = false;
 	if (TupIsNull(slot) && scan->starved)
@@ -79,7 +72,7 @@ async_notify(AsyncRequest *areq)
 }
 
 static void
-open_wait_fd(McOtsScan *scan)
+open_wait_fd(McAsync *scan)
 {
 	ReserveExternalFD();
 	scan->wait_fd = dup(mcn_loop_fd(mcLoop()));
@@ -96,11 +89,11 @@ open_wait_fd(McOtsScan *scan)
 static void
 async_configure_wait(AsyncRequest *areq)
 {
-	McOtsScan  *scan = scan_of(areq);
+	McAsync    *scan = async_of(areq);
 
 	Assert(areq->callback_pending);
 	step();
-	if (scan->scan == NULL || mcs_ots_scan_has_news(scan->scan))
+	if (scan->has_news(scan))
 	{
 		areq->callback_pending = false;
 		produce(areq);
@@ -120,7 +113,18 @@ async_configure_wait(AsyncRequest *areq)
 }
 
 void
-mcOtsAsyncRoutine(FdwRoutine *routine)
+mcAsyncRelease(McAsync *async)
+{
+	if (async->wait_fd >= 0)
+	{
+		(void) close(async->wait_fd);
+		ReleaseExternalFD();
+	}
+	async->wait_fd = -1;
+}
+
+void
+mcAsyncRoutine(FdwRoutine *routine)
 {
 	routine->IsForeignPathAsyncCapable = is_async_capable;
 	routine->ForeignAsyncRequest = async_request;
