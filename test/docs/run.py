@@ -6,9 +6,17 @@ import sys
 import urllib.error
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-from mctest import KEY, LOGHUB, MAXCOMPUTE, TABLESTORE, command, generate, odps_sql  # noqa: E402
+from mctest import KEY, LOGHUB, MAXCOMPUTE, TABLESTORE, call, command, generate, odps_sql  # noqa: E402
 
 BLOCK = re.compile(r"(?:<!-- (not run|fails): ([^>]*?) -->\n+)?```sql\n(.*?)```", re.S)
+
+
+TABLES = {
+    "orders": {"customer": "STRING", "order_id": "INTEGER"},
+    "order_scores": {"customer": "STRING", "order_id": "INTEGER"},
+    "positions": {"car": "STRING", "at": "INTEGER", "zone": "STRING", "seq": "INTEGER"},
+    "visits": {"user_id": "STRING", "at": "INTEGER", "request_id": "STRING"},
+}
 
 
 def localize(sql):
@@ -35,12 +43,25 @@ def fresh_services():
     generate("access-log", 10000, shards=4, profile="access_log")
     command("maxcompute", "create_project", project="demo")
     for table in ("ods_access_log (at DATETIME, ip STRING, method STRING, status BIGINT, cost DOUBLE) PARTITIONED BY (pt STRING)",
-                  "events (id BIGINT, at TIMESTAMP, name STRING) PARTITIONED BY (dt STRING)"):
+                  "events (id BIGINT, at TIMESTAMP, name STRING) PARTITIONED BY (dt STRING)",
+                  "ods_orders (customer STRING, order_id BIGINT, amount DOUBLE, paid BOOLEAN, note STRING) PARTITIONED BY (dt STRING)",
+                  "ods_order_changes (op STRING, at TIMESTAMP, seq STRING, customer STRING, order_id BIGINT, amount DOUBLE,"
+                  " paid BOOLEAN, note STRING, deleted ARRAY<STRING>) PARTITIONED BY (dt STRING, hm STRING)"):
         odps_sql("DROP TABLE IF EXISTS demo." + table.split()[0])
         odps_sql("CREATE TABLE demo." + table)
+    call("clock", {"system": True})
     command("tablestore", "create_instance", instance="shop")
-    command("tablestore", "create_table", instance="shop", table="orders", replace=True, stream_hours=24,
-            keys=[{"name": "customer", "type": "STRING"}, {"name": "order_id", "type": "INTEGER"}])
+    for table, keys in TABLES.items():
+        command("tablestore", "create_table", instance="shop", table=table, replace=True, stream_hours=24,
+                keys=[{"name": n, "type": t} for n, t in keys.items()])
+    command("tablestore", "put", instance="shop", table="orders", rows=[
+        {"key": ["c%d" % (i % 20), i], "columns": {"amount": {"double": i / 4}, "paid": i % 2 == 0, "note": "n%d" % i, "coupon": i}}
+        for i in range(200)])
+    command("tablestore", "put", instance="shop", table="positions", rows=[
+        {"key": ["car-%d" % car, 100 + i, "abmz"[i % 4], i], "columns": {"lat": 30.5 + i, "lon": 120.25}}
+        for car in range(9) for i in range(8)])
+    # the changes above are complete
+    call("clock", {"advance_s": 800})
 
 
 def main():
