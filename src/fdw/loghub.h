@@ -15,7 +15,7 @@
 #include "../wire/mcw_sls.h"
 #include "async.h"
 #include "convert_text.h"
-#include "window.h"
+#include "qual.h"
 
 /* ---- loghub_column.c: what a column of the foreign table shows ---- */
 
@@ -62,26 +62,9 @@ typedef enum McLogQualKind
 	MC_QUAL_SHARD				/* exact, removed */
 } McLogQualKind;
 
-typedef struct McLogQual
-{
-	McLogQualKind kind;
-	McBound		op;				/* with the column on the left */
-	bool		is_array;		/* column = ANY (expr) */
-	Oid			type;			/* of the expression, of its elements if is_array */
-	Expr	   *expr;
-} McLogQual;
-
 /* Does this clause narrow the scan?  'self' is the relid of the foreign table. */
 extern bool mcLogMatchQual(PlannerInfo *root, RestrictInfo *rinfo, RelOptInfo *rel, List *columns,
-						   bool derive, McLogQual *qual);
-/* value of a condition's expression as an instant */
-extern McInstant mcLogInstant(Datum value, Oid type);
-
-/* fdw_private of the plan: List of List of Integer nodes, see loghub_qual.c */
-extern List *mcLogQualsToList(List *quals);
-/* conditions with their expressions from fdw_exprs */
-extern List *mcLogQualsFromList(List *list, List *exprs);
-
+						   bool derive, McQual *qual);
 typedef struct McLogSelection
 {
 	McWindow   *windows;		/* sorted, disjoint; none = no rows */
@@ -100,7 +83,7 @@ extern void mcLogSelect(List *quals, const Datum *values, const bool *nulls,
 enum McLogPrivate
 {
 	MC_PRIVATE_ATTRS,			/* list of int: attribute numbers to fill */
-	MC_PRIVATE_QUALS,			/* see mcLogQualsToList */
+	MC_PRIVATE_QUALS,			/* see mcQualsToList */
 	MC_PRIVATE_EAGER			/* Integer: all rows will be wanted, as far as the plan tells */
 };
 
@@ -145,7 +128,7 @@ typedef struct McLogScan
 	char	   *table;
 	char	   *logstore;
 	List	   *columns;		/* McLogColumn *, of the table */
-	List	   *quals;			/* McLogQual * */
+	List	   *quals;			/* McQual *, of McLogQualKind */
 	List	   *expr_states;
 	bool		eager;			/* MC_PRIVATE_EAGER */
 	int64		delay;			/* max_delay in seconds; -1 = not declared */

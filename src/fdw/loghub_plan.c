@@ -44,7 +44,7 @@ typedef struct McLogRel
 static bool
 classify(PlannerInfo *root, RelOptInfo *rel, const McLogRel *info, RestrictInfo *rinfo, List **quals)
 {
-	McLogQual  *qual = palloc0(sizeof(McLogQual));
+	McQual  *qual = palloc0(sizeof(McQual));
 
 	if (!mcLogMatchQual(root, rinfo, rel, info->columns, info->derive, qual))
 		return false;
@@ -68,7 +68,7 @@ estimate_rows(PlannerInfo *root, RelOptInfo *rel, List *quals, double tuples)
 
 	foreach(lc, quals)
 	{
-		McLogQual  *qual = lfirst(lc);
+		McQual  *qual = lfirst(lc);
 		Node	   *value = estimate_expression_value(root, (Node *) qual->expr);
 
 		if (qual->kind == MC_QUAL_TIME)
@@ -205,43 +205,6 @@ mcLogGetPaths(PlannerInfo *root, RelOptInfo *rel, Oid relid)
 	add_parameterized_paths(root, rel, info);
 }
 
-/* Attribute numbers to fill: what the target list and the local conditions read */
-static List *
-needed_attributes(RelOptInfo *rel, const McLogRel *info, List *local)
-{
-	Bitmapset  *used = NULL;
-	List	   *attrs = NIL;
-	ListCell   *lc;
-	bool		whole;
-
-	pull_varattnos((Node *) rel->reltarget->exprs, rel->relid, &used);
-	pull_varattnos((Node *) local, rel->relid, &used);
-	whole = bms_is_member(0 - FirstLowInvalidHeapAttributeNumber, used);
-	foreach(lc, info->columns)
-	{
-		const McLogColumn *column = lfirst(lc);
-
-		if (whole || bms_is_member(column->attnum - FirstLowInvalidHeapAttributeNumber, used))
-			attrs = lappend_int(attrs, column->attnum);
-	}
-	return attrs;
-}
-
-/*
- * Will the scan be read to its end?  LIMIT, EXISTS and cursors say no, here or in a
- * query around this one.  It decides only how many requests the scan begins with.
- */
-static bool
-all_rows_wanted(PlannerInfo *root, ForeignPath *path)
-{
-	if (path->path.param_info != NULL)
-		return false;
-	for (; root != NULL; root = root->parent_root)
-		if (root->tuple_fraction > 0 || root->parse->limitCount != NULL)
-			return false;
-	return true;
-}
-
 ForeignScan *
 mcLogGetPlan(PlannerInfo *root, RelOptInfo *rel, Oid relid, ForeignPath *path,
 			 List *tlist, List *clauses, Plan *outer)
@@ -265,10 +228,10 @@ mcLogGetPlan(PlannerInfo *root, RelOptInfo *rel, Oid relid, ForeignPath *path,
 			local = lappend(local, rinfo->clause);
 	}
 	foreach(lc, quals)
-		exprs = lappend(exprs, ((McLogQual *) lfirst(lc))->expr);
+		exprs = lappend(exprs, ((McQual *) lfirst(lc))->expr);
 
 	return make_foreignscan(tlist, local, rel->relid, exprs,
-							list_make3(needed_attributes(rel, info, local), mcLogQualsToList(quals),
-									   makeInteger(all_rows_wanted(root, path))),
+							list_make3(mcNeededAttributes(rel, info->columns, local), mcQualsToList(quals),
+									   makeInteger(mcAllRowsWanted(root, path))),
 							NIL, recheck, outer);
 }

@@ -11,20 +11,16 @@
 #include "postgres.h"
 
 #include "access/stratnum.h"
-#include "catalog/pg_am.h"
 #include "catalog/pg_type.h"
-#include "commands/defrem.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/clauses.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/restrictinfo.h"
 #include "utils/array.h"
-#include "utils/date.h"
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
-#include "common/int.h"
 #include "loghub.h"
 
 /* ---- matching ---- */
@@ -39,24 +35,6 @@ column_of(Node *node, RelOptInfo *rel, List *columns)
 	return mcLogColumn(columns, var->varattno);
 }
 
-/* Strategy of the operator in the column type's btree family, its right type; 0 = none */
-static int
-strategy_of(Oid opno, Oid column_type, Oid *righttype)
-{
-	Oid			opclass = GetDefaultOpClass(column_type, BTREE_AM_OID);
-	Oid			family;
-	Oid			lefttype;
-	int			strategy;
-
-	if (!OidIsValid(opno) || !OidIsValid(opclass))
-		return 0;
-	family = get_opclass_family(opclass);
-	if (get_op_opfamily_strategy(opno, family) == 0)
-		return 0;
-	get_op_opfamily_properties(opno, family, false, &strategy, &lefttype, righttype);
-	return lefttype == column_type ? strategy : 0;
-}
-
 static bool
 is_usable_type(McLogKind kind, Oid type)
 {
@@ -66,15 +44,8 @@ is_usable_type(McLogKind kind, Oid type)
 }
 
 static bool
-is_usable_expr(PlannerInfo *root, Node *expr, RelOptInfo *rel)
-{
-	return !bms_is_member(rel->relid, pull_varnos(root, expr)) &&
-		!contain_volatile_functions(expr) && !contain_subplans(expr);
-}
-
-static bool
 match_sides(PlannerInfo *root, Node *left, Node *right, Oid opno, bool is_array,
-			RelOptInfo *rel, List *columns, bool derive, McLogQual *qual)
+			RelOptInfo *rel, List *columns, bool derive, McQual *qual)
 {
 	const McLogColumn *column = column_of(left, rel, columns);
 	Oid			righttype;
@@ -98,10 +69,10 @@ match_sides(PlannerInfo *root, Node *left, Node *right, Oid opno, bool is_array,
 		default:
 			return false;
 	}
-	strategy = strategy_of(opno, column->type, &righttype);
+	strategy = mcQualStrategy(opno, column->type, &righttype);
 	if (strategy < BTLessStrategyNumber || strategy > BTGreaterStrategyNumber ||
 		((is_array || qual->kind == MC_QUAL_SHARD) && strategy != BTEqualStrategyNumber) ||
-		!is_usable_type(column->kind, righttype) || !is_usable_expr(root, right, rel))
+		!is_usable_type(column->kind, righttype) || !mcQualUsable(root, right, rel))
 		return false;
 	qual->op = (McBound) strategy;
 	qual->is_array = is_array;
@@ -112,7 +83,7 @@ match_sides(PlannerInfo *root, Node *left, Node *right, Oid opno, bool is_array,
 
 bool
 mcLogMatchQual(PlannerInfo *root, RestrictInfo *rinfo, RelOptInfo *rel, List *columns, bool derive,
-			   McLogQual *qual)
+			   McQual *qual)
 {
 	Node	   *clause = (Node *) rinfo->clause;
 
@@ -137,71 +108,7 @@ mcLogMatchQual(PlannerInfo *root, RestrictInfo *rinfo, RelOptInfo *rel, List *co
 	return false;
 }
 
-/* One list of integers for each condition; the expressions travel in fdw_exprs */
-List *
-mcLogQualsToList(List *quals)
-{
-	List	   *out = NIL;
-	ListCell   *lc;
-
-	foreach(lc, quals)
-	{
-		McLogQual  *qual = lfirst(lc);
-
-		out = lappend(out, list_make4_int(qual->kind, qual->op, qual->is_array, (int) qual->type));
-	}
-	return out;
-}
-
-List *
-mcLogQualsFromList(List *list, List *exprs)
-{
-	List	   *out = NIL;
-	ListCell   *lc;
-	ListCell   *le;
-
-	forboth(lc, list, le, exprs)
-	{
-		List	   *numbers = lfirst(lc);
-		McLogQual  *qual = palloc0(sizeof(McLogQual));
-
-		qual->kind = (McLogQualKind) linitial_int(numbers);
-		qual->op = (McBound) lsecond_int(numbers);
-		qual->is_array = lthird_int(numbers) != 0;
-		qual->type = (Oid) lfourth_int(numbers);
-		qual->expr = lfirst(le);
-		out = lappend(out, qual);
-	}
-	return out;
-}
-
 /* ---- evaluating ---- */
-
-McInstant
-mcLogInstant(Datum value, Oid type)
-{
-	McInstant	x = {0, 0};
-	int			overflow = 0;
-	TimestampTz t;
-
-	/* what does not fit timestamptz is beyond every receive time */
-	if (type == DATEOID)
-		t = date2timestamptz_opt_overflow(DatumGetDateADT(value), &overflow);
-	else if (type == TIMESTAMPOID)
-		t = timestamp2timestamptz_opt_overflow(DatumGetTimestamp(value), &overflow);
-	else
-		t = DatumGetTimestampTz(value);
-
-	if (overflow != 0)
-		x.infinite = overflow;
-	else if (TIMESTAMP_IS_NOBEGIN(t))
-		x.infinite = -1;
-	else if (TIMESTAMP_IS_NOEND(t) ||
-			 pg_add_s64_overflow(t, INT64CONST(86400000000) * (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE),
-								 &x.micros))
-		x.infinite = 1;
-	return x;
-}
 
 static int64
 shard_number(Datum value, Oid type)
@@ -215,7 +122,7 @@ shard_number(Datum value, Oid type)
 
 /* Elements that are not NULL; a scalar is an array of one */
 static Datum *
-elements_of(const McLogQual *qual, Datum value, int *n)
+elements_of(const McQual *qual, Datum value, int *n)
 {
 	int16		len;
 	bool		byval;
@@ -244,7 +151,7 @@ elements_of(const McLogQual *qual, Datum value, int *n)
 
 /* Keep the points that the condition allows too; *n = -1 means that there is no set yet */
 static void
-narrow_points(const McLogQual *qual, Datum value, McInstant **points, int *n)
+narrow_points(const McQual *qual, Datum value, McInstant **points, int *n)
 {
 	int			nvalues;
 	Datum	   *values = elements_of(qual, value, &nvalues);
@@ -254,7 +161,7 @@ narrow_points(const McLogQual *qual, Datum value, McInstant **points, int *n)
 	int			k;
 
 	for (i = 0; i < nvalues; i++)
-		wanted[i] = mcLogInstant(values[i], qual->type);
+		wanted[i] = mcQualInstant(values[i], qual->type);
 	if (*n < 0)
 	{
 		*points = wanted;
@@ -273,7 +180,7 @@ narrow_points(const McLogQual *qual, Datum value, McInstant **points, int *n)
 }
 
 static void
-narrow_shards(const McLogQual *qual, Datum value, McLogSelection *selection)
+narrow_shards(const McQual *qual, Datum value, McLogSelection *selection)
 {
 	int			nvalues;
 	Datum	   *values = elements_of(qual, value, &nvalues);
@@ -314,7 +221,7 @@ mcLogSelect(List *quals, const Datum *values, const bool *nulls,
 	mcWindowInit(&window);
 	foreach(lc, quals)
 	{
-		McLogQual  *qual = lfirst(lc);
+		McQual  *qual = lfirst(lc);
 		int			i = foreach_current_index(lc);
 
 		if (qual->kind == MC_QUAL_RECEIVE)
@@ -324,11 +231,11 @@ mcLogSelect(List *quals, const Datum *values, const bool *nulls,
 		else if (qual->kind == MC_QUAL_SHARD)
 			narrow_shards(qual, values[i], selection);
 		else if (qual->kind == MC_QUAL_TIME)
-			mcWindowDerive(&window, qual->op, mcLogInstant(values[i], qual->type), delay, skew);
+			mcWindowDerive(&window, qual->op, mcQualInstant(values[i], qual->type), delay, skew);
 		else if (qual->is_array)
 			narrow_points(qual, values[i], &points, &npoints);
 		else
-			mcWindowBound(&window, qual->op, mcLogInstant(values[i], qual->type));
+			mcWindowBound(&window, qual->op, mcQualInstant(values[i], qual->type));
 	}
 	if (window.has_begin || window.has_end)
 		selection->bounded = true;

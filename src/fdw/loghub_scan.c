@@ -72,7 +72,7 @@ mcLogBegin(ForeignScanState *node, int eflags)
 	mcAsyncInit(&scan->async, has_news);
 	scan->table = pstrdup(RelationGetRelationName(rel));
 	scan->columns = mcLogColumns(rel);
-	scan->quals = mcLogQualsFromList(list_nth(plan->fdw_private, MC_PRIVATE_QUALS), plan->fdw_exprs);
+	scan->quals = mcQualsFromList(list_nth(plan->fdw_private, MC_PRIVATE_QUALS), plan->fdw_exprs);
 	scan->eager = intVal(list_nth(plan->fdw_private, MC_PRIVATE_EAGER)) != 0;
 	node->fdw_state = scan;
 	if (eflags & EXEC_FLAG_EXPLAIN_ONLY)

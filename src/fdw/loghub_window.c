@@ -40,22 +40,13 @@ static void
 evaluate(McLogScan *scan, ForeignScanState *node)
 {
 	ExprContext *econtext = node->ss.ps.ps_ExprContext;
-	int			n = list_length(scan->quals);
 	Datum	   *values;
 	bool	   *nulls;
 	MemoryContext old;
-	ListCell   *lc;
 
 	MemoryContextReset(scan->select_cxt);
 	old = MemoryContextSwitchTo(scan->select_cxt);
-	values = palloc(sizeof(Datum) * (n + 1));
-	nulls = palloc(sizeof(bool) * (n + 1));
-	foreach(lc, scan->expr_states)
-	{
-		int			i = foreach_current_index(lc);
-
-		values[i] = ExecEvalExprSwitchContext(lfirst(lc), econtext, &nulls[i]);
-	}
+	mcQualsEvaluate(scan->expr_states, econtext, &values, &nulls);
 	mcLogSelect(scan->quals, values, nulls, scan->delay, scan->skew, &scan->selection);
 	MemoryContextSwitchTo(old);
 	scan->next_window = 0;

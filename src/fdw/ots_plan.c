@@ -16,6 +16,7 @@
 
 #include "compat.h"
 #include "ots_plan.h"
+#include "qual.h"
 
 static const char *
 option_of(const ForeignTable *table, const char *name)
@@ -44,43 +45,6 @@ mcOtsGetRelSize(PlannerInfo *root, RelOptInfo *rel, Oid relid)
 	rel->fdw_private = info;
 	info->base = mcOtsClassify(root, rel, rel->baserestrictinfo);
 	mcOtsSetSize(root, rel, info->base);
-}
-
-/* Attribute numbers to fill: what the target list and the local conditions read */
-static List *
-needed_attributes(RelOptInfo *rel, const McOtsRel *info, List *local)
-{
-	Bitmapset  *used = NULL;
-	List	   *attrs = NIL;
-	ListCell   *lc;
-	bool		whole;
-
-	pull_varattnos((Node *) rel->reltarget->exprs, rel->relid, &used);
-	pull_varattnos((Node *) local, rel->relid, &used);
-	whole = bms_is_member(0 - FirstLowInvalidHeapAttributeNumber, used);
-	foreach(lc, info->columns)
-	{
-		const McOtsColumn *column = lfirst(lc);
-
-		if (whole || bms_is_member(column->attnum - FirstLowInvalidHeapAttributeNumber, used))
-			attrs = lappend_int(attrs, column->attnum);
-	}
-	return attrs;
-}
-
-/*
- * Will the scan be read to its end?  LIMIT, EXISTS and cursors say no, here or in a
- * query around this one.  It decides only how many requests the scan begins with.
- */
-static bool
-all_rows_wanted(PlannerInfo *root, ForeignPath *path)
-{
-	if (path->path.param_info != NULL)
-		return false;
-	for (; root != NULL; root = root->parent_root)
-		if (root->tuple_fraction > 0 || root->parse->limitCount != NULL)
-			return false;
-	return true;
 }
 
 static bool
@@ -133,9 +97,9 @@ mcOtsGetPlan(PlannerInfo *root, RelOptInfo *rel, Oid relid, ForeignPath *path,
 	bool		ordered = path->path.pathkeys != NIL;
 	List	   *private;
 
-	private = list_make5(needed_attributes(rel, info, local), pushed->conds, pushed->filter, makeBoolean(ordered),
+	private = list_make5(mcNeededAttributes(rel, info->columns, local), pushed->conds, pushed->filter, makeBoolean(ordered),
 						 makeBoolean(ordered && intVal(linitial(path->fdw_private)) != 0));
-	private = lappend(private, makeBoolean(all_rows_wanted(root, path)));
+	private = lappend(private, makeBoolean(mcAllRowsWanted(root, path)));
 	private = lappend(private, makeInteger(rows_wanted(root, rel, path, local)));
 	return make_foreignscan(tlist, local, rel->relid, pushed->exprs, private, NIL, recheck, outer);
 }

@@ -9,35 +9,22 @@
 #include "ots.h"
 
 #include "../service/mcs_ots_stream.h"
-#include "window.h"
+#include "qual.h"
 
 /* The columns of mcOtsColumns; raises if they do not fit a change stream */
 extern List *mcStreamColumns(Relation rel);
 
 /* ---- ots_stream_qual.c: conditions that choose the window and the shards ---- */
 
+/* Both kinds are exact: they leave the local conditions */
 typedef enum McStreamQualKind
 {
 	MC_STREAM_TIME,				/* __commit_time__ */
 	MC_STREAM_SHARD				/* __shard__ */
 } McStreamQualKind;
 
-/* Both kinds are exact: they leave the local conditions */
-typedef struct McStreamQual
-{
-	McStreamQualKind kind;
-	McBound		op;				/* with the column on the left */
-	bool		is_array;		/* SHARD: column = ANY (expr) */
-	Oid			type;			/* of the expression, of its elements if is_array */
-	Expr	   *expr;
-} McStreamQual;
-
 extern bool mcStreamMatchQual(PlannerInfo *root, RestrictInfo *rinfo, RelOptInfo *rel, List *columns,
-							  McStreamQual *qual);
-/* for fdw_private; the expressions travel in fdw_exprs */
-extern List *mcStreamQualsToList(List *quals);
-extern List *mcStreamQualsFromList(List *list, List *exprs);
-
+							  McQual *qual);
 /* Unix microseconds [begin, end) */
 typedef struct McStreamSelection
 {
@@ -59,7 +46,7 @@ enum McStreamPrivate
 {
 	MC_STREAM_PRIVATE_MODE,		/* String "stream", see ots_routine.c */
 	MC_STREAM_PRIVATE_ATTRS,	/* list of int: attribute numbers to fill */
-	MC_STREAM_PRIVATE_QUALS		/* see mcStreamQualsToList */
+	MC_STREAM_PRIVATE_QUALS		/* see mcQualsToList */
 };
 
 typedef struct McStreamField

@@ -20,8 +20,6 @@
 
 #define EPOCH_MICROS (INT64CONST(86400000000) * (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE))
 
-static const char *const operators[] = {"", "<", "<=", "=", ">=", ">"};
-
 static const char *
 column_of_kind(const McStreamScan *scan, McStreamQualKind kind)
 {
@@ -38,28 +36,10 @@ column_of_kind(const McStreamScan *scan, McStreamQualKind kind)
 	return "?";
 }
 
-/* The conditions of one kind as SQL, or NULL */
 static char *
 conditions(ForeignScanState *node, McStreamScan *scan, McStreamQualKind kind, ExplainState *es)
 {
-	List	   *context = set_deparse_context_plan(es->deparse_cxt, node->ss.ps.plan, NIL);
-	StringInfoData out;
-	ListCell   *lc;
-
-	initStringInfo(&out);
-	foreach(lc, scan->quals)
-	{
-		const McStreamQual *qual = lfirst(lc);
-		char	   *expr;
-
-		if (qual->kind != kind)
-			continue;
-		expr = deparse_expression((Node *) qual->expr, context, es->verbose || list_length(es->rtable) > 1, false);
-		appendStringInfo(&out, "%s%s %s %s%s%s", out.len > 0 ? " AND " : "",
-						 quote_identifier(column_of_kind(scan, kind)), operators[qual->op],
-						 qual->is_array ? "ANY (" : "", expr, qual->is_array ? ")" : "");
-	}
-	return out.len > 0 ? out.data : NULL;
+	return mcQualsText(node, scan->quals, kind, column_of_kind(scan, kind), es);
 }
 
 static void

@@ -74,7 +74,7 @@ estimate_rows(PlannerInfo *root, List *quals, double tuples)
 
 	foreach(lc, quals)
 	{
-		McStreamQual *qual = lfirst(lc);
+		McQual *qual = lfirst(lc);
 		Node	   *value = estimate_expression_value(root, (Node *) qual->expr);
 
 		if (!IsA(value, Const))
@@ -110,7 +110,7 @@ mcOtsStreamGetRelSize(PlannerInfo *root, RelOptInfo *rel, Oid relid)
 	foreach(lc, rel->baserestrictinfo)
 	{
 		RestrictInfo *rinfo = lfirst_node(RestrictInfo, lc);
-		McStreamQual *qual = palloc0(sizeof(McStreamQual));
+		McQual *qual = palloc0(sizeof(McQual));
 
 		if (mcStreamMatchQual(root, rinfo, rel, info->columns, qual))
 			info->quals = lappend(info->quals, qual);
@@ -164,7 +164,7 @@ add_parameterized_paths(PlannerInfo *root, RelOptInfo *rel, const McStreamRel *i
 	foreach(lc, clauses)
 	{
 		RestrictInfo *rinfo = lfirst_node(RestrictInfo, lc);
-		McStreamQual qual;
+		McQual qual;
 		Relids		outer;
 		ParamPathInfo *param;
 		Cost		startup;
@@ -204,28 +204,6 @@ mcOtsStreamGetPaths(PlannerInfo *root, RelOptInfo *rel, Oid relid)
 	add_parameterized_paths(root, rel, info);
 }
 
-/* Attribute numbers to fill: what the target list and the local conditions read */
-static List *
-needed_attributes(RelOptInfo *rel, const McStreamRel *info, List *local)
-{
-	Bitmapset  *used = NULL;
-	List	   *attrs = NIL;
-	ListCell   *lc;
-	bool		whole;
-
-	pull_varattnos((Node *) rel->reltarget->exprs, rel->relid, &used);
-	pull_varattnos((Node *) local, rel->relid, &used);
-	whole = bms_is_member(0 - FirstLowInvalidHeapAttributeNumber, used);
-	foreach(lc, info->columns)
-	{
-		const McOtsColumn *column = lfirst(lc);
-
-		if (whole || bms_is_member(column->attnum - FirstLowInvalidHeapAttributeNumber, used))
-			attrs = lappend_int(attrs, column->attnum);
-	}
-	return attrs;
-}
-
 ForeignScan *
 mcOtsStreamGetPlan(PlannerInfo *root, RelOptInfo *rel, Oid relid, ForeignPath *path,
 				   List *tlist, List *clauses, Plan *outer)
@@ -240,7 +218,7 @@ mcOtsStreamGetPlan(PlannerInfo *root, RelOptInfo *rel, Oid relid, ForeignPath *p
 	foreach(lc, clauses)
 	{
 		RestrictInfo *rinfo = lfirst_node(RestrictInfo, lc);
-		McStreamQual *qual = palloc0(sizeof(McStreamQual));
+		McQual *qual = palloc0(sizeof(McQual));
 
 		if (rinfo->pseudoconstant)
 			continue;
@@ -254,7 +232,7 @@ mcOtsStreamGetPlan(PlannerInfo *root, RelOptInfo *rel, Oid relid, ForeignPath *p
 			local = lappend(local, rinfo->clause);
 	}
 	return make_foreignscan(tlist, local, rel->relid, exprs,
-							list_make3(makeString("stream"), needed_attributes(rel, info, local),
-									   mcStreamQualsToList(quals)),
+							list_make3(makeString("stream"), mcNeededAttributes(rel, info->columns, local),
+									   mcQualsToList(quals)),
 							NIL, recheck, outer);
 }

@@ -9,9 +9,7 @@
 #include "postgres.h"
 
 #include "access/stratnum.h"
-#include "catalog/pg_am.h"
 #include "catalog/pg_type.h"
-#include "commands/defrem.h"
 #include "mb/pg_wchar.h"
 #include "optimizer/clauses.h"
 #include "optimizer/optimizer.h"
@@ -25,34 +23,9 @@
 
 /* ---- matching ---- */
 
-/* Strategy of the operator in the column type's btree family, its right type; 0 = none */
-static int
-strategy_of(Oid opno, Oid column_type, Oid *righttype)
-{
-	Oid			opclass = GetDefaultOpClass(column_type, BTREE_AM_OID);
-	Oid			family;
-	Oid			lefttype;
-	int			strategy;
-
-	if (!OidIsValid(opno) || !OidIsValid(opclass))
-		return 0;
-	family = get_opclass_family(opclass);
-	if (get_op_opfamily_strategy(opno, family) == 0)
-		return 0;
-	get_op_opfamily_properties(opno, family, false, &strategy, &lefttype, righttype);
-	return lefttype == column_type ? strategy : 0;
-}
-
-static bool
-is_usable(PlannerInfo *root, Node *expr, RelOptInfo *rel)
-{
-	return !bms_is_member(rel->relid, pull_varnos(root, expr)) &&
-		!contain_volatile_functions(expr) && !contain_subplans(expr);
-}
-
 static bool
 match_sides(PlannerInfo *root, Node *left, Node *right, Oid opno, Oid collation, bool is_array,
-			RelOptInfo *rel, List *columns, McStreamQual *qual)
+			RelOptInfo *rel, List *columns, McQual *qual)
 {
 	Var		   *var = (Var *) left;
 	const McOtsColumn *column;
@@ -62,7 +35,7 @@ match_sides(PlannerInfo *root, Node *left, Node *right, Oid opno, Oid collation,
 	if (!IsA(left, Var) || var->varno != rel->relid || var->varlevelsup != 0 || var->varattno <= 0)
 		return false;
 	column = mcOtsColumn(columns, var->varattno);
-	strategy = strategy_of(opno, var->vartype, &righttype);
+	strategy = mcQualStrategy(opno, var->vartype, &righttype);
 	if (column == NULL || strategy < BTLessStrategyNumber || strategy > BTGreaterStrategyNumber)
 		return false;
 	if (column->kind == MC_OTS_COMMIT_TIME)
@@ -80,7 +53,7 @@ match_sides(PlannerInfo *root, Node *left, Node *right, Oid opno, Oid collation,
 	}
 	else
 		return false;
-	if (!is_usable(root, right, rel))
+	if (!mcQualUsable(root, right, rel))
 		return false;
 	qual->op = (McBound) strategy;
 	qual->is_array = is_array;
@@ -90,7 +63,7 @@ match_sides(PlannerInfo *root, Node *left, Node *right, Oid opno, Oid collation,
 }
 
 bool
-mcStreamMatchQual(PlannerInfo *root, RestrictInfo *rinfo, RelOptInfo *rel, List *columns, McStreamQual *qual)
+mcStreamMatchQual(PlannerInfo *root, RestrictInfo *rinfo, RelOptInfo *rel, List *columns, McQual *qual)
 {
 	Node	   *clause = (Node *) rinfo->clause;
 
@@ -113,43 +86,6 @@ mcStreamMatchQual(PlannerInfo *root, RestrictInfo *rinfo, RelOptInfo *rel, List 
 						   true, rel, columns, qual);
 	}
 	return false;
-}
-
-List *
-mcStreamQualsToList(List *quals)
-{
-	List	   *out = NIL;
-	ListCell   *lc;
-
-	foreach(lc, quals)
-	{
-		McStreamQual *qual = lfirst(lc);
-
-		out = lappend(out, list_make4_int(qual->kind, qual->op, qual->is_array, (int) qual->type));
-	}
-	return out;
-}
-
-List *
-mcStreamQualsFromList(List *list, List *exprs)
-{
-	List	   *out = NIL;
-	ListCell   *lc;
-	ListCell   *le;
-
-	forboth(lc, list, le, exprs)
-	{
-		List	   *numbers = lfirst(lc);
-		McStreamQual *qual = palloc0(sizeof(McStreamQual));
-
-		qual->kind = (McStreamQualKind) linitial_int(numbers);
-		qual->op = (McBound) lsecond_int(numbers);
-		qual->is_array = lthird_int(numbers) != 0;
-		qual->type = (Oid) lfourth_int(numbers);
-		qual->expr = lfirst(le);
-		out = lappend(out, qual);
-	}
-	return out;
 }
 
 /* ---- evaluating ---- */
@@ -190,7 +126,7 @@ narrow_time(McStreamSelection *selection, McBound op, McInstant x)
 
 /* Texts of the condition in UTF-8; NULL elements match nothing */
 static mcw_view *
-wanted_shards(const McStreamQual *qual, Datum value, int *n)
+wanted_shards(const McQual *qual, Datum value, int *n)
 {
 	Datum	   *values = &value;
 	bool	   *nulls = NULL;
@@ -214,7 +150,7 @@ wanted_shards(const McStreamQual *qual, Datum value, int *n)
 }
 
 static void
-narrow_shards(McStreamSelection *selection, const McStreamQual *qual, Datum value)
+narrow_shards(McStreamSelection *selection, const McQual *qual, Datum value)
 {
 	int			nwanted;
 	mcw_view   *wanted = wanted_shards(qual, value, &nwanted);
@@ -248,7 +184,7 @@ mcStreamSelect(List *quals, const Datum *values, const bool *nulls, McStreamSele
 	memset(selection, 0, sizeof(*selection));
 	foreach(lc, quals)
 	{
-		McStreamQual *qual = lfirst(lc);
+		McQual *qual = lfirst(lc);
 		int			i = foreach_current_index(lc);
 
 		if (nulls[i])
@@ -256,7 +192,7 @@ mcStreamSelect(List *quals, const Datum *values, const bool *nulls, McStreamSele
 		else if (qual->kind == MC_STREAM_SHARD)
 			narrow_shards(selection, qual, values[i]);
 		else
-			narrow_time(selection, qual->op, mcLogInstant(values[i], qual->type));
+			narrow_time(selection, qual->op, mcQualInstant(values[i], qual->type));
 	}
 	if (selection->has_begin && selection->has_end && selection->begin >= selection->end)
 		selection->empty = true;

@@ -48,7 +48,7 @@ mcOtsStreamBegin(ForeignScanState *node, int eflags)
 	scan->relname = pstrdup(RelationGetRelationName(rel));
 	scan->table = pstrdup(mcOtsRemoteTable(rel));
 	scan->columns = mcStreamColumns(rel);
-	scan->quals = mcStreamQualsFromList(list_nth(plan->fdw_private, MC_STREAM_PRIVATE_QUALS), plan->fdw_exprs);
+	scan->quals = mcQualsFromList(list_nth(plan->fdw_private, MC_STREAM_PRIVATE_QUALS), plan->fdw_exprs);
 	scan->cell_shape = mcOtsIsCellShape(relid);
 	node->fdw_state = scan;
 	if (eflags & EXEC_FLAG_EXPLAIN_ONLY)
