@@ -586,8 +586,7 @@ set_options(const mcw_node *cmd, mcw_buf *reply, mcw_error *err)
 		if (!known)
 			return bad(err, "unknown option or bad value", m->name);
 	}
-	if (ots_set.cache_bytes == 0)
-		ots_page_forget();
+	ots_page_forget();
 	return true;
 }
 

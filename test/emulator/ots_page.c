@@ -1,24 +1,25 @@
 /*
  * ots_page.c
- *		mc-emulator, Tablestore part: pages of GetRange kept as they were sent, so that a
- *		benchmark that reads a table again measures its client and not this program.
+ *		mc-emulator, Tablestore part: answers of GetRange and ComputeSplitPointsBySize kept
+ *		as they were sent, so that a benchmark that reads a table again measures its
+ *		client and not this program.
  *
- * A page is found by the bytes of the request and the version of the table, which
- * every write and every change of options moves on.  Tables whose rows expire are
- * not kept, nor is anything while a setting that shapes pages differs.
+ * An answer is found by the operation, the bytes of the request and the version of the
+ * table, which every write and every change of options moves on.  Of tables whose rows
+ * expire nothing is kept, and a change of the settings forgets all.
  */
 #include <stdlib.h>
 
 #include "ots_private.h"
 
 #define SLOTS 16384
+#define MIN_PAGE 1024			/* what is smaller is made as fast as it is found */
 
 typedef struct page
 {
 	const ots_table *table;
 	uint64_t	version;
-	int64_t		page_rows;
-	int64_t		page_bytes;
+	const char *op;
 	char	   *request;
 	size_t		request_len;
 	emu_blob   *blob;
@@ -71,8 +72,8 @@ ots_page_cached(ots_call *call, const ots_table *table)
 {
 	page	   *p = pages ? &pages[slot_of(table, call->body)] : NULL;
 
-	if (p == NULL || p->blob == NULL || p->table != table || p->version != table->version || wants_compression(call) ||
-		p->page_rows != ots_set.page_rows || p->page_bytes != ots_set.page_bytes ||
+	if (p == NULL || p->blob == NULL || p->table != table || p->version != table->version || p->op != call->op ||
+		wants_compression(call) ||
 		!mcw_view_eq((mcw_view) {p->request, p->request_len}, call->body))
 		return false;
 	if (!ots_use_capacity((ots_table *) table, p->units, 0, call->req->now_us, &call->fault))
@@ -91,7 +92,7 @@ ots_page_keep(ots_call *call, const ots_table *table, int32_t units)
 	unsigned char digest[16];
 	mcw_buf		text;
 
-	if (len < 4096 || (int64_t) len > ots_set.cache_bytes / 4 || table->ttl >= 0 || wants_compression(call) || call->out->failed)
+	if (len < MIN_PAGE || (int64_t) len > ots_set.cache_bytes / 4 || table->ttl >= 0 || wants_compression(call) || call->out->failed)
 		return;
 	if (pages == NULL)
 	{
@@ -111,8 +112,7 @@ ots_page_keep(ots_call *call, const ots_table *table, int32_t units)
 	mcw_buf_free(&text);
 	p->table = table;
 	p->version = table->version;
-	p->page_rows = ots_set.page_rows;
-	p->page_bytes = ots_set.page_bytes;
+	p->op = call->op;
 	p->request = emu_strdup(call->body);
 	p->request_len = call->body.len;
 	/* the buffer itself moves into the page */

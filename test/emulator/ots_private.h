@@ -111,7 +111,7 @@ extern void ots_delete_row_call(ots_call *call);
 extern void ots_batch_write_row(ots_call *call);
 extern void ots_compute_splits(ots_call *call);
 
-/* ots_page.c: encoded pages kept for the same request against the same rows */
+/* ots_page.c: answers kept for the same request against the same rows */
 extern bool ots_page_cached(ots_call *call, const ots_table *table);
 extern void ots_page_keep(ots_call *call, const ots_table *table, int32_t units);
 extern void ots_page_forget(void);

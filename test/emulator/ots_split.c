@@ -140,6 +140,8 @@ ots_compute_splits(ots_call *call)
 		return;
 	}
 	s.size = (uint64_t) size;
+	if (ots_page_cached(call, s.table))
+		return;
 	if (!ots_use_capacity(s.table, 1, 0, call->req->now_us, &call->fault))
 		return;
 	s.parts = emu_malloc(sizeof(int));
@@ -161,6 +163,7 @@ ots_compute_splits(ots_call *call)
 	}
 	mcw_buf_append_view(call->out, mcw_buf_view(&s.points));
 	put_locations(&s, call->out);
+	ots_page_keep(call, s.table, 1);
 	mcw_buf_free(&s.last);
 	mcw_buf_free(&s.points);
 	free(s.parts);
