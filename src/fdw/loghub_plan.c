@@ -148,44 +148,29 @@ is_pushed_column(PlannerInfo *root, RelOptInfo *rel, EquivalenceClass *ec, Equiv
 	return column != NULL && (column->kind == MC_LOG_RECEIVE_TIME || column->kind == MC_LOG_SHARD);
 }
 
+static bool
+bounds_scan(PlannerInfo *root, RelOptInfo *rel, RestrictInfo *rinfo)
+{
+	List	   *quals = NIL;
+
+	return classify(root, rel, rel->fdw_private, rinfo, &quals);
+}
+
 /* Paths that take bounds or shards from other relations */
 static void
 add_parameterized_paths(PlannerInfo *root, RelOptInfo *rel, const McLogRel *info)
 {
-	List	   *clauses = list_copy(rel->joininfo);
-	List	   *seen = NIL;
+	/* each bound from a join is taken to leave an hour's worth */
+	double		scanned = clamp_row_est(Min(info->rows_scanned, DEFAULT_ROWS * OPEN_WINDOW / WEEK));
 	ListCell   *lc;
 
-	if (rel->has_eclass_joins)
-		clauses = list_concat(clauses,
-							  generate_implied_equalities_for_column(root, rel, is_pushed_column, NULL,
-																	 rel->lateral_referencers));
-	foreach(lc, clauses)
+	foreach(lc, mcBoundingRelids(root, rel, is_pushed_column, bounds_scan))
 	{
-		RestrictInfo *rinfo = lfirst_node(RestrictInfo, lc);
-		List	   *quals = NIL;
-		Relids		outer;
-		ParamPathInfo *param;
+		Relids		outer = lfirst(lc);
+		ParamPathInfo *param = get_baserel_parampathinfo(root, rel, outer);
 		Cost		startup;
 		Cost		total;
-		double		scanned;
-		ListCell   *ls;
-		bool		known = false;
 
-		if (!join_clause_is_movable_to(rinfo, rel) || !classify(root, rel, info, rinfo, &quals))
-			continue;
-		outer = bms_union(rinfo->clause_relids, rel->lateral_relids);
-		outer = bms_del_member(outer, rel->relid);
-		if (bms_is_empty(outer))
-			continue;
-		foreach(ls, seen)
-			known = known || bms_equal(lfirst(ls), outer);
-		if (known)
-			continue;
-		seen = lappend(seen, outer);
-		param = get_baserel_parampathinfo(root, rel, outer);
-		/* each bound from a join is taken to leave an hour's worth */
-		scanned = clamp_row_est(Min(info->rows_scanned, DEFAULT_ROWS * OPEN_WINDOW / WEEK));
 		cost_of(root, rel, info, scanned, &startup, &total);
 		add_path(rel, (Path *) mcCreateForeignScanPath(root, rel, param->ppi_rows, startup, total,
 													   NIL, outer, NIL));

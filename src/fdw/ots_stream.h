@@ -25,6 +25,7 @@ typedef enum McStreamQualKind
 
 extern bool mcStreamMatchQual(PlannerInfo *root, RestrictInfo *rinfo, RelOptInfo *rel, List *columns,
 							  McQual *qual);
+
 /* Unix microseconds [begin, end) */
 typedef struct McStreamSelection
 {

@@ -74,7 +74,7 @@ estimate_rows(PlannerInfo *root, List *quals, double tuples)
 
 	foreach(lc, quals)
 	{
-		McQual *qual = lfirst(lc);
+		McQual	   *qual = lfirst(lc);
 		Node	   *value = estimate_expression_value(root, (Node *) qual->expr);
 
 		if (!IsA(value, Const))
@@ -110,7 +110,7 @@ mcOtsStreamGetRelSize(PlannerInfo *root, RelOptInfo *rel, Oid relid)
 	foreach(lc, rel->baserestrictinfo)
 	{
 		RestrictInfo *rinfo = lfirst_node(RestrictInfo, lc);
-		McQual *qual = palloc0(sizeof(McQual));
+		McQual	   *qual = palloc0(sizeof(McQual));
 
 		if (mcStreamMatchQual(root, rinfo, rel, info->columns, qual))
 			info->quals = lappend(info->quals, qual);
@@ -149,43 +149,31 @@ is_pushed_column(PlannerInfo *root, RelOptInfo *rel, EquivalenceClass *ec, Equiv
 	return column != NULL && (column->kind == MC_OTS_COMMIT_TIME || column->kind == MC_OTS_SHARD);
 }
 
+static bool
+bounds_scan(PlannerInfo *root, RelOptInfo *rel, RestrictInfo *rinfo)
+{
+	const McStreamRel *info = rel->fdw_private;
+	McQual		qual;
+
+	return mcStreamMatchQual(root, rinfo, rel, info->columns, &qual);
+}
+
 /* Paths that take bounds or shards from other relations */
 static void
 add_parameterized_paths(PlannerInfo *root, RelOptInfo *rel, const McStreamRel *info)
 {
-	List	   *clauses = list_copy(rel->joininfo);
-	List	   *seen = NIL;
+	/* each bound from a join is taken to leave an hour's worth */
+	double		scanned = clamp_row_est(Min(info->rows_scanned, DEFAULT_ROWS * OPEN_WINDOW / DAY));
 	ListCell   *lc;
 
-	if (rel->has_eclass_joins)
-		clauses = list_concat(clauses,
-							  generate_implied_equalities_for_column(root, rel, is_pushed_column, NULL,
-																	 rel->lateral_referencers));
-	foreach(lc, clauses)
+	foreach(lc, mcBoundingRelids(root, rel, is_pushed_column, bounds_scan))
 	{
-		RestrictInfo *rinfo = lfirst_node(RestrictInfo, lc);
-		McQual qual;
-		Relids		outer;
-		ParamPathInfo *param;
+		Relids		outer = lfirst(lc);
+		ParamPathInfo *param = get_baserel_parampathinfo(root, rel, outer);
 		Cost		startup;
 		Cost		total;
-		ListCell   *ls;
-		bool		known = false;
 
-		if (!join_clause_is_movable_to(rinfo, rel) ||
-			!mcStreamMatchQual(root, rinfo, rel, info->columns, &qual))
-			continue;
-		outer = bms_union(rinfo->clause_relids, rel->lateral_relids);
-		outer = bms_del_member(outer, rel->relid);
-		foreach(ls, seen)
-			known = known || bms_equal(lfirst(ls), outer);
-		if (known || bms_is_empty(outer))
-			continue;
-		seen = lappend(seen, outer);
-		param = get_baserel_parampathinfo(root, rel, outer);
-		/* each bound from a join is taken to leave an hour's worth */
-		cost_of(root, rel, info, clamp_row_est(Min(info->rows_scanned, DEFAULT_ROWS * OPEN_WINDOW / DAY)),
-				&startup, &total);
+		cost_of(root, rel, info, scanned, &startup, &total);
 		add_path(rel, (Path *) mcCreateForeignScanPath(root, rel, param->ppi_rows, startup, total,
 													   NIL, outer, NIL));
 	}
@@ -218,7 +206,7 @@ mcOtsStreamGetPlan(PlannerInfo *root, RelOptInfo *rel, Oid relid, ForeignPath *p
 	foreach(lc, clauses)
 	{
 		RestrictInfo *rinfo = lfirst_node(RestrictInfo, lc);
-		McQual *qual = palloc0(sizeof(McQual));
+		McQual	   *qual = palloc0(sizeof(McQual));
 
 		if (rinfo->pseudoconstant)
 			continue;

@@ -19,6 +19,7 @@
 #include "nodes/nodeFuncs.h"
 #include "optimizer/clauses.h"
 #include "optimizer/optimizer.h"
+#include "optimizer/restrictinfo.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
 #include "utils/lsyscache.h"
@@ -184,4 +185,35 @@ mcAllRowsWanted(PlannerInfo *root, ForeignPath *path)
 		if (root->tuple_fraction > 0 || root->parse->limitCount != NULL)
 			return false;
 	return true;
+}
+
+List *
+mcBoundingRelids(PlannerInfo *root, RelOptInfo *rel, ec_matches_callback_type is_pushed,
+				 bool (*matches) (PlannerInfo *root, RelOptInfo *rel, RestrictInfo *rinfo))
+{
+	List	   *clauses = list_copy(rel->joininfo);
+	List	   *found = NIL;
+	ListCell   *lc;
+
+	if (rel->has_eclass_joins)
+		clauses = list_concat(clauses,
+							  generate_implied_equalities_for_column(root, rel, is_pushed, NULL,
+																	 rel->lateral_referencers));
+	foreach(lc, clauses)
+	{
+		RestrictInfo *rinfo = lfirst_node(RestrictInfo, lc);
+		Relids		outer;
+		ListCell   *ls;
+		bool		known = false;
+
+		if (!join_clause_is_movable_to(rinfo, rel) || !matches(root, rel, rinfo))
+			continue;
+		outer = bms_union(rinfo->clause_relids, rel->lateral_relids);
+		outer = bms_del_member(outer, rel->relid);
+		foreach(ls, found)
+			known = known || bms_equal(lfirst(ls), outer);
+		if (!known && !bms_is_empty(outer))
+			found = lappend(found, outer);
+	}
+	return found;
 }
