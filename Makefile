@@ -1,4 +1,4 @@
-# mc_fdw: Alibaba Cloud Log Service and MaxCompute (later Tablestore, OSS) as foreign tables.
+# mc_fdw: Alibaba Cloud Log Service, Tablestore and MaxCompute (later OSS) as foreign tables.
 #
 #   make, make install      the extension (PGXS)
 #   make demo               a fresh Debian machine to rows on the screen
