@@ -12,6 +12,7 @@
 
 #define FIRST_BUCKETS 1024
 #define MAX_BUCKETS (1u << 22)
+#define BACKLOG 2				/* batches taken beyond what is in flight */
 #define DRIVE_EVERY 32			/* rows between two looks at the network */
 #define MAX_CHANGES_BYTES (2 * MCW_OTS_MAX_BATCH_BYTES)
 #define ALIGNED(n) (((n) + 7) & ~(size_t) 7)
@@ -488,15 +489,15 @@ refuse_large(mcs_ots_writer *writer, const mcw_ots_key *key, size_t len, uint64_
 }
 
 /*
- * Beside what is in flight one more batch for each request is enough to keep them
- * busy; what lies longer only leaves the processor's cache.
+ * Two batches beside what is in flight are enough to keep the requests busy; what lies
+ * longer only leaves the processor's cache.
  */
 static bool
 has_room(const mcs_ots_writer *writer, size_t more)
 {
 	return writer->nentries == 0 ||
 		(writer->held + writer->requests + more <= writer->spec.max_buffered &&
-		 writer->ready.n < writer->spec.batch_rows * (writer->spec.concurrency + 1));
+		 writer->ready.n < writer->spec.batch_rows * BACKLOG);
 }
 
 mcw_status
