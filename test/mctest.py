@@ -73,6 +73,15 @@ def ots_content(table):
     return answer["count"], answer["sum"]
 
 
+def localize(sql):
+    """the cloud's addresses and keys of an example become the emulator's"""
+    sql = re.sub(r"https://[a-z0-9-]+\.log\.aliyuncs\.com", LOGHUB, sql)
+    sql = re.sub(r"https://service\.[a-z0-9.-]*maxcompute\.aliyun\.com/api", MAXCOMPUTE, sql)
+    sql = re.sub(r"https://[a-z0-9.-]+\.ots\.aliyuncs\.com", TABLESTORE, sql)
+    sql = sql.replace("access_key_id '...'", "access_key_id '%s'" % KEY[0])
+    return sql.replace("access_key_secret '...'", "access_key_secret '%s'" % KEY[1])
+
+
 def requests():
     """how many requests the services have seen so far"""
     return call("counters")["requests"]

@@ -6,7 +6,7 @@ import sys
 import urllib.error
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-from mctest import KEY, LOGHUB, MAXCOMPUTE, TABLESTORE, call, command, generate, odps_sql  # noqa: E402
+from mctest import call, command, generate, localize, odps_sql  # noqa: E402
 
 BLOCK = re.compile(r"(?:<!-- (not run|fails): ([^>]*?) -->\n+)?```sql\n(.*?)```", re.S)
 
@@ -17,15 +17,6 @@ TABLES = {
     "positions": {"car": "STRING", "at": "INTEGER", "zone": "STRING", "seq": "INTEGER"},
     "visits": {"user_id": "STRING", "at": "INTEGER", "request_id": "STRING"},
 }
-
-
-def localize(sql):
-    """the cloud's addresses and keys become the emulator's"""
-    sql = re.sub(r"https://[a-z0-9-]+\.log\.aliyuncs\.com", LOGHUB, sql)
-    sql = re.sub(r"https://service\.[a-z0-9.-]*maxcompute\.aliyun\.com/api", MAXCOMPUTE, sql)
-    sql = re.sub(r"https://[a-z0-9.-]+\.ots\.aliyuncs\.com", TABLESTORE, sql)
-    sql = sql.replace("access_key_id '...'", "access_key_id '%s'" % KEY[0])
-    return sql.replace("access_key_secret '...'", "access_key_secret '%s'" % KEY[1])
 
 
 def psql(database, sql):
