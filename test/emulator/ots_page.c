@@ -13,7 +13,6 @@
 #include "ots_private.h"
 
 #define SLOTS 16384
-#define MIN_PAGE 1024			/* what is smaller is made as fast as it is found */
 
 typedef struct page
 {
@@ -83,7 +82,7 @@ ots_page_cached(ots_call *call, const ots_table *table)
 	return true;
 }
 
-/* The answer in call->out becomes a page if it is worth keeping */
+/* The answer in call->out becomes a page if there is room */
 void
 ots_page_keep(ots_call *call, const ots_table *table, int32_t units)
 {
@@ -92,7 +91,7 @@ ots_page_keep(ots_call *call, const ots_table *table, int32_t units)
 	unsigned char digest[16];
 	mcw_buf		text;
 
-	if (len < MIN_PAGE || (int64_t) len > ots_set.cache_bytes / 4 || table->ttl >= 0 || wants_compression(call) || call->out->failed)
+	if ((int64_t) len > ots_set.cache_bytes / 4 || table->ttl >= 0 || wants_compression(call) || call->out->failed)
 		return;
 	if (pages == NULL)
 	{

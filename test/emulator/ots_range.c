@@ -9,6 +9,8 @@
 
 #include "ots_private.h"
 
+#define WORTH_KEEPING 4096		/* smaller pages are made as fast as they are found */
+
 typedef struct range_request
 {
 	mcw_view	table_name;
@@ -214,7 +216,7 @@ answer(ots_call *call, range_request *r)
 			ots_plain_primary_key(&next, r->table, key.v, key.n);
 			mcw_pb_put_bytes(call->out, 3, mcw_buf_view(&next));
 		}
-		if (!r->txn)
+		if (!r->txn && call->out->len >= WORTH_KEEPING)
 			ots_page_keep(call, r->table, units);
 	}
 	mcw_buf_free(&next);
