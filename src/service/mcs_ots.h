@@ -40,7 +40,7 @@ typedef struct mcs_ots
 	mcw_credentials cred;
 	mcw_view	instance;
 	mcw_view	region;			/* empty: signature V2, else V4 */
-	bool		verify_content;	/* MD5 of pages of rows too; their cells have checksums of their own */
+	bool		verify_content;	/* MD5 of all pages of a range; their cells have checksums of their own */
 	int64_t		clock_offset;	/* seconds to add to our clock when signing */
 	int64_t		clock_fixed;	/* how often an answer made us set it */
 	int64_t		read_units;		/* capacity units consumed so far */
@@ -59,8 +59,9 @@ extern int64_t mcs_ots_service_now(const mcs_ots *ots);
  * message, mcn_request_start(&call->req) or mcs_ots_call_run; the answer's message
  * is mcw_buf_view(&call->req.response).  'user' and 'req.on_done' are the caller's.
  *
- * Before an answer counts as received its signature (1.5) and, except for pages
- * unless verify_content, its MD5 are verified.
+ * Before an answer counts as received its signature (1.5) and its MD5 are verified,
+ * except for the MD5 of pages that have rows and a next key, unless verify_content:
+ * such a page cannot lose a row without a checksum of a row or key being wrong.
  */
 typedef struct mcs_ots_call
 {
@@ -68,7 +69,7 @@ typedef struct mcs_ots_call
 	mcs_ots    *ots;
 	void	   *user;
 	const char *operation;		/* "GetRange" */
-	bool		is_page;		/* rows: MD5 only with verify_content */
+	bool		is_page;		/* 'check' sees to the MD5, if verify_content does not */
 	/* May refuse an answer that was verified, as mcn_request.accept may; NULL allowed */
 	mcw_status	(*check) (struct mcs_ots_call *call, mcw_error *err);
 	mcw_buf		body;
@@ -87,6 +88,8 @@ extern void mcs_ots_call_init(mcs_ots_call *call, mcs_ots *ots, const char *oper
 extern void mcs_ots_call_free(mcs_ots_call *call);	/* cancels */
 /* The call becomes one of another operation; before it is started */
 extern void mcs_ots_call_operation(mcs_ots_call *call, const char *operation);
+/* Is the answer the one that its header's MD5 was made of? */
+extern mcw_status mcs_ots_call_verify(mcs_ots_call *call, mcw_error *err);
 /* Empty 'body' and the answer, to use the call again */
 extern void mcs_ots_call_reuse(mcs_ots_call *call);
 /* Start the call and drive the loop until it is over; interrupted, it is cancelled */

@@ -269,8 +269,8 @@ verify_signature(mcs_ots_call *call, mcw_error *err)
 	return MCW_OK;
 }
 
-static mcw_status
-verify_content(mcs_ots_call *call, mcw_error *err)
+mcw_status
+mcs_ots_call_verify(mcs_ots_call *call, mcw_error *err)
 {
 	mcw_view	given = mcn_response_header(&call->req, "x-ots-contentmd5");
 	char		md5[28];
@@ -278,8 +278,6 @@ verify_content(mcs_ots_call *call, mcw_error *err)
 
 	if (given.data == NULL)
 		return mcw_fail(err, MCW_ERR_PROTOCOL, "the answer to %s has no header x-ots-contentmd5", call->operation);
-	if (call->is_page && !call->ots->verify_content)
-		return MCW_OK;
 	status = md5_text(call->ots->alloc, mcw_buf_view(&call->req.response), md5, err);
 	if (status == MCW_OK && !mcw_view_eq(given, mcw_str(md5)))
 		status = mcw_fail(err, MCW_ERR_CHECKSUM, "the answer to %s does not match its MD5", call->operation);
@@ -296,8 +294,8 @@ accept_answer(mcn_request *req, mcw_error *err)
 
 	if (status == MCW_ERR_PROTOCOL)
 		call->unsigned_answers++;
-	if (status == MCW_OK)
-		status = verify_content(call, err);
+	if (status == MCW_OK && (!call->is_page || ots->verify_content))
+		status = mcs_ots_call_verify(call, err);
 	if (status == MCW_OK)
 	{
 		if (mcw_parse_iso8601(mcn_response_header(req, "x-ots-date"), &theirs))

@@ -97,6 +97,7 @@ build(mcs_ots_slot *slot, mcs_ots_chain *chain)
 
 		keys[i] = (mcw_view) {bytes->data + start, end[i] - start};
 	}
+	call->is_page = false;		/* a row that is not in the answer has no checksum */
 	if (chain->nkeys == 1)
 	{
 		mcs_ots_call_operation(call, "GetRow");

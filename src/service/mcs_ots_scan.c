@@ -57,7 +57,6 @@ make_slots(mcs_ots_scan *scan)
 
 		slot->scan = scan;
 		mcs_ots_call_init(&slot->call, scan->ots, "GetRange", MCS_OTS_PAGE_MAX);
-		slot->call.is_page = true;
 		slot->call.user = slot;
 		slot->call.req.on_done = arrived;
 	}

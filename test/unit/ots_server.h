@@ -29,6 +29,7 @@ typedef enum ots_fault
 	OTS_OTHER_ID,
 	OTS_NO_MD5,
 	OTS_DAMAGED,				/* a byte of the body changed after MD5 and signature */
+	OTS_FLIPPED,				/* only bit number 'rows' of it */
 	OTS_CUT_MESSAGE,			/* half a message, with MD5 and signature of the half */
 	OTS_HEADER_CHANGED,			/* x-ots-requestid after the signature */
 	OTS_RESET,
@@ -71,6 +72,7 @@ typedef struct ots_model
 	pthread_mutex_t lock;
 	int			requests;
 	int			counted;
+	int			flipped;
 	int			ranges;
 	int			splits;
 	int			batches;
@@ -223,6 +225,11 @@ ots_send(net_conn *c, ots_model *model, ots_asked *asked, int http, mcw_buf *bod
 		signature.data[3] ^= 1;
 	if (step->fault == OTS_DAMAGED && body->len > 0)
 		body->data[body->len / 2] ^= 4;
+	if (step->fault == OTS_FLIPPED && (size_t) step->rows < body->len * 8)
+	{
+		body->data[step->rows / 8] ^= (char) (1 << (step->rows % 8));
+		model->flipped++;
+	}
 	if (step->fault == OTS_HEADER_CHANGED)
 		headers[0].value = MCW_LIT("request-2");
 	(void) snprintf(length, sizeof(length), "%zu", body->len);
@@ -605,6 +612,7 @@ typedef struct ots_rig
 	net_rig		net;
 	ots_model	model;
 	mcs_ots		ots;
+	bool		one_attempt;
 } ots_rig;
 
 /* with model filled: server, loop, channel, client */
@@ -623,7 +631,7 @@ ots_rig_init(ots_rig *rig, const mcw_alloc *alloc, const mcn_retry_rule *rules, 
 	rig->net.server.handler = ots_handler;
 	rig->net.loop = net_loop(&rig->net.host);
 	rig->net.options = mcn_default_options;
-	rig->net.options.max_retries = 5;
+	rig->net.options.max_retries = rig->one_attempt ? 0 : 5;
 	rig->net.rules = rules;
 	(void) snprintf(url, sizeof(url), "%s%s", rig->net.server.url, path);
 	(void) snprintf(rig->net.server.url, sizeof(rig->net.server.url), "%s", url);

@@ -173,6 +173,102 @@ test_faults(void)
 	free(w);
 }
 
+/* How often each row came; false = some answer or page was refused */
+static bool
+count_rows(ots_rig *rig, const mcs_ots_scan_spec *spec, int *counts, int n)
+{
+	static const mcw_view column = MCW_LIT("v");
+	mcw_error	err;
+	mcs_ots_scan *scan = mcs_ots_scan_create(&rig->ots, spec, &err);
+	mcw_ots_reader *reader = mcw_ots_reader_create(&mcw_malloc, &column, 1);
+	mcs_ots_page *page;
+	mcw_ots_row row;
+	mcw_ots_value value;
+	mcw_status	status = MCW_OK;
+
+	memset(counts, 0, sizeof(*counts) * (size_t) n);
+	while (status == MCW_OK && (status = mcs_ots_scan_next(scan, &page, &err)) == MCW_OK)
+	{
+		status = mcw_ots_reader_page(reader, page->rows, false, &err);
+		while (status == MCW_OK && (status = mcw_ots_next_row(reader, &row, &value, NULL, &err)) == MCW_OK)
+			if (CHECK(value.type == MCW_OTS_INTEGER && value.i >= 0 && value.i < n))
+				counts[value.i]++;
+		if (status == MCW_END)
+			status = MCW_OK;
+		mcs_ots_scan_release(scan, page);
+	}
+	mcw_ots_reader_free(reader);
+	mcs_ots_scan_free(scan);
+	return status == MCW_END;
+}
+
+#define BITS_PER_RIG 100		/* each refused answer costs a connection */
+
+/* Flips bits of one answer until it has no more; how many scans were refused */
+static int
+flip_bits(ots_model *model, mcs_ots_scan_spec *spec, int answer)
+{
+	int			refused = 0;
+
+	for (int bit = 0;;)
+	{
+		ots_rig		rig = {.one_attempt = true, .model = *model};
+		int			last = bit + BITS_PER_RIG;
+
+		ots_rig_init(&rig, &mcw_malloc, mcs_ots_retry_rules, "", "");
+		for (; bit < last; bit++)
+		{
+			ots_step	steps[4] = {{OTS_FINE}};
+			int			counts[10];
+			bool		right = true;
+
+			steps[answer] = (ots_step) {.fault = OTS_FLIPPED, .rows = bit};
+			rig.model.steps = steps;
+			rig.model.nsteps = answer + 1;
+			rig.model.counted = rig.model.flipped = 0;
+			if (!count_rows(&rig, spec, counts, 10))
+			{
+				refused++;
+				continue;
+			}
+			for (int i = 0; i < 10; i++)
+				right = right && counts[i] == 1 + (i == 3) + (i == 7 && spec->nkeys == 2);
+			if (!CHECK(right))
+				printf("    bit %d of answer %d, %d keys\n", bit, answer, spec->nkeys);
+			if (rig.model.flipped == 0)
+				break;
+		}
+		ots_rig_free(&rig);
+		if (bit < last)
+			return refused;
+	}
+}
+
+/*
+ * No bit of an answer may be another, pages without MD5 included: the answer or its
+ * rows are refused, or nothing is missing and nothing is new.
+ */
+static void
+test_flipped_bits(void)
+{
+	world	   *w = malloc(sizeof(*w));
+	mcw_ots_key keys[] = {{.n = 1, .v = {mcw_ots_int(3)}}, {.n = 1, .v = {mcw_ots_int(7)}}};
+	ots_model	model = {.nrows = 0};
+	mcs_ots_range range;
+	mcs_ots_scan_spec spec;
+
+	simple_world(w, &model, 10, 4, 0);
+	range = whole(&model.schema, false);
+	spec = plain_spec(&model, &range, 1);
+	spec.concurrency = 1;
+	spec.keys = keys;
+	/* three pages, then keys: one (GetRow) or two (BatchGetRow) */
+	for (int answer = 0; answer < 4; answer++)
+		for (spec.nkeys = 1; spec.nkeys <= (answer == 3 ? 2 : 1); spec.nkeys++)
+			CHECK(flip_bits(&model, &spec, answer) > 100);
+	free(w);
+}
+
 /* A failure that stays: the scan says where */
 static void
 test_failure(void)
@@ -303,6 +399,7 @@ static const unit_case cases[] = {
 	{"row limit", test_row_limit},
 	{"wrong next", test_wrong_next},
 	{"faults", test_faults},
+	{"flipped bits", test_flipped_bits},
 	{"failure", test_failure},
 	{"split refusal", test_split_refusal},
 	{"few parts", test_few_parts},
