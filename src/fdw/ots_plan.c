@@ -95,9 +95,12 @@ mcOtsGetPlan(PlannerInfo *root, RelOptInfo *rel, Oid relid, ForeignPath *path,
 	List	   *local = extract_actual_clauses(pushed->local, false);
 	List	   *recheck = extract_actual_clauses(pushed->exact, false);
 	bool		ordered = path->path.pathkeys != NIL;
+	List	   *attrs;
 	List	   *private;
 
-	private = list_make5(mcNeededAttributes(rel, info->columns, local), pushed->conds, pushed->filter, makeBoolean(ordered),
+	/* no condition is true of a key that does not convert, so it is read though the service has checked the condition */
+	attrs = mcNeededAttributes(rel, info->columns, list_concat_copy(local, recheck));
+	private = list_make5(attrs, pushed->conds, pushed->filter, makeBoolean(ordered),
 						 makeBoolean(ordered && intVal(linitial(path->fdw_private)) != 0));
 	private = lappend(private, makeBoolean(mcAllRowsWanted(root, path)));
 	private = lappend(private, makeInteger(rows_wanted(root, rel, path, local)));

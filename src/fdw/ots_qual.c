@@ -33,7 +33,8 @@ typedef struct Candidate
 	RestrictInfo *rinfo;
 	List	   *cond;			/* NIL: nothing to evaluate, always true */
 	bool		narrows_only;	/* by its form, wherever it stands */
-	bool		pushed;
+	bool		matched;		/* else it is checked here only */
+	int			use;			/* see use_of */
 } Candidate;
 
 /* ---- one clause ---- */
@@ -452,12 +453,14 @@ use_of(const List *cond, const Reach *reach)
 	}
 }
 
+/* The same of an OR.  *deepest: the last key column any arm reaches */
 static int
-use_of_or(const List *cond, const Reach *context, List *exprs, int nkeys)
+use_of_or(const List *cond, const Reach *context, List *exprs, int nkeys, int *deepest)
 {
 	int			use = 2;
 	ListCell   *la;
 
+	*deepest = -1;
 	foreach(la, mcOtsOrArms(cond))
 	{
 		Reach		reach = *context;
@@ -467,6 +470,7 @@ use_of_or(const List *cond, const Reach *context, List *exprs, int nkeys)
 		foreach(lc, (List *) lfirst(la))
 			give(&reach, lfirst(lc), exprs);
 		reach_out(&reach, nkeys);
+		*deepest = Max(*deepest, reach.given);
 		foreach(lc, (List *) lfirst(la))
 		{
 			int			one = use_of(lfirst(lc), &reach);
@@ -481,11 +485,22 @@ use_of_or(const List *cond, const Reach *context, List *exprs, int nkeys)
 	return use;
 }
 
-/* Candidates become pushed, rechecked or local conditions */
-static void
-decide(const McOtsRel *info, List *candidates, McOtsPushed *pushed)
+/* The first key column of a condition that is no OR; -1 = of no key column */
+static int
+first_key(const List *cond)
 {
-	Reach		reach = {0};
+	return mcOtsCondKind(cond) == MC_OTS_COND_NEVER || mcOtsCondKind(cond) == MC_OTS_COND_VERSION ? -1 :
+		mcOtsCondInt(cond, 1);
+}
+
+/*
+ * The use of each candidate.  What reaches a key column only together with an OR is
+ * pushed with it, and narrows: the OR was judged as if it were there.
+ */
+static void
+judge(const McOtsRel *info, List *candidates, List *exprs, Reach *reach)
+{
+	int			deepest = -1;
 	ListCell   *lc;
 
 	foreach(lc, candidates)
@@ -493,33 +508,57 @@ decide(const McOtsRel *info, List *candidates, McOtsPushed *pushed)
 		Candidate  *c = lfirst(lc);
 
 		if (c->cond != NIL)
-			give(&reach, c->cond, pushed->exprs);
+			give(reach, c->cond, exprs);
 	}
-	reach_out(&reach, info->nkeys);
+	reach_out(reach, info->nkeys);
 	foreach(lc, candidates)
 	{
 		Candidate  *c = lfirst(lc);
-		int			use;
+		int			last;
 
 		if (c->cond == NIL)
-		{
-			pushed->exact = lappend(pushed->exact, c->rinfo);
 			continue;
-		}
-		if (mcOtsCondKind(c->cond) == MC_OTS_COND_OR)
-			use = use_of_or(c->cond, &reach, pushed->exprs, info->nkeys);
-		else
-			use = use_of(c->cond, &reach);
-		if (use == 2 && c->narrows_only)
-			use = 1;
-		if (use > 0)
+		if (mcOtsCondKind(c->cond) != MC_OTS_COND_OR)
+			c->use = use_of(c->cond, reach);
+		else if ((c->use = use_of_or(c->cond, reach, exprs, info->nkeys, &last)) > 0)
+			deepest = Max(deepest, last);
+		if (c->use == 2 && c->narrows_only)
+			c->use = 1;
+	}
+	foreach(lc, candidates)
+	{
+		Candidate  *c = lfirst(lc);
+
+		if (c->cond != NIL && c->use == 0 && mcOtsCondKind(c->cond) != MC_OTS_COND_OR && first_key(c->cond) <= deepest)
+			c->use = 1;
+	}
+}
+
+/*
+ * Candidates become pushed, rechecked or local conditions.  The local ones stay in the
+ * order they came in: a row must pass those of a security policy before a function
+ * that may leak it.
+ */
+static void
+decide(const McOtsRel *info, List *candidates, McOtsPushed *pushed)
+{
+	Reach		reach = {0};
+	ListCell   *lc;
+
+	judge(info, candidates, pushed->exprs, &reach);
+	foreach(lc, candidates)
+	{
+		Candidate  *c = lfirst(lc);
+
+		if (c->use > 0)
 		{
 			pushed->conds = lappend(pushed->conds, c->cond);
 			pushed->keyed = lappend(pushed->keyed, c->rinfo);
 			if (mcOtsCondKind(c->cond) != MC_OTS_COND_VERSION)
 				pushed->narrowed = Max(pushed->narrowed, 1);
 		}
-		if (use == 2)
+		/* without a condition it holds for every row */
+		if (c->matched && (c->use == 2 || c->cond == NIL))
 			pushed->exact = lappend(pushed->exact, c->rinfo);
 		else
 			pushed->local = lappend(pushed->local, c->rinfo);
@@ -582,11 +621,9 @@ mcOtsClassify(PlannerInfo *root, RelOptInfo *rel, List *clauses)
 		c->rinfo = rinfo;
 		if (rinfo->pseudoconstant)
 			continue;
-		if (restriction_is_securely_promotable(rinfo, rel) &&
-			match(root, rel, info, (Node *) rinfo->clause, &pushed->exprs, &c->cond, &c->narrows_only))
-			candidates = lappend(candidates, c);
-		else
-			pushed->local = lappend(pushed->local, rinfo);
+		c->matched = restriction_is_securely_promotable(rinfo, rel) &&
+			match(root, rel, info, (Node *) rinfo->clause, &pushed->exprs, &c->cond, &c->narrows_only);
+		candidates = lappend(candidates, c);
 	}
 	decide(info, candidates, pushed);
 	foreach(lc, pushed->conds)

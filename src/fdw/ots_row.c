@@ -208,7 +208,9 @@ mcOtsBadCell(McOtsScan *scan, const McOtsColumn *column, const McOtsBad *bad, mc
 				 errhint("The table was made anew with another primary key: compare the declaration of the foreign table."),
 				 mcPlaceContext(&place)));
 	}
-	return mcBadValue(&scan->rejects, &place, bad->sqlstate, bad->reason, value, column->not_null) == MC_ROW_DROP;
+	/* a key column is never NULL: conditions on it and the order of the rows rely on that */
+	return mcBadValue(&scan->rejects, &place, bad->sqlstate, bad->reason, value,
+					  column->not_null || column->kind == MC_OTS_KEY) == MC_ROW_DROP;
 }
 
 static void
