@@ -14,7 +14,7 @@ BEGIN
 EXCEPTION WHEN OTHERS THEN
   GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT, context = PG_EXCEPTION_CONTEXT;
   RETURN regexp_replace(regexp_replace(concat_ws(E'\n', SQLSTATE || ': ' || message, nullif(detail, ''), nullif(hint, ''), split_part(context, E'\n', 1)),
-    '127.0.0.1:\d{2,}', 'SERVICE', 'g'), 'request id [^)]*', 'request id ID', 'g');
+    '(127.0.0.1|localhost):\d{2,}', 'SERVICE', 'g'), '(request id |<RequestId>)[^)<]*', '\1ID', 'g');
 END $$;
 -- the declared key against the live one: missing, too many, order, name, type
 CREATE FOREIGN TABLE k (s text OPTIONS (key '1') COLLATE "C" NOT NULL, i bigint OPTIONS (key '2'), v bigint) SERVER ots OPTIONS (table 'keys');
@@ -60,6 +60,21 @@ CREATE FOREIGN TABLE w (k bigint OPTIONS (key '1')) SERVER ts_wrong OPTIONS (tab
 SELECT * FROM w;
 CREATE USER MAPPING FOR CURRENT_USER SERVER ts_wrong OPTIONS (access_key_id 'x', access_key_secret 'y');
 SELECT failure('SELECT * FROM w');
+-- another service listens, and Tablestore listens for another service
+SELECT format('ALTER SERVER ts_wrong OPTIONS (SET endpoint %L)', regexp_replace(:'maxcompute_endpoint', '/api$', '')) AS other \gset
+:other;
+SELECT failure('SELECT * FROM w');
+SELECT format('ALTER SERVER ts_wrong OPTIONS (SET endpoint %L)', :'loghub_endpoint') AS other \gset
+:other;
+SELECT failure('SELECT * FROM w');
+CREATE SERVER lh_wrong FOREIGN DATA WRAPPER loghub_fdw OPTIONS (endpoint :'tablestore_endpoint', project 'p');
+CREATE USER MAPPING FOR CURRENT_USER SERVER lh_wrong OPTIONS (access_key_id 'x', access_key_secret 'y');
+CREATE FOREIGN TABLE lw (a text, t timestamptz OPTIONS (field '__receive_time__')) SERVER lh_wrong OPTIONS (logstore 'x');
+SELECT failure($$SELECT * FROM lw WHERE t >= now() - interval '5 min'$$);
+CREATE SERVER mc_wrong FOREIGN DATA WRAPPER maxcompute_fdw OPTIONS (endpoint :'tablestore_endpoint', project 'p');
+CREATE USER MAPPING FOR CURRENT_USER SERVER mc_wrong OPTIONS (access_key_id 'x', access_key_secret 'y');
+CREATE FOREIGN TABLE mw (a text) SERVER mc_wrong;
+SELECT failure('SELECT * FROM mw');
 -- nobody listens
 ALTER SERVER ts_wrong OPTIONS (SET endpoint 'http://127.0.0.1:1', ADD max_retries '0');
 SELECT failure('SELECT * FROM w');

@@ -31,6 +31,7 @@
 #define HINT_OTS_TABLE "Check option \"table\" of the foreign table and option \"instance\" of the server."
 #define HINT_OTS_BUSY "The service is overloaded or in maintenance: the statement may be repeated as it is."
 #define HINT_OTS_ROW "See the limits in docs/tablestore.md."
+#define HINT_ENDPOINT "Check that option \"endpoint\" is the address of this service and region."
 #define HINT_CHANGED "The remote table changed while it was read: repeat the statement."
 
 typedef struct ErrorRule
@@ -130,10 +131,15 @@ static const ErrorRule service_rules[] = {
 	{"OTS*", 429, ERRCODE_CONFIGURATION_LIMIT_EXCEEDED, HINT_OTS_QUOTA},
 	{"OTS*", 503, ERRCODE_FDW_ERROR, HINT_OTS_BUSY},
 	{"OTS*", 0, ERRCODE_FDW_ERROR, NULL},
+	/* without the service's code: something else answers there */
+	{"", 400, ERRCODE_FDW_ERROR, HINT_ENDPOINT},
+	{"", 401, ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION, HINT_ENDPOINT},
+	{"", 403, ERRCODE_INSUFFICIENT_PRIVILEGE, HINT_ENDPOINT},
+	{"", 405, ERRCODE_FDW_ERROR, HINT_ENDPOINT},
 	/* by HTTP status, when the code says nothing */
 	{NULL, 401, ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION, HINT_KEY},
 	{NULL, 403, ERRCODE_INSUFFICIENT_PRIVILEGE, HINT_RIGHT},
-	{NULL, 404, ERRCODE_FDW_TABLE_NOT_FOUND, "Check that option \"endpoint\" is the address of this service and region."},
+	{NULL, 404, ERRCODE_FDW_TABLE_NOT_FOUND, HINT_ENDPOINT},
 	{NULL, 429, ERRCODE_CONFIGURATION_LIMIT_EXCEEDED, HINT_QUOTA},
 	{NULL, 503, ERRCODE_FDW_ERROR, "The service is overloaded or in maintenance: repeat the statement later."},
 	{NULL, 0, ERRCODE_FDW_ERROR, NULL},
@@ -228,7 +234,16 @@ mcErrorDetail(const mcw_error *err)
 	if (err->code[0])
 		appendStringInfoString(&s, mcPrintable(err->code));
 	if (err->text[0])
-		appendStringInfo(&s, "%s%s", s.len ? ": " : "", mcPrintable(err->text));
+	{
+		/* what is not a message of the service may be binary */
+		char	   *text = mcPrintable(err->text);
+
+		for (char *p = text; *p; p++)
+			if ((unsigned char) *p < ' ')
+				*p = ' ';
+		text += strspn(text, " ");
+		appendStringInfo(&s, "%s%s", s.len ? ": " : "", text);
+	}
 	appendStringInfoString(&s, s.len ? " (" : "The service answered nothing we can read (");
 	appendStringInfo(&s, "HTTP %d", err->http_status);
 	if (err->request_id[0])

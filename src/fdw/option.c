@@ -352,7 +352,7 @@ check_value(const McOption *option, const char *value)
 }
 
 static void
-check_endpoint(const char *name, const char *value)
+check_endpoint(int wrapper, const char *name, const char *value)
 {
 	const char *host;
 
@@ -368,6 +368,12 @@ check_endpoint(const char *name, const char *value)
 				 errmsg("invalid value for option \"%s\": \"%s\"", name,
 						strchr(value, '@') ? "(address with a password)" : value),
 				 errhint("Give a URL such as https://cn-hangzhou.log.aliyuncs.com, without user, query or fragment.")));
+	if (wrapper == TABLESTORE && strchr(host, '/') && strchr(host, '/')[1] != '\0')
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid value for option \"%s\": \"%s\"", name, value),
+				 errdetail("The address of a Tablestore instance has no path."),
+				 errhint("Give a URL such as https://myinstance.cn-hangzhou.ots.aliyuncs.com.")));
 }
 
 static void
@@ -393,7 +399,7 @@ validate(int wrapper, List *list, Oid catalog)
 					 errdetail("Only superusers and members of pg_read_server_files may name a file of the server.")));
 		check_value(option, value);
 		if (strcmp(option->name, "endpoint") == 0 || strcmp(option->name, "tunnel_endpoint") == 0)
-			check_endpoint(option->name, value);
+			check_endpoint(wrapper, option->name, value);
 	}
 
 	for (int i = 0; i < lengthof(options); i++)
