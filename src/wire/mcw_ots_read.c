@@ -323,7 +323,7 @@ read_any_cell(mcw_ots_reader *reader, row_state *row, bool is_key, mcw_error *er
 }
 
 /*
- * A cell of the usual form: name, a number or a text, its timestamp if any, the
+ * A cell of the usual form: name, a value other than none, its timestamp if any, the
  * checksum.  False, with nothing changed but what is known of names, sends the
  * caller to read_any_cell, which also tells what is wrong.
  */
@@ -359,6 +359,13 @@ read_usual_cell(mcw_ots_reader *reader, row_state *row, bool is_key)
 			goto unusual;
 		memcpy(&value.i, variant + 1, 8);
 		crc = ots_crc_u64(ots_crc_byte(guess->crc, value.type), (uint64_t) value.i);
+	}
+	else if (value.type == MCW_OTS_BOOLEAN && !is_key)
+	{
+		if (mcw_unlikely(total != 2 || (uint8_t) variant[1] > 1))
+			goto unusual;
+		value.b = variant[1] != 0;
+		crc = ots_crc_byte(ots_crc_byte(guess->crc, value.type), value.b);
 	}
 	else if (value.type == MCW_OTS_STRING || value.type == MCW_OTS_BINARY)
 	{
