@@ -50,6 +50,14 @@ INSERT INTO c_ins VALUES ('lost', 50, 0), ('lost', 1000, 0);
 RESET client_min_messages;
 SELECT a FROM c WHERE k = 'lost' AND n IN (50, 1000) ORDER BY n;
 
+-- rows without other columns, and a row that comes twice: only what we made counts
+\unset QUIET
+\! emu faults '[{"service":"tablestore","api":"BatchWriteRow","nth":1,"action":"reset_after"}]' >/dev/null
+INSERT INTO c (k, n) VALUES ('lost', 1), ('lost', 2001), ('lost', 2002) ON CONFLICT DO NOTHING;
+\! emu faults '[{"service":"tablestore","api":"BatchWriteRow","nth":2,"action":"reset_after"}]' >/dev/null
+INSERT INTO c VALUES ('lost', 2003, 1), ('lost', 2003, 1), ('lost', 2004, 1) ON CONFLICT DO NOTHING;
+\set QUIET on
+
 -- only rows that failed are sent again
 \! emu faults '[{"service":"tablestore","api":"BatchWriteRow","nth":1,"action":"row_error","code":"OTSRowOperationConflict","each":5}]' >/dev/null
 SELECT * FROM explain('INSERT INTO c SELECT ''part'', g, g FROM generate_series(1, 100) g') line WHERE line ~ 'Rows|Batches';

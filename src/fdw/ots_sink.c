@@ -428,8 +428,17 @@ mcOtsSinkFlush(McOtsSink *sink)
 void
 mcOtsSinkEnd(McOtsSink *sink)
 {
+	const mcs_ots_writer_info *info = mcs_ots_writer_get_info(sink->writer);
+
 	mcOtsSinkFlush(sink);
 	mcRejectsReport(&sink->rejects, sink->relname);
+	if (info->repeated > 0)
+		ereport(WARNING,
+				(errcode(ERRCODE_WARNING),
+				 errmsg_plural(INT64_FORMAT " row may have been written to \"%s\" twice",
+							   INT64_FORMAT " rows may have been written to \"%s\" twice",
+							   (unsigned long) info->repeated, info->repeated, sink->relname),
+				 errdetail("An answer was lost, and the service chooses the keys: a repetition of a row that was written makes another row.")));
 	if (sink->missing > 0)
 		ereport(WARNING,
 				(errcode(ERRCODE_WARNING),

@@ -259,6 +259,7 @@ ots_settled(mcs_ots_writer *writer, ots_entry *entry, mcs_ots_row_outcome outcom
 	if (outcome == MCS_OTS_ROW_DONE)
 		writer->info.rows += entry->taken;
 	entry->solo = entry->solo > entry->taken ? entry->solo - entry->taken : 0;
+	entry->exists = entry->first->existence == MCW_OTS_EXPECT_NOT_EXIST && outcome != MCS_OTS_ROW_REFUSED;
 	for (; entry->taken > 0; entry->taken--)
 	{
 		ots_change *change = entry->first;

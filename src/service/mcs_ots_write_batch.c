@@ -424,7 +424,8 @@ condition_failed(mcs_ots_writer *writer, ots_entry *entry)
 
 	if (change->existence == MCW_OTS_EXPECT_NOT_EXIST)
 	{
-		if (entry->maybe)
+		/* an equal row of ours that came before would be taken for this one */
+		if (entry->maybe && !entry->exists)
 			ots_push(&writer->settling, entry);
 		else
 			ots_settled(writer, entry, MCS_OTS_ROW_EXISTS, nothing, NULL);

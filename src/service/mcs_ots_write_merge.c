@@ -250,6 +250,20 @@ has_cell(const mcw_ots_row *row, const mcw_ots_cell *wanted)
 	return false;
 }
 
+static bool
+has_cells(const mcw_ots_row *row)
+{
+	mcw_ots_cell cell;
+	size_t		pos = 0;
+	bool		is_key;
+
+	while (mcw_ots_next_cell(row, &pos, &cell, &is_key) == MCW_OK)
+		if (!is_key)
+			return true;
+	return false;
+}
+
+/* A row of ours that is only a key is not one that has cells */
 mcw_status
 ots_row_holds(mcs_ots_writer *writer, mcw_view theirs, mcw_view ours, bool *holds, mcw_error *err)
 {
@@ -258,6 +272,7 @@ ots_row_holds(mcs_ots_writer *writer, mcw_view theirs, mcw_view ours, bool *hold
 	mcw_ots_cell cell;
 	size_t		pos = 0;
 	bool		is_key;
+	bool		any = false;
 	mcw_status	status = open_row(writer, theirs, &a, err);
 
 	if (status == MCW_OK)
@@ -267,6 +282,11 @@ ots_row_holds(mcs_ots_writer *writer, mcw_view theirs, mcw_view ours, bool *hold
 	*holds = true;
 	while (*holds && mcw_ots_next_cell(&b, &pos, &cell, &is_key) == MCW_OK)
 		if (!is_key && cell.op == MCW_OTS_PUT)
+		{
 			*holds = has_cell(&a, &cell);
+			any = true;
+		}
+	if (!any)
+		*holds = !has_cells(&a);
 	return MCW_OK;
 }

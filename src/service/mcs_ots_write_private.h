@@ -39,6 +39,7 @@ typedef struct ots_entry
 	int			attempts;
 	int			limit;			/* on 'suspects': rows of a batch at most; 0 = no suspect */
 	bool		maybe;			/* an earlier attempt may have been applied */
+	bool		exists;			/* an insert of this entry has made the row, or met it */
 	bool		keyless;		/* AUTO_INCREMENT: every change is a row of its own */
 	char		key[];			/* see ots_key_bytes; then the embedded change */
 } ots_entry;
