@@ -15,7 +15,8 @@ SELECT count(*) FROM scan;
 CREATE FUNCTION same() RETURNS text LANGUAGE sql AS
 $$ SELECT count(*) || ' ' || md5(string_agg(part || n || c || i || coalesce(rare::text, '-'), ',' ORDER BY n)) FROM scan $$;
 SELECT same() AS expected \gset
-SET mc_fdw.split_size = '100kB';
+\! emu '{"service":"tablestore","op":"set","split_mib":100000}' >/dev/null
+SET mc_fdw.split_size = '1MB';
 SELECT count(*) > 5 AS many_splits FROM mc.splits('scan');
 SELECT same() = :'expected' AS split;
 SET mc_fdw.concurrency = 1;
@@ -25,6 +26,7 @@ SET mc_fdw.split_size = '0';
 SELECT count(*) FROM mc.splits('scan');
 SELECT same() = :'expected' AS not_split;
 RESET mc_fdw.split_size;
+\! emu '{"service":"tablestore","op":"set","split_mib":1048576}' >/dev/null
 \! emu '{"service":"tablestore","op":"set","page_rows":7}' >/dev/null
 SELECT same() = :'expected' AS small_pages;
 \! emu '{"service":"tablestore","op":"set","page_rows":5000}' >/dev/null

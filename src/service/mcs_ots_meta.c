@@ -58,9 +58,9 @@ mcs_ots_list_tables(mcs_ots *ots, mcw_arena *arena, mcw_view **names, int *nname
 mcw_status
 mcs_ots_ask_splits(mcs_ots_call *call, mcw_view table, int64_t split_size)
 {
-	int64_t		unit = split_size < MCS_OTS_SPLIT_UNIT ? 1 : MCS_OTS_SPLIT_UNIT;
+	int64_t		units = split_size / MCS_OTS_SPLIT_UNIT;
 
-	return mcw_ots_put_compute_splits(&call->body, table, split_size / unit, unit);
+	return mcw_ots_put_compute_splits(&call->body, table, units > 0 ? units : 1, MCS_OTS_SPLIT_UNIT);
 }
 
 bool

@@ -505,7 +505,7 @@ start_page(mcs_ots_stream_scan *scan, mcs_ots_lane *lane, mcs_ots_slot *slot)
 		fail_memory(scan, lane);
 		return;
 	}
-	status = mcw_ots_put_get_stream_record(&call->body, mcw_buf_view(&slot->iterator), 0);
+	status = mcw_ots_put_get_stream_record(&call->body, mcw_buf_view(&slot->iterator), 0, scan->spec.table);
 	if (status != MCW_OK)
 	{
 		(void) mcw_fail(&err, status, "could not write a request");

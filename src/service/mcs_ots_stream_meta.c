@@ -196,15 +196,18 @@ mcs_ots_stream_get_state(mcs_ots *ots, mcw_view table, mcw_arena *arena,
 		(void) snprintf(err->code, sizeof(err->code), "StreamNotEnabled");
 		return MCW_ERR_SERVICE;
 	}
-	if (status == MCW_OK)
-		status = describe(ots, arena, &state->stream, err);
+	if (status != MCW_OK)
+		return status;
+
+	/* before the shards are listed: whatever is not in the list began later than this */
+	state->service_now_us = mcs_ots_service_now(ots);
+	if (state->service_now_us == 0)
+		state->service_now_us = mcn_unix_us();
+	status = describe(ots, arena, &state->stream, err);
 	if (status != MCW_OK)
 		return status;
 
 	/* whole seconds, so that what is complete now is complete for every later statement */
-	state->service_now_us = mcs_ots_service_now(ots);
-	if (state->service_now_us == 0)
-		state->service_now_us = mcn_unix_us();
 	state->service_now_us -= state->service_now_us % MICROS;
 	state->safe_until_us = state->service_now_us - MCS_OTS_STREAM_LAG * MICROS;
 	state->oldest_us = 0;

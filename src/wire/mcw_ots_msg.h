@@ -227,7 +227,8 @@ typedef struct mcw_ots_record
 	mcw_view	origin;			/* empty = none */
 } mcw_ots_record;
 
-extern mcw_status mcw_ots_put_get_stream_record(mcw_buf *out, mcw_view iterator, int32_t limit);	/* 0 = none */
+/* limit: 0 = none; table: empty = none, else an answer may say whether an empty page is the end for now */
+extern mcw_status mcw_ots_put_get_stream_record(mcw_buf *out, mcw_view iterator, int32_t limit, mcw_view table);
 
 typedef struct mcw_ots_record_page
 {

@@ -126,11 +126,13 @@ mcw_ots_read_get_shard_iterator(mcw_view body, mcw_view *iterator, mcw_view *nex
 /* ---- records ---- */
 
 mcw_status
-mcw_ots_put_get_stream_record(mcw_buf *out, mcw_view iterator, int32_t limit)
+mcw_ots_put_get_stream_record(mcw_buf *out, mcw_view iterator, int32_t limit, mcw_view table)
 {
 	mcw_pb_put_bytes(out, 1, iterator);
 	if (limit > 0)
 		mcw_pb_put_uint(out, 2, (uint64_t) limit);
+	if (table.len > 0)
+		mcw_pb_put_bytes(out, 3, table);
 	return mcw_buf_status(out);
 }
 

@@ -93,7 +93,7 @@ class Runner:
         for table in tables:
             self.load(rnd, table)
             command("set", page_rows=rnd.choice([1, 2, 7, 30, 5000]), page_bytes=rnd.choice([2000, 4 << 20]),
-                    split_unit=rnd.choice([1, 1000, 100 << 20]))
+                    split_mib=rnd.choice([1, 30, 1 << 20]), split_prefix=rnd.random() < 0.7)
             if rnd.random() < 0.5:
                 # what ANALYZE would have found changes the plans
                 self.session.sql("UPDATE pg_class SET reltuples = %d WHERE relname = 'f%d'" % (len(table.rows), table.number))

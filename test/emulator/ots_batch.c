@@ -181,6 +181,30 @@ check_repeated(ots_call *call, batch *b)
 	return ok;
 }
 
+static void
+key_text(const mcw_ots_value *v, char *out, size_t size)
+{
+	if (v->type == MCW_OTS_INTEGER)
+		snprintf(out, size, "%lld", (long long) v->i);
+	else
+		snprintf(out, size, "%.*s", (int) (v->s.len < 200 ? v->s.len : 200), v->s.data);
+}
+
+/* Rows of different partition keys all fail, with the first two keys that differ (seen on the service) */
+static bool
+refuse_partitions(batch *b, int other)
+{
+	char		one[256];
+	char		two[256];
+
+	key_text(&b->rows[0].w.key.v[0], one, sizeof(one));
+	key_text(&b->rows[other].w.key.v[0], two, sizeof(two));
+	for (int i = 0; i < b->nrows; i++)
+		(void) ots_fault_set(&b->rows[i].fault, 400, "OTSDataOutOfRange",
+							 "Data out of scope of atomic. Atomic PartKey:%s. Data PartKey:%s", one, two);
+	return true;
+}
+
 /* Of an atomic batch: one table, one partition key, nothing wrong with any row */
 static bool
 check_atomic(ots_call *call, batch *b)
@@ -200,7 +224,7 @@ check_atomic(ots_call *call, batch *b)
 			return false;
 		}
 		if (mcw_ots_value_cmp(&b->rows[i].w.key.v[0], &b->rows[0].w.key.v[0]) != 0)
-			return ots_invalid(&call->fault, "Rows of atomic BatchWriteRow must have the same partition key.");
+			return refuse_partitions(b, i);
 	}
 	return true;
 }
@@ -284,7 +308,7 @@ run_atomic_check(ots_call *call, batch *b)
 
 	mcw_buf_init(&returned, &mcw_malloc, (size_t) 1 << 28);
 	table->stream.on = false;
-	for (int i = 0; ok && i < b->nrows; i++)
+	for (int i = 0; ok && !b->rows[0].fault.status && i < b->nrows; i++)
 	{
 		ots_write	w = b->rows[i].w;
 

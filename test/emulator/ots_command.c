@@ -555,6 +555,7 @@ set_options(const mcw_node *cmd, mcw_buf *reply, mcw_error *err)
 		{"max_body", &ots_set.max_body, 1, 1},
 		{"batch_bytes", &ots_set.batch_bytes, 1, 1},
 		{"split_unit", &ots_set.split_unit, 1, 1},
+		{"split_mib", &ots_set.split_mib, 1, 1},
 		{"create_ms", &ots_set.create_ms, 1, 0},
 		{"cache_mb", &ots_set.cache_bytes, 1 << 20, 0}
 	};

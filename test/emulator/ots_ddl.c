@@ -10,6 +10,8 @@
 #define MAX_TABLES 64
 #define MAX_DEFINED 32
 #define MIN_TTL 86400
+#define MAX_PARTITIONS 10		/* a table is made with */
+#define MAX_PARTITION_BYTES 64
 
 typedef struct table_options
 {
@@ -336,6 +338,20 @@ parse_create(ots_call *call, create_request *r)
 	return true;
 }
 
+static bool
+check_partition_value(const ots_table *table, const mcw_ots_value *at, ots_fault *why)
+{
+	if (at->type != table->schema.keys[0].type)
+		return ots_invalid(why, "The value type of partition does not match with primary key.");
+	if (at->type == MCW_OTS_INTEGER)
+		return (at->i != INT64_MIN && at->i != INT64_MAX) ||
+			ots_invalid(why, "The value of partition range can not be INT64_MIN or INT64_MAX.");
+	if (at->s.len == 0)
+		return ots_invalid(why, "The value of partition range can not be empty %s.", at->type == MCW_OTS_STRING ? "string" : "binary");
+	return at->s.len <= MAX_PARTITION_BYTES ||
+		ots_invalid(why, "The value of partition range exceeds the MaxLength:%d with CurrentLength:%zu.", MAX_PARTITION_BYTES, at->s.len);
+}
+
 /* PartitionRange members cut the table from the start: bare variants of the first key column */
 static bool
 add_partitions(ots_call *call, ots_table *table)
@@ -343,6 +359,7 @@ add_partitions(ots_call *call, ots_table *table)
 	mcw_pb_field m;
 	mcw_pb_field v;
 	size_t		pos = 0;
+	int			ranges = 0;
 	mcw_error	err = {0};
 
 	while (mcw_pb_next(call->body, &pos, &m) == MCW_OK)
@@ -351,6 +368,8 @@ add_partitions(ots_call *call, ots_table *table)
 
 		if (m.number != 4 || m.wire != MCW_PB_BYTES)
 			continue;
+		if (++ranges > MAX_PARTITIONS)
+			return ots_invalid(&call->fault, "The count of partitions cannot be greater than %d", MAX_PARTITIONS);
 		while (mcw_pb_next(m.bytes, &inner, &v) == MCW_OK)
 		{
 			mcw_ots_value at;
@@ -363,8 +382,8 @@ add_partitions(ots_call *call, ots_table *table)
 				return ots_invalid(&call->fault, "data format is invalid, unknown variant type occured.");
 			if (at.type == MCW_OTS_INF_MIN)
 				continue;
-			if (at.type != table->schema.keys[0].type)
-				return ots_invalid(&call->fault, "Invalid partition range of table: %s.", table->name);
+			if (!check_partition_value(table, &at, &call->fault))
+				return false;
 			mcw_buf_init(&sort, &mcw_malloc, OTS_MAX_SORT);
 			ots_sort_key(&sort, &at, 1);
 			index = (int) (ots_table_partition(table, mcw_buf_view(&sort)) - table->parts);

@@ -261,7 +261,7 @@ read_cells(source *s, mcw_arena *arena, ots_change_cell **cells, int *ncells, ui
 bool
 ots_plain_parse(mcw_view bytes, mcw_arena *arena, ots_change_row *row, ots_fault *why)
 {
-	source		s = {bytes.data, bytes.data + bytes.len, why};
+	source		s;
 	uint8_t		crc = 0;
 	uint8_t		marker;
 
@@ -269,7 +269,7 @@ ots_plain_parse(mcw_view bytes, mcw_arena *arena, ots_change_row *row, ots_fault
 	if (bytes.len < 4 || get_u32(bytes.data) != HEADER)
 		return ots_invalid(why, "Cell data broken, mismatch header, actual: %u , expect: %d.",
 						   bytes.len < 4 ? 0 : get_u32(bytes.data), HEADER);
-	s.pos += 4;
+	s = (source) {bytes.data + 4, bytes.data + bytes.len, why};
 	if (!at_tag(&s, TAG_PK))
 		return ots_invalid(why, "Cell data broken, PK is empty.");
 	s.pos++;

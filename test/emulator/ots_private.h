@@ -19,6 +19,7 @@ typedef struct ots_settings
 	int64_t		create_ms;		/* a new table is not ready for so long */
 	int64_t		cache_bytes;	/* encoded pages kept */
 	bool		compress;		/* answers, if the client asks */
+	int64_t		split_mib;		/* bytes that a MiB of a split's size counts as: small tables have splits too */
 	bool		split_prefix;	/* split points hold the first key column only */
 	bool		capacity;		/* enforce reserved throughput */
 } ots_settings;

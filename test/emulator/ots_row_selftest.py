@@ -439,7 +439,8 @@ def batches(e):
     check('all of it', batch(e, 'atom', [(1, row(pk('a', i), [('c', i)])) for i in range(3)], atomic=1), ['OK'] * 3)
     refused('OTSConditionCheckFail', batch, e, 'atom', [(1, row(pk('a', 7))), (1, row(pk('a', 1)), never)], atomic=1)
     check('or none', get(e, 'atom', pk('a', 7)), None)
-    refused(INVALID, batch, e, 'atom', [(1, row(pk('a', 1))), (1, row(pk('b', 1)))], atomic=1)
+    check('of two partition keys', batch(e, 'atom', [(1, row(pk('a', 41))), (1, row(pk('b', 1)))], atomic=1), ['OTSDataOutOfRange'] * 2)
+    check('nor one of them', (get(e, 'atom', pk('a', 41)), get(e, 'atom', pk('b', 1))), (None, None))
     batch_get(e)
 
 

@@ -247,8 +247,30 @@ def tables(e):
         e.call('DeleteTable', (1, 'q%d' % i))
 
 
-def split_points(e, table, size, unit=1):
-    a = e.call('ComputeSplitPointsBySize', (1, table), (2, size), (3, unit))
+def partitions(e):
+    """Partitions a table is made with (their refusals: what the Java SDK's tests meet on the service)."""
+    def create(name, kind, points):
+        ends = [INF_MIN] + points + [INF_MAX]
+        return e.call('CreateTable', (1, message((1, name), (2, message((1, 'k'), (2, kind))))), (2, message((1, message((1, 0), (2, 0))))),
+                      (3, message((1, -1), (2, 1))), *[(4, message((1, variant(a)), (2, variant(b)))) for a, b in zip(ends, ends[1:])])
+    create('born', INTEGER, [10000, 20000, 30000])
+    check('shards of a table cut at birth', [rows(x)[0][0] for x in e.call('DescribeTable', (1, 'born'))[6]],
+          [[('k', 10000)], [('k', 20000)], [('k', 30000)]])
+    e.call('DeleteTable', (1, 'born'))
+    for kind, points, why in ((INTEGER, list(range(10)), 'The count of partitions cannot be greater than 10'),
+                              (INTEGER, [-2 ** 63, 1], 'The value of partition range can not be INT64_MIN or INT64_MAX.'),
+                              (INTEGER, [1, 2 ** 63 - 1], 'The value of partition range can not be INT64_MIN or INT64_MAX.'),
+                              (STRING, [1], 'The value type of partition does not match with primary key.'),
+                              (STRING, ['', 'b'], 'The value of partition range can not be empty string.'),
+                              (BINARY, [b'', b'b'], 'The value of partition range can not be empty binary.'),
+                              (STRING, ['x' * 65], 'The value of partition range exceeds the MaxLength:64 with CurrentLength:65.')):
+        refused(INVALID + ' ' + why, create, 'born', kind, points)
+
+
+def split_points(e, table, size):
+    """The table has few bytes, so a MiB is told to be 'size' of them."""
+    e.command(op='set', split_mib=size)
+    a = e.call('ComputeSplitPointsBySize', (1, table), (2, 1), (3, 1 << 20))
     points = [rows(p)[0][0] for p in a.get(3, [])]
     places = [fields(x) for x in a[4]]
     repeats = [(f[2][0] >> 1) ^ -(f[2][0] & 1) for f in places]
@@ -269,18 +291,23 @@ def splits(e):
         flat = [tuple(v for _, v in p) for p in points]
         check('points of %d bytes rise' % size, flat, sorted(set(flat)))
         check('their locations', (sum(repeats), set(places), len(repeats)), (len(points) + 1, {32}, 3))
-        check('partitions are points', [p for p in flat if len(p) == 1], [('000000000100',), ('000000000250',)])
+        check('partitions are points', [p for p in flat if p[0] in ('000000000100', '000000000250')], [('000000000100',), ('000000000250',)])
         bounds = [[('k', INF_MIN), ('n', INF_MIN)]] + [p + [('n', INF_MIN)] * (2 - len(p)) for p in points] + [[('k', INF_MAX), ('n', INF_MAX)]]
         check('splits tile the table', sum(len(scan(e, 'spl', a, b)) for a, b in zip(bounds, bounds[1:]))
               if size != 1000 else 3000, 3000)
     check('how many', abs(len(split_points(e, 'spl', 50000)[0]) - n['bytes'] // 50000) <= 3, True)
-    e.command(op='set', split_prefix=True)
     check('prefixes', {len(p) for p in split_points(e, 'spl', 1000)[0]}, {1})
     e.command(op='set', split_prefix=False)
+    check('whole keys', {len(p) for p in split_points(e, 'spl', 1000)[0]}, {1, 2})
+    e.command(op='set', split_prefix=True, split_mib=1 << 20)
+    check('real sizes', len(split_points(e, 'spl', 1 << 20)[0]), 2)
     check('shards of the table', len(e.call('DescribeTable', (1, 'spl'))[6]), 2)
     e.command(op='merge_partitions', index=1, **cmd)
     check('merged', [rows(x)[0][0] for x in e.call('DescribeTable', (1, 'spl'))[6]], [[('k', '000000000100')]])
-    refused(INVALID, split_points, e, 'spl', 0)
+    for members, why in (([(2, 0)], 'The split_size should be greater than 0.'), ([(2, 1), (3, 0)], 'The split_size_unit_in_byte should be greater equal than: 1048576'),
+                         ([(2, 1), (3, (1 << 20) - 1)], 'The split_size_unit_in_byte should be greater equal than: 1048576'),
+                         ([(2, 1), (3, 1 << 20), (4, -1)], 'The split_point_limit should be greater than 0.')):
+        refused(INVALID + ' ' + why, e.call, 'ComputeSplitPointsBySize', (1, 'spl'), *members)
 
 
 def faults(e):
@@ -399,7 +426,7 @@ def main():
     try:
         e = Emulator(BIN)
         e.freeze(START_US)
-        run(e, (authentication, signatures_v4, compression, tables, splits, faults, volume))
+        run(e, (authentication, signatures_v4, compression, tables, partitions, splits, faults, volume))
         check('stopped', e.stop(), 0)
         recorded()
         altered_requests()

@@ -13,7 +13,7 @@
 ots_settings ots_set = {
 	.max_body = 5 << 20, .page_rows = 5000, .page_bytes = 4 << 20, .batch_bytes = MCW_OTS_MAX_BATCH_BYTES,
 	.split_unit = 100 << 20, .create_ms = 0, .cache_bytes = (int64_t) 512 << 20, .compress = true,
-	.split_prefix = false, .capacity = true
+	.split_mib = 1 << 20, .split_prefix = true, .capacity = true
 };
 
 typedef struct operation

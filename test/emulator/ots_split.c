@@ -10,6 +10,8 @@
 
 #include "ots_private.h"
 
+#define MIN_UNIT INT64_C(1048576)
+
 typedef struct splits
 {
 	ots_table  *table;
@@ -100,6 +102,22 @@ put_locations(const splits *s, mcw_buf *out)
 	}
 }
 
+static bool
+check_size(int64_t size, bool given, int64_t unit, int64_t limit, uint64_t *bytes, ots_fault *why)
+{
+	unsigned __int128 wanted;
+
+	if (size <= 0)
+		return ots_invalid(why, "The split_size should be greater than 0.");
+	if (given && unit < MIN_UNIT)
+		return ots_invalid(why, "The split_size_unit_in_byte should be greater equal than: %lld", (long long) MIN_UNIT);
+	if (limit < 0)
+		return ots_invalid(why, "The split_point_limit should be greater than 0.");
+	wanted = (unsigned __int128) size * (uint64_t) unit * (uint64_t) ots_set.split_mib / MIN_UNIT;
+	*bytes = wanted > INT64_MAX ? INT64_MAX : (uint64_t) wanted;
+	return true;
+}
+
 void
 ots_compute_splits(ots_call *call)
 {
@@ -109,7 +127,8 @@ ots_compute_splits(ots_call *call)
 	mcw_view	name = {NULL, 0};
 	bool		sized = false;
 	int64_t		size = 0;
-	int64_t		unit = ots_set.split_unit;
+	bool		has_unit = false;
+	int64_t		unit = 0;
 	splits		s = {0};
 
 	while ((st = mcw_pb_next(call->body, &pos, &m)) == MCW_OK)
@@ -123,7 +142,10 @@ ots_compute_splits(ots_call *call)
 			size = (int64_t) m.number_value;
 		}
 		else if (m.number == 3)
+		{
+			has_unit = true;
 			unit = (int64_t) m.number_value;
+		}
 		else if (m.number == 4)
 			s.limit = (int64_t) m.number_value;
 	if (st != MCW_END || !name.data || !sized)
@@ -134,12 +156,10 @@ ots_compute_splits(ots_call *call)
 	s.table = ots_call_table(call->inst, name, true, call->req->now_us, &call->fault);
 	if (s.table == NULL)
 		return;
-	if (size <= 0 || unit <= 0 || s.limit < 0 || __builtin_mul_overflow(size, unit, &size))
-	{
-		(void) ots_invalid(&call->fault, "The split size must be greater than 0.");
+	if (!has_unit)
+		unit = ots_set.split_unit;
+	if (!check_size(size, has_unit, unit, s.limit, &s.size, &call->fault))
 		return;
-	}
-	s.size = (uint64_t) size;
 	if (ots_page_cached(call, s.table))
 		return;
 	if (!ots_use_capacity(s.table, 1, 0, call->req->now_us, &call->fault))

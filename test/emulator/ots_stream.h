@@ -34,6 +34,7 @@ typedef struct ots_chunk
 	size_t		size;			/* allocated */
 	emu_blob   *page;			/* made by the first read of a full chunk; then owns data */
 	char		md5[32];
+	bool		page_flag;		/* the page tells whether more may follow */
 	bool		full;
 } ots_chunk;
 

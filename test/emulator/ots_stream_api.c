@@ -187,6 +187,11 @@ ots_describe_stream(ots_call *call)
 			limit = (int32_t) f.number_value;
 	if (call->fault.status)
 		return;
+	if (id.data == NULL)
+	{
+		(void) ots_bad_message(&call->fault);
+		return;
+	}
 	if (limit < 0)
 	{
 		(void) ots_invalid(&call->fault, "The shard limit must be greater than 0.");
@@ -293,7 +298,14 @@ ots_get_shard_iterator(ots_call *call)
 		}
 		else if (is_bytes(&f, 4))
 			r.token = f.bytes;
-	if (call->fault.status || (t = need_stream(call, r.stream)) == NULL)
+	if (call->fault.status)
+		return;
+	if (r.stream.data == NULL || r.shard.data == NULL)
+	{
+		(void) ots_bad_message(&call->fault);
+		return;
+	}
+	if ((t = need_stream(call, r.stream)) == NULL)
 		return;
 	if ((shard = ots_shard_find(ots_stream_of(t), r.shard)) == NULL)
 	{
@@ -318,8 +330,8 @@ ots_get_shard_iterator(ots_call *call)
 /* ---- GetStreamRecord ---- */
 
 /* The full chunk as the answer: its next iterator is known, so bytes and digest are made once */
-static void
-serve_whole(ots_call *call, const ots_table *t, const ots_shard *shard, ots_chunk *chunk)
+static bool
+serve_whole(ots_call *call, const ots_table *t, const ots_shard *shard, ots_chunk *chunk, bool flag)
 {
 	unsigned char md5[16];
 	mcw_buf		tail;
@@ -332,6 +344,9 @@ serve_whole(ots_call *call, const ots_table *t, const ots_shard *shard, ots_chun
 		ots_iterator_text(t, shard, chunk->first + chunk->n, &text);
 		mcw_pb_put_bytes(&tail, 2, mcw_buf_view(&text));
 		ots_put_consumed(&tail, 3, (int32_t) (chunk->len / 4096 + 1), 0);
+		if (flag)
+			mcw_pb_put_uint(&tail, 4, 1);
+		chunk->page_flag = flag;
 		chunk->data = emu_realloc(chunk->data, chunk->len + tail.len);
 		memcpy(chunk->data + chunk->len, tail.data, tail.len);
 		chunk->page = emu_blob_take(chunk->data, chunk->len + tail.len);
@@ -344,8 +359,11 @@ serve_whole(ots_call *call, const ots_table *t, const ots_shard *shard, ots_chun
 		snprintf(chunk->md5, sizeof(chunk->md5), "%s", tail.data);
 		mcw_buf_free(&tail);
 	}
+	if (chunk->page_flag != flag)
+		return false;			/* made for clients that ask differently */
 	call->blob = chunk->page;	/* the answer takes its own reference */
 	memcpy(call->blob_md5, chunk->md5, sizeof(call->blob_md5));
+	return true;
 }
 
 /* Faults of the plan for this call; true = answered */
@@ -367,6 +385,7 @@ ots_get_stream_record(ots_call *call)
 	size_t		pos = 0;
 	mcw_pb_field f;
 	mcw_view	iterator = {NULL, 0};
+	mcw_view	table_name = {NULL, 0};
 	int64_t		limit = 0;
 	bool		flag = ots_stream_conf.may_more;
 	ots_table  *t;
@@ -383,9 +402,17 @@ ots_get_stream_record(ots_call *call)
 		else if (is_varint(&f, 2))
 			limit = (int32_t) f.number_value;
 		else if (is_bytes(&f, 3))
+		{
 			flag = true;
+			table_name = f.bytes;
+		}
 	if (call->fault.status || injected(call))
 		return;
+	if (iterator.data == NULL)
+	{
+		(void) ots_bad_message(&call->fault);
+		return;
+	}
 	if (limit < 0)
 	{
 		(void) ots_invalid(&call->fault, "The limit must be greater than 0.");
@@ -393,12 +420,16 @@ ots_get_stream_record(ots_call *call)
 	}
 	if (!ots_iterator_parse(call->inst, iterator, &t, &shard, &position, now, &call->fault))
 		return;
-	reads++;
-	if (limit == 0 && !flag && ots_stream_conf.empty_every == 0 && (whole = ots_shard_whole_page(shard, position, now)))
+	if (table_name.len > 0 && !mcw_view_eq(table_name, mcw_str(t->name)))
 	{
-		serve_whole(call, t, shard, whole);
+		(void) ots_invalid(&call->fault, "The shard iterator is not of table: %.*s.",
+						   (int) (table_name.len < 300 ? table_name.len : 300), table_name.data);
 		return;
 	}
+	reads++;
+	if (limit == 0 && ots_stream_conf.empty_every == 0 && (whole = ots_shard_whole_page(shard, position, now)) &&
+		serve_whole(call, t, shard, whole, flag))
+		return;
 	if (ots_stream_conf.empty_every > 0 && reads % (uint64_t) ots_stream_conf.empty_every == 0)
 		end = position;
 	else
@@ -411,6 +442,7 @@ ots_get_stream_record(ots_call *call)
 		mcw_buf_free(&text);
 	}
 	ots_put_consumed(call->out, 3, (int32_t) (call->out->len / 4096 + 1), 0);
+	/* of a page that its limit ended the service says yes without a look at what follows */
 	if (flag)
-		mcw_pb_put_uint(call->out, 4, end < ots_shard_readable(shard, now));
+		mcw_pb_put_uint(call->out, 4, (limit > 0 && end - position >= limit) || end < ots_shard_readable(shard, now));
 }

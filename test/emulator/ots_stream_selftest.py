@@ -233,6 +233,16 @@ def pages(e):
         got += page
         empty += not page and more == 1
     check('empty pages with the flag', (len(got), empty >= 9), (1000, True))
+    e.command(op='stream_set', empty_every=0, may_more_record=False, page_records=100)
+    more = lambda at, *members: e.call('GetStreamRecord', (1, at), *members).get(4)
+    start = iterator(e, sid, shard)[0]
+    table = text(e.call('DescribeStream', (1, sid)), 3)
+    check('the flag is for who names the table', (more(start), more(start, (3, table)), more(start), more(start, (3, table))), (None, [1], None, [1]))
+    last = read(e, start)[1]
+    for _ in range(8):
+        last = read(e, last)[1]
+    check('a page that ends the shard', (more(last, (3, table)), more(last, (2, 100), (3, table)), more(read(e, last)[1], (3, table))), ([0], [1], [0]))
+    refused('of another table', 'OTSParameterInvalid', e.call, 'GetStreamRecord', (1, start), (3, 'plain'))
     e.command(op='stream_set', empty_every=0, may_more_record=False, page_records=5000)
 
 
@@ -391,6 +401,16 @@ def transactions(e):
     start = lambda v, table='txn': text(e.call('StartLocalTransaction', (1, table), (2, row([('k', v)]))), 1)
     refused('table without transactions', 'OTSParameterInvalid', start, 'a', 'off')
     refused('key of the wrong type', 'OTSInvalidPK', start, 1)
+    for call, members, why in (('StartLocalTransaction', [(1, 'txn'), (2, row([('k', 'a'), ('n', 1)]))], 'StartLocalTransaction support only one primary key.'),
+                               ('StartLocalTransaction', [(1, 'txn')], 'Parse PBMessage from RawString failed.'),
+                               ('CommitTransaction', [(1, '')], 'TransactionID is invalid.'), ('AbortTransaction', [(1, '')], 'TransactionID is invalid.'),
+                               ('CommitTransaction', [], 'Parse PBMessage from RawString failed.'), ('GetStreamRecord', [], 'Parse PBMessage from RawString failed.'),
+                               ('DescribeStream', [], 'Parse PBMessage from RawString failed.'), ('GetShardIterator', [(1, 'x')], 'Parse PBMessage from RawString failed.')):
+        try:
+            e.call(call, *members)
+            check('refuses ' + call, 'accepted', why)
+        except Failure as f:
+            check('refuses ' + call, (f.code, f.message), ('OTSParameterInvalid', why))
     t = start('a')
     key = lambda n, k='a': [('k', k), ('n', n)]
     bounds = [('k', 'a'), ('n', INF_MIN)], [('k', 'a'), ('n', INF_MAX)]

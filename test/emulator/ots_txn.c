@@ -187,8 +187,14 @@ ots_start_transaction(ots_call *call)
 			name = f.bytes;
 		else if (f.number == 2 && f.wire == MCW_PB_BYTES)
 			key = f.bytes;
-	if (call->fault.status ||
-		(t = ots_call_table(call->inst, name, true, call->req->now_us, &call->fault)) == NULL ||
+	if (call->fault.status)
+		return;
+	if (name.data == NULL || key.data == NULL)
+	{
+		(void) ots_bad_message(&call->fault);
+		return;
+	}
+	if ((t = ots_call_table(call->inst, name, true, call->req->now_us, &call->fault)) == NULL ||
 		!ots_plain_parse(key, call->req->arena, &row, &call->fault))
 		return;
 	if (!t->local_txn)
@@ -198,7 +204,7 @@ ots_start_transaction(ots_call *call)
 	}
 	type = t->schema.keys[0].type;
 	if (row.nkeys != 1)
-		(void) ots_fault_set(&call->fault, 400, "OTSInvalidPK", "Validate PK size fail. Input: %d, Meta: 1.", row.nkeys);
+		(void) ots_invalid(&call->fault, "StartLocalTransaction support only one primary key.");
 	else if (!mcw_view_eq(row.keys[0].name, t->schema.keys[0].name))
 		(void) ots_fault_set(&call->fault, 400, "OTSInvalidPK", "Validate PK name fail. Input: %.*s, Meta: %.*s.",
 							 (int) row.keys[0].name.len, row.keys[0].name.data, (int) t->schema.keys[0].name.len,
@@ -230,7 +236,7 @@ find_open(mcw_view id, int64_t now_us, ots_fault *why)
 	if (txn && txn->end == TXN_EXPIRED)
 		(void) ots_fault_set(why, 400, "OTSSessionExpired", "The session has expired.");
 	else
-		(void) ots_fault_set(why, 404, "OTSSessionNotExist", "The session does not exist.");
+		(void) ots_fault_set(why, 404, "OTSSessionNotExist", "Session not exist or may be timeout.");
 	return NULL;
 }
 
@@ -248,10 +254,20 @@ named_transaction(ots_call *call)
 			id = f.bytes;
 	if (call->fault.status)
 		return NULL;
+	if (id.data == NULL)
+	{
+		(void) ots_bad_message(&call->fault);
+		return NULL;
+	}
+	if (id.len == 0)
+	{
+		(void) ots_invalid(&call->fault, "TransactionID is invalid.");
+		return NULL;
+	}
 	txn = find_open(id, call->req->now_us, &call->fault);
 	if (txn && txn->table->inst != call->inst)
 	{
-		(void) ots_fault_set(&call->fault, 404, "OTSSessionNotExist", "The session does not exist.");
+		(void) ots_fault_set(&call->fault, 404, "OTSSessionNotExist", "Session not exist or may be timeout.");
 		return NULL;
 	}
 	return txn;

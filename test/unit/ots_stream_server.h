@@ -53,7 +53,7 @@ typedef struct stream_model
 	int			rounds;			/* answers of GetShardIterator with a token */
 	int			early;			/* records the position lies before the time asked for */
 	int			empties;		/* empty pages before the end of a closed shard */
-	bool		more_flag;		/* may_more_record is sent */
+	bool		more_flag;		/* may_more_record is sent, to requests that name the table */
 	int			empty_more;		/* empty pages with the flag true before each page */
 	bool		same_iterator;	/* pages name the iterator they were read with */
 	bool		no_sequence;
@@ -253,12 +253,15 @@ get_records(stream_model *model, mcw_view body, mcw_buf *out)
 	int			empty = 0;
 	int			sent = 0;
 	char		text[60] = "";
+	bool		named = false;
 	const shard *from;
 
 	while (mcw_pb_next(body, &pos, &f) == MCW_OK)
 	{
 		if (f.number == 1)
 			(void) snprintf(text, sizeof(text), "%.*s", (int) f.bytes.len, f.bytes.data);
+		else if (f.number == 3)
+			named = true;
 	}
 	if (sscanf(text, "%d.%d.%d", &s, &at, &empty) != 3 || s < 0 || s >= model->nshards)
 		return 400;
@@ -273,12 +276,13 @@ get_records(stream_model *model, mcw_view body, mcw_buf *out)
 	{
 		(void) snprintf(text, sizeof(text), "%d.%d.%d", s, at, empty + 1);
 		mcw_pb_put_bytes(out, 2, mcw_str(text));
-		mcw_pb_put_uint(out, 4, 1);
+		if (named)
+			mcw_pb_put_uint(out, 4, 1);
 		return 200;
 	}
 	for (; at < from->n && sent < model->page; at++, sent++)
 		put_change(out, model, &model->changes[from->records[at]]);
-	if (model->more_flag)
+	if (model->more_flag && named)
 		mcw_pb_put_uint(out, 4, at < from->n);
 	if (at == from->n && from->closed && (sent == 0 || model->empties == 0) && empty >= model->empties)
 		return 200;

@@ -140,6 +140,7 @@ test_create_and_streams(void)
 	};
 	Ots__CreateTableRequest *create;
 	Ots__GetShardIteratorRequest *iterator;
+	Ots__GetStreamRecordRequest *record;
 
 	begin();
 	CHECK_OK(mcw_ots_put_create_table(&out, &table));
@@ -168,8 +169,16 @@ test_create_and_streams(void)
 	CHECK(!iterator->has_timestamp && iterator->token == NULL);
 	release(iterator);
 	mcw_buf_reset(&out);
-	CHECK_OK(mcw_ots_put_get_stream_record(&out, MCW_LIT("iterator"), 100));
-	release(unpack(&ots__get_stream_record_request__descriptor));
+	CHECK_OK(mcw_ots_put_get_stream_record(&out, MCW_LIT("iterator"), 100, MCW_LIT("t")));
+	record = (Ots__GetStreamRecordRequest *) unpack(&ots__get_stream_record_request__descriptor);
+	CHECK_STR(record->table_name, "t");
+	CHECK_INT(record->limit, 100);
+	release(record);
+	mcw_buf_reset(&out);
+	CHECK_OK(mcw_ots_put_get_stream_record(&out, MCW_LIT("iterator"), 0, MCW_LIT("")));
+	record = (Ots__GetStreamRecordRequest *) unpack(&ots__get_stream_record_request__descriptor);
+	CHECK(!record->has_limit && record->table_name == NULL);
+	release(record);
 	mcw_buf_reset(&out);
 	CHECK_OK(mcw_ots_put_list_stream(&out, MCW_LIT("t")));
 	release(unpack(&ots__list_stream_request__descriptor));

@@ -262,9 +262,9 @@ func goOtsRanges(c *ots.TableStoreClient) {
 	query.Direction = ots.FORWARD
 	refused("begin behind end", "OTSParameterInvalid", second(c.GetRange(&ots.GetRangeRequest{RangeRowQueryCriteria: query})))
 	// the SDK takes a split point for the first key column alone
-	command(`{"service":"tablestore","op":"set","split_unit":100000,"split_prefix":true}`)
+	command(`{"service":"tablestore","op":"set","split_unit":100000}`)
 	splits := get(c.ComputeSplitPointsBySize(&ots.ComputeSplitPointsBySizeRequest{TableName: "sdk_go_range", SplitSize: 1})).Splits
-	command(`{"service":"tablestore","op":"set","split_unit":104857600,"split_prefix":false}`)
+	command(`{"service":"tablestore","op":"set","split_unit":104857600}`)
 	ok("splits", len(splits) > 1, len(splits))
 	seen := 0
 	for _, s := range splits {

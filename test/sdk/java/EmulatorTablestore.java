@@ -298,8 +298,8 @@ public final class EmulatorTablestore {
             n++;
         Checks.equal("the SDK's iterator", n, 18);
         for (boolean prefix : new boolean[] {false, true}) {
-            command("\"op\":\"set\",\"split_prefix\":" + prefix);
-            List<Split> splits = C.computeSplitsBySize(new ComputeSplitsBySizeRequest(range, 1, 100000)).getSplits();
+            command("\"op\":\"set\",\"split_mib\":100000,\"split_prefix\":" + prefix);
+            List<Split> splits = C.computeSplitsBySize(new ComputeSplitsBySizeRequest(range, 1, 1048576)).getSplits();
             int rows = 0;
             for (Split s : splits) {
                 RangeRowQueryCriteria q = new RangeRowQueryCriteria(range);
@@ -314,7 +314,7 @@ public final class EmulatorTablestore {
             }
             Checks.ok("splits tile the table", rows == 6000 && splits.size() > 1 && splits.get(0).getLocation().length() == 32, rows + " " + splits.size());
         }
-        command("\"op\":\"set\",\"split_prefix\":false");
+        command("\"op\":\"set\",\"split_mib\":1048576,\"split_prefix\":true");
     }
 
     static void transactions() throws Exception {
