@@ -43,10 +43,11 @@ typedef struct McOtsModify
 
 /* ---- planning ---- */
 
+/* The members of an inheritance tree share a junk column only where all of it agrees */
 static char *
-junk_name(int key, Oid type)
+junk_name(const McOtsColumn *key)
 {
-	return psprintf("mc_key%d_%u", key + 1, type);
+	return psprintf("mc_key_%d_%u_%d_%u", key->attnum, key->type, key->typmod, key->collation);
 }
 
 static void
@@ -59,7 +60,7 @@ add_targets(PlannerInfo *root, Index rti, RangeTblEntry *rte, Relation rel)
 		McOtsColumn *key = mcOtsKeyColumn(columns, i);
 
 		add_row_identity_var(root, makeVar(rti, key->attnum, key->type, key->typmod, key->collation, 0), rti,
-							 pstrdup(junk_name(i, key->type)));
+							 junk_name(key));
 	}
 	/* what a DELETE returns; core adds it for UPDATE and for triggers */
 	if (root->parse->commandType == CMD_DELETE && root->parse->returningList != NIL)
@@ -156,7 +157,7 @@ find_junk(McOtsModify *modify, ModifyTableState *mtstate)
 
 	for (int i = 0; i < sink->nkeys; i++)
 	{
-		modify->keys[i] = ExecFindJunkAttributeInTlist(tlist, junk_name(i, sink->keys[i].column->type));
+		modify->keys[i] = ExecFindJunkAttributeInTlist(tlist, junk_name(sink->keys[i].column));
 		if (!AttributeNumberIsValid(modify->keys[i]))
 			elog(ERROR, "could not find junk column of key %d", i + 1);
 	}
@@ -343,13 +344,19 @@ end_modify(EState *estate, ResultRelInfo *rinfo)
 	}
 }
 
-/* A view's check, which core makes after the row was written: too late here */
+/*
+ * Core makes a view's check after the row was written, too late here, and leaves out
+ * the row-level security of a partitioned parent where the partition is foreign.
+ */
 static inline void
-check_view(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot)
+check_new_row(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot)
 {
 	if (likely(rinfo->ri_WithCheckOptions == NIL))
 		return;
 	slot->tts_tableOid = RelationGetRelid(rinfo->ri_RelationDesc);
+	/* a row that UPDATE moves to another partition is inserted there */
+	ExecWithCheckOptions(WCO_RLS_INSERT_CHECK, rinfo, slot, estate);
+	ExecWithCheckOptions(WCO_RLS_UPDATE_CHECK, rinfo, slot, estate);
 	ExecWithCheckOptions(WCO_VIEW_CHECK, rinfo, slot, estate);
 }
 
@@ -364,7 +371,7 @@ exec_insert(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot, TupleTab
 		mcHollowSlotInstall(estate, rinfo);
 		modify->hollow = false;
 	}
-	check_view(estate, rinfo, slot);
+	check_new_row(estate, rinfo, slot);
 	if (modify->kept)
 	{
 		tuplestore_puttupleslot(modify->kept, slot);
@@ -496,7 +503,7 @@ exec_update(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot, TupleTab
 	bool		nothing;
 	bool		done;
 
-	check_view(estate, rinfo, slot);
+	check_new_row(estate, rinfo, slot);
 	sink->seen++;
 	identity(modify, plan_slot, keys, nulls);
 	if (sink->rest && sink->rest->named)
