@@ -1,6 +1,7 @@
 #!/bin/bash
 # make demo: a throw-away PostgreSQL and the emulator, a million access-log rows, one
-# INSERT that syncs a time window into a partitioned MaxCompute table.
+# INSERT that syncs a time window into a partitioned MaxCompute table, and one that
+# makes some seconds of it rows of Tablestore, to be looked up by key.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 rows=${ROWS:-1000000}
@@ -12,7 +13,7 @@ say "building the extension and the emulator, starting a throw-away PostgreSQL"
 mc_init
 mc_cluster
 mc_emulator
-echo "PostgreSQL in $MC_DIR, Log Service on port $MC_LOGHUB_PORT, MaxCompute on port $MC_MAXCOMPUTE_PORT"
+echo "PostgreSQL in $MC_DIR, Log Service on port $MC_LOGHUB_PORT, MaxCompute on port $MC_MAXCOMPUTE_PORT, Tablestore on port $MC_TABLESTORE_PORT"
 
 say "$rows access-log rows arrive in logstore web/access-log, table demo.ods_access_log is created"
 mc_emu '{"service":"loghub","op":"create_project","project":"web"}' >/dev/null
@@ -21,6 +22,7 @@ mc_emu '{"service":"loghub","op":"generate","project":"web","logstore":"access-l
 mc_emu '{"service":"maxcompute","op":"create_project","project":"demo"}' >/dev/null
 columns="at DATETIME, ip STRING, method STRING, status BIGINT, cost DOUBLE"
 mc_emu '{"service":"maxcompute","op":"sql","project":"demo","sql":"CREATE TABLE demo.ods_access_log ('"$columns"') PARTITIONED BY (pt STRING)"}' >/dev/null
+mc_emu '{"service":"tablestore","op":"create_table","table":"requests","keys":[{"name":"user_id","type":"STRING"},{"name":"at","type":"INTEGER"},{"name":"request_id","type":"STRING"}]}' >/dev/null
 
 say "the job"
 export PGOPTIONS="-c timezone=Asia/Shanghai"
@@ -28,15 +30,21 @@ run -q <<SQL
 CREATE EXTENSION mc_fdw;
 CREATE SERVER sls FOREIGN DATA WRAPPER loghub_fdw OPTIONS (endpoint 'http://localhost:$MC_LOGHUB_PORT', project 'web');
 CREATE SERVER odps FOREIGN DATA WRAPPER maxcompute_fdw OPTIONS (endpoint 'http://127.0.0.1:$MC_MAXCOMPUTE_PORT/api', project 'demo');
+CREATE SERVER ots FOREIGN DATA WRAPPER tablestore_fdw OPTIONS (endpoint 'http://127.0.0.1:$MC_TABLESTORE_PORT', instance 'demo');
+CREATE USER MAPPING FOR CURRENT_USER SERVER ots OPTIONS (access_key_id '$MC_KEY_ID', access_key_secret '$MC_KEY_SECRET');
 CREATE USER MAPPING FOR CURRENT_USER SERVER sls OPTIONS (access_key_id '$MC_KEY_ID', access_key_secret '$MC_KEY_SECRET');
 CREATE USER MAPPING FOR CURRENT_USER SERVER odps OPTIONS (access_key_id '$MC_KEY_ID', access_key_secret '$MC_KEY_SECRET');
 CREATE FOREIGN TABLE access_log (
   __receive_time__ timestamptz, __time__ timestamptz, __topic__ text, __source__ text,
-  ip text, method text, status int, cost float8 OPTIONS (field 'request_time')
+  ip text, method text, status int, cost float8 OPTIONS (field 'request_time'), user_id text, request_id text
 ) SERVER sls OPTIONS (logstore 'access-log');
 CREATE FOREIGN TABLE ods_access_log (
   at timestamptz(3), ip text, method text, status bigint, cost float8, pt text
 ) SERVER odps OPTIONS (table 'ods_access_log');
+CREATE FOREIGN TABLE requests (
+  user_id text OPTIONS (key '1') COLLATE "C" NOT NULL, at bigint OPTIONS (key '2') NOT NULL,
+  request_id text OPTIONS (key '3') COLLATE "C" NOT NULL, method text, status int, cost float8
+) SERVER ots;
 SQL
 cat >"$MC_DIR/job.sql" <<'SQL'
 INSERT INTO ods_access_log
@@ -57,4 +65,21 @@ mc_emu '{"service":"maxcompute","op":"checksum","project":"demo","table":"ods_ac
 awk "BEGIN {printf \"%d rows in %.2f s: %d rows/s\\n\", $target, $seconds, $target / $seconds}"
 run -c "SELECT * FROM ods_access_log WHERE pt = '20180111' LIMIT 5"
 [ "$source" = "$target" ] && [ "$target" -gt 0 ] || { echo "the counts differ" >&2; exit 1; }
+
+say "ten seconds of it as rows of Tablestore"
+cat >"$MC_DIR/requests.sql" <<'SQL'
+INSERT INTO requests
+SELECT user_id, extract(epoch FROM date_trunc('milliseconds', __time__)) * 1000, request_id, method, status, cost
+  FROM access_log
+ WHERE __receive_time__ >= '2018-01-11 01:30:00+08' AND __receive_time__ < '2018-01-11 01:30:10+08';
+SQL
+cat "$MC_DIR/requests.sql"
+run -f "$MC_DIR/requests.sql"
+window="__receive_time__ >= '2018-01-11 01:30:00+08' AND __receive_time__ < '2018-01-11 01:30:10+08'"
+logs=$(run -Atc "SELECT count(*) FROM access_log WHERE $window")
+rows=$(run -Atc "SELECT count(*) FROM requests")
+echo "LogHub window: $logs rows, Tablestore: $rows rows"
+user=$(run -Atc "SELECT min(user_id) FROM requests")
+run -c "SELECT * FROM requests WHERE user_id = '$user' ORDER BY at" -c "EXPLAIN (COSTS OFF) SELECT * FROM requests WHERE user_id = '$user' ORDER BY at"
+[ "$logs" = "$rows" ] && [ "$rows" -gt 0 ] || { echo "the counts differ" >&2; exit 1; }
 say "done; everything is removed again"
