@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"os"
 	"runtime/debug"
-	"strconv"
 	"strings"
 )
 
@@ -84,13 +83,13 @@ func main() {
 	case "emulator-tablestore":
 		emulatorTablestore()
 	case "tablestore write":
-		otsWrite(os.Args[3], os.Args[4])
+		otsWrite(os.Args[3], os.Args[4], len(os.Args) > 5)
 	case "tablestore read":
-		versions := 1
-		if len(os.Args) > 5 {
-			versions = get(strconv.Atoi(os.Args[5]))
-		}
-		otsRead(os.Args[3], os.Args[4], versions)
+		otsRead(os.Args[3], os.Args[4], otsVersions())
+	case "tablestore get":
+		otsGet(os.Args[3], os.Args[4], otsVersions())
+	case "tablestore batch":
+		otsGetBatch(os.Args[3], os.Args[4], otsVersions())
 	case "tablestore stream":
 		otsStream(os.Args[3], os.Args[4])
 	case "emulator-odps":

@@ -16,6 +16,8 @@ import (
 // A canonical row (../README.md) as JSON
 type otsRow struct {
 	Action   string           `json:"action,omitempty"`
+	Expect   string           `json:"expect,omitempty"`
+	Rows     []otsRow         `json:"rows,omitempty"`
 	Key      [][2]interface{} `json:"key"`
 	Cells    [][4]interface{} `json:"cells"`
 	Sequence []int64          `json:"sequence,omitempty"`
@@ -24,7 +26,7 @@ type otsRow struct {
 func otsEndpoint() string { return "http://127.0.0.1:" + os.Getenv("MC_TABLESTORE_PORT") }
 
 func otsClient(instance string) *ots.TableStoreClient {
-	return ots.NewClient(otsEndpoint(), instance, os.Getenv("MC_KEY_ID"), os.Getenv("MC_KEY_SECRET"))
+	return ots.NewClientWithConfig(otsEndpoint(), instance, os.Getenv("MC_KEY_ID"), os.Getenv("MC_KEY_SECRET"), os.Getenv("MC_KEY_TOKEN"), nil)
 }
 
 func otsValue(v interface{}) interface{} {
@@ -84,15 +86,23 @@ func otsVersion(v interface{}) (int64, bool) {
 	return get(strconv.ParseInt(text, 10, 64)), true
 }
 
-func otsAnyway() *ots.RowCondition {
+func otsCondition(expect string) *ots.RowCondition {
+	switch expect {
+	case "exist":
+		return &ots.RowCondition{RowExistenceExpectation: ots.RowExistenceExpectation_EXPECT_EXIST}
+	case "not_exist":
+		return &ots.RowCondition{RowExistenceExpectation: ots.RowExistenceExpectation_EXPECT_NOT_EXIST}
+	}
 	return &ots.RowCondition{RowExistenceExpectation: ots.RowExistenceExpectation_IGNORE}
 }
+
+func otsAnyway() *ots.RowCondition { return otsCondition("") }
 
 // The change a canonical row describes
 func otsChange(table string, row *otsRow) ots.RowChange {
 	switch row.Action {
 	case "put":
-		c := &ots.PutRowChange{TableName: table, PrimaryKey: otsKey(row.Key), Condition: otsAnyway()}
+		c := &ots.PutRowChange{TableName: table, PrimaryKey: otsKey(row.Key), Condition: otsCondition(row.Expect)}
 		for _, cell := range row.Cells {
 			if version, given := otsVersion(cell[2]); given {
 				c.AddColumnWithTimestamp(cell[0].(string), otsValue(cell[1]), version)
@@ -102,7 +112,7 @@ func otsChange(table string, row *otsRow) ots.RowChange {
 		}
 		return c
 	case "update":
-		c := &ots.UpdateRowChange{TableName: table, PrimaryKey: otsKey(row.Key), Condition: otsAnyway()}
+		c := &ots.UpdateRowChange{TableName: table, PrimaryKey: otsKey(row.Key), Condition: otsCondition(row.Expect)}
 		for _, cell := range row.Cells {
 			version, given := otsVersion(cell[2])
 			switch op := cell[3].(string); {
@@ -120,7 +130,7 @@ func otsChange(table string, row *otsRow) ots.RowChange {
 		}
 		return c
 	}
-	return &ots.DeleteRowChange{TableName: table, PrimaryKey: otsKey(row.Key), Condition: otsAnyway()}
+	return &ots.DeleteRowChange{TableName: table, PrimaryKey: otsKey(row.Key), Condition: otsCondition(row.Expect)}
 }
 
 func otsApply(c *ots.TableStoreClient, change ots.RowChange) error {
@@ -136,16 +146,59 @@ func otsApply(c *ots.TableStoreClient, change ots.RowChange) error {
 	return err
 }
 
-func otsWrite(instance, table string) {
-	c := otsClient(instance)
+func otsBatch(c *ots.TableStoreClient, table string, rows []otsRow) error {
+	request := &ots.BatchWriteRowRequest{}
+	for i := range rows {
+		request.AddRowChange(otsChange(table, &rows[i]))
+	}
+	response, err := c.BatchWriteRow(request)
+	if err != nil {
+		return err
+	}
+	for _, r := range response.TableToRowsResult[table] {
+		if !r.IsSucceed {
+			return &ots.OtsError{Code: r.Error.Code, Message: r.Error.Message}
+		}
+	}
+	return nil
+}
+
+// Lines of JSON from standard input
+func otsLines(each func(row *otsRow)) {
 	in := bufio.NewScanner(os.Stdin)
 	in.Buffer(nil, 64<<20)
 	for in.Scan() {
 		var row otsRow
 		must(json.Unmarshal(in.Bytes(), &row))
-		must(otsApply(c, otsChange(table, &row)))
+		each(&row)
 	}
 	must(in.Err())
+}
+
+func otsCode(err error) interface{} {
+	if e, service := err.(*ots.OtsError); service {
+		return e.Code
+	} else if err != nil {
+		return err.Error()
+	}
+	return nil
+}
+
+func otsWrite(instance, table string, report bool) {
+	c := otsClient(instance)
+	otsLines(func(row *otsRow) {
+		var err error
+		if row.Action == "batch" {
+			err = otsBatch(c, table, row.Rows)
+		} else {
+			err = otsApply(c, otsChange(table, row))
+		}
+		if report {
+			fmt.Println(string(get(json.Marshal(otsCode(err)))))
+		} else {
+			must(err)
+		}
+	})
 }
 
 func otsKeyOut(pk *ots.PrimaryKey) [][2]interface{} {
@@ -178,14 +231,48 @@ func otsPrint(row otsRow) {
 	fmt.Println(string(get(json.Marshal(row))))
 }
 
+// A row, or null for none
+func otsPrintRow(pk *ots.PrimaryKey, columns []*ots.AttributeColumn) {
+	if len(pk.PrimaryKeys) == 0 {
+		fmt.Println("null")
+		return
+	}
+	row := otsRow{Key: otsKeyOut(pk), Cells: [][4]interface{}{}}
+	for _, c := range columns {
+		row.Cells = append(row.Cells, [4]interface{}{c.ColumnName, otsCanonical(c.Value), strconv.FormatInt(c.Timestamp, 10), "put"})
+	}
+	otsPrint(row)
+}
+
+// The last argument of reading programs
+func otsVersions() int {
+	if len(os.Args) > 5 {
+		return get(strconv.Atoi(os.Args[5]))
+	}
+	return 1
+}
+
 func otsRead(instance, table string, versions int) {
-	otsScan(otsClient(instance), table, int32(versions), func(r *ots.Row) {
-		row := otsRow{Key: otsKeyOut(r.PrimaryKey), Cells: [][4]interface{}{}}
-		for _, c := range r.Columns {
-			row.Cells = append(row.Cells, [4]interface{}{c.ColumnName, otsCanonical(c.Value), strconv.FormatInt(c.Timestamp, 10), "put"})
-		}
-		otsPrint(row)
+	otsScan(otsClient(instance), table, int32(versions), func(r *ots.Row) { otsPrintRow(r.PrimaryKey, r.Columns) })
+}
+
+func otsGet(instance, table string, versions int) {
+	c := otsClient(instance)
+	otsLines(func(row *otsRow) {
+		r := get(c.GetRow(&ots.GetRowRequest{SingleRowQueryCriteria: &ots.SingleRowQueryCriteria{TableName: table, PrimaryKey: otsKey(row.Key), MaxVersion: int32(versions)}}))
+		otsPrintRow(&r.PrimaryKey, r.Columns)
 	})
+}
+
+func otsGetBatch(instance, table string, versions int) {
+	query := &ots.MultiRowQueryCriteria{TableName: table, MaxVersion: versions}
+	otsLines(func(row *otsRow) { query.AddRow(otsKey(row.Key)) })
+	for _, r := range get(otsClient(instance).BatchGetRow(&ots.BatchGetRowRequest{MultiRowQueryCriteria: []*ots.MultiRowQueryCriteria{query}})).TableToRowsResult[table] {
+		if !r.IsSucceed {
+			panic(r.Error)
+		}
+		otsPrintRow(&r.PrimaryKey, r.Columns)
+	}
 }
 
 func otsRecordOut(r *ots.StreamRecord) otsRow {

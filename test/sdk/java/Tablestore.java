@@ -29,19 +29,20 @@ import java.util.function.Consumer;
 /** The Tablestore SDK for Java, pointed at the emulator; response validation stays on. */
 final class Tablestore {
     static final String ENDPOINT = "http://127.0.0.1:" + System.getenv("MC_TABLESTORE_PORT");
-    static final String ID = System.getenv("MC_KEY_ID"), SECRET = System.getenv("MC_KEY_SECRET");
+    static final String ID = System.getenv("MC_KEY_ID"), SECRET = System.getenv("MC_KEY_SECRET"), TOKEN = System.getenv("MC_KEY_TOKEN");
 
     private Tablestore() {
     }
 
+    /** signed with HMAC-SHA256 if there is a region */
     static SyncClient client(String instance) {
-        return new SyncClient(ENDPOINT, ID, SECRET, instance);
+        String region = System.getenv("MC_REGION");
+        return region == null ? new SyncClient(ENDPOINT, ID, SECRET, instance, TOKEN) : clientV4(instance, region);
     }
 
-    /** signed with HMAC-SHA256 for this region */
     static SyncClient clientV4(String instance, String region) {
         CredentialsProvider provider = new DefaultCredentialProvider(
-                V4Credentials.createByServiceCredentials(new DefaultCredentials(ID, SECRET), region));
+                V4Credentials.createByServiceCredentials(new DefaultCredentials(ID, SECRET, TOKEN), region));
         ClientConfiguration configuration = new ClientConfiguration();
         return new SyncClient(ENDPOINT, provider, instance, configuration, new ResourceManager(configuration, null));
     }

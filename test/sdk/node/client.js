@@ -8,7 +8,7 @@ const INFINITE = { INF_MIN: TableStore.INF_MIN, INF_MAX: TableStore.INF_MAX, AUT
 
 function client(instance, secret) {
   const c = new TableStore.Client({ endpoint: ENDPOINT, instancename: instance, accessKeyId: process.env.MC_KEY_ID,
-    secretAccessKey: secret || process.env.MC_KEY_SECRET, maxRetries: 3 });
+    secretAccessKey: secret || process.env.MC_KEY_SECRET, stsToken: process.env.MC_KEY_TOKEN || null, maxRetries: 3 });
   return new Proxy({}, {
     get: (_, name) => params => new Promise((done, fail) => c[name](params || {}, (error, data) => (error ? fail(error) : done(data))))
   });
@@ -45,9 +45,12 @@ function cellIn([name, value, version]) {
   return cell;
 }
 
-function anyway() {
-  return new TableStore.Condition(TableStore.RowExistenceExpectation.IGNORE, null);
+// expect: exist, not_exist or nothing
+function condition(expect) {
+  return new TableStore.Condition(TableStore.RowExistenceExpectation[expect ? 'EXPECT_' + expect.toUpperCase() : 'IGNORE'], null);
 }
+
+const anyway = () => condition();
 
 async function* scan(c, tableName, versions, direction) {
   const { tableMeta } = await c.describeTable({ tableName });
@@ -62,4 +65,4 @@ async function* scan(c, tableName, versions, direction) {
   }
 }
 
-module.exports = { TableStore, Long, client, toNode, fromNode, keyIn, keyOut, cellIn, anyway, scan };
+module.exports = { TableStore, Long, client, toNode, fromNode, keyIn, keyOut, cellIn, condition, anyway, scan };

@@ -54,19 +54,30 @@ def read(project, table, coding):
                 print(json.dumps([from_python(v, t) for v, t in zip(row.values, types)]))
 
 
-def write_rows(instance, table):
-    from tablestore import Condition, Row, RowExistenceExpectation
-    from tablestore_client import cells, changes, client, key
+def write_rows(instance, table, report=None):
+    from tablestore import BatchWriteRowRequest, TableInBatchWriteRowItem
+    from tablestore_client import client, code, item
     c = client(instance)
-    anyway = Condition(RowExistenceExpectation.IGNORE)
     for line in sys.stdin:
-        row = json.loads(line)
-        if row["action"] == "put":
-            c.put_row(table, Row(key(row), cells(row)), anyway)
-        elif row["action"] == "update":
-            c.update_row(table, Row(key(row), changes(row)), anyway)
-        else:
-            c.delete_row(table, Row(key(row)), anyway)
+        change = json.loads(line)
+        failed = None
+        try:
+            if change["action"] == "batch":
+                request = BatchWriteRowRequest()
+                request.add(TableInBatchWriteRowItem(table, [item(x) for x in change["rows"]]))
+                answer = c.batch_write_row(request)
+                failed = next((x.error_code for x in answer.get_failed_of_put() + answer.get_failed_of_update() + answer.get_failed_of_delete()), None)
+            else:
+                one = item(change)
+                getattr(c, change["action"] + "_row")(table, one.row, one.condition)
+        except Exception as e:
+            failed = code(e)
+            if not report:
+                raise
+        if report:
+            print(json.dumps(failed), flush=True)
+        elif failed:
+            raise RuntimeError(failed)
 
 
 def read_rows(instance, table, versions="1"):
@@ -77,6 +88,24 @@ def read_rows(instance, table, versions="1"):
         print(json.dumps(canonical(row)))
 
 
+def get_rows(instance, table, versions="1"):
+    from tablestore_client import canonical, client, key
+    c = client(instance)
+    for line in sys.stdin:
+        row = c.get_row(table, key(json.loads(line)), max_version=int(versions))[1]
+        print(json.dumps(row and canonical(row)))
+
+
+def batch_rows(instance, table, versions="1"):
+    from tablestore import BatchGetRowRequest, TableInBatchGetRowItem
+    from tablestore_client import canonical, client, key
+    keys = [key(json.loads(line)) for line in sys.stdin]
+    request = BatchGetRowRequest()
+    request.add(TableInBatchGetRowItem(table, keys, max_version=int(versions)))
+    for x in client(instance).batch_get_row(request).get_result_by_table(table):
+        print(json.dumps(x.row and canonical(x.row)))
+
+
 if __name__ == "__main__":
     {"loghub put": put, "loghub pull": pull, "odps write": write, "odps read": read, "tablestore write": write_rows,
-     "tablestore read": read_rows}[" ".join(sys.argv[1:3])](*sys.argv[3:])
+     "tablestore read": read_rows, "tablestore get": get_rows, "tablestore batch": batch_rows}[" ".join(sys.argv[1:3])](*sys.argv[3:])

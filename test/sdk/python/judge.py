@@ -3,6 +3,7 @@
 
 Ends with "sdk: N passed, N failed".
 """
+import functools
 import json
 import os
 import subprocess
@@ -12,6 +13,7 @@ import time
 
 import extension
 import tablestore_judge
+import tablestore_writes
 import tiling
 from canonical import normal, parse_type
 from checks import equal, ok, section
@@ -91,12 +93,12 @@ def emulator():
         t.join()
 
 
-def run(language, service, *arguments, lines=()):
+def run(language, service, *arguments, lines=(), **environment):
     """JSON lines in, JSON lines out"""
     p = subprocess.run(DATA_TABLESTORE[language][service] + list(arguments), input="".join(json.dumps(x) + "\n" for x in lines),
-                       stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+                       stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dict(os.environ, **environment), timeout=300)
     if p.returncode:
-        raise RuntimeError("%s %s %s: %s" % (language, service, " ".join(arguments), p.stderr[-1500:]))
+        raise RuntimeError("%s %s %s: %s" % (language, service, " ".join(arguments), p.stderr[:700] + " ... " + p.stderr[-800:]))
     return [json.loads(x) for x in p.stdout.split("\n") if x]
 
 
@@ -232,8 +234,14 @@ def codings(s):
             compare("%s reads %s of the extension" % (language, coding), SCALARS, run(language, "odps", "read", "demo", table, coding), written, language)
 
 
-def tablestore(s):
-    tablestore_judge.sdks(run, list(DATA_TABLESTORE))
+def tablestore_parts():
+    """Checks that take the session; of Tablestore they also need the programs"""
+    def bind(f):
+        @functools.wraps(f)
+        def check(s):
+            f(s, run, list(DATA_TABLESTORE))
+        return check
+    return [bind(f) for f in tablestore_judge.CHECKS + tablestore_writes.CHECKS]
 
 
 def main():
@@ -250,7 +258,7 @@ def main():
     s = Session()
     s.sql("CREATE EXTENSION mc_fdw;" + SERVERS)
     parts = {"emulator": [emulator], "loghub": [loghub, nul_bytes], "odps": [scalars, nested, wide, short, codings],
-             "tablestore": [tablestore], "tiling": tiling.CHECKS}
+             "tablestore": tablestore_parts(), "tiling": tiling.CHECKS}
     for part in wanted:
         start = time.monotonic()
         before = counter.passed, counter.failed

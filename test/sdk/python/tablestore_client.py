@@ -1,8 +1,12 @@
 """The Tablestore SDK for Python, pointed at the emulator, and canonical rows (../README.md) to and from what it uses."""
+import logging
 import os
 import struct
 
-from tablestore import INF_MAX, INF_MIN, PK_AUTO_INCR, Direction, OTSClient
+logging.disable()       # the SDK tells every refusal, and those are expected
+
+from tablestore import (INF_MAX, INF_MIN, PK_AUTO_INCR, Condition, DeleteRowItem, Direction, OTSClient, PutRowItem, Row,
+                        RowExistenceExpectation, UpdateRowItem)
 
 ENDPOINT = "http://127.0.0.1:" + os.environ["MC_TABLESTORE_PORT"]
 INFINITE = {"INF_MIN": INF_MIN, "INF_MAX": INF_MAX, "AUTO_INCREMENT": PK_AUTO_INCR}
@@ -10,7 +14,7 @@ INFINITE = {"INF_MIN": INF_MIN, "INF_MAX": INF_MAX, "AUTO_INCREMENT": PK_AUTO_IN
 
 def client(instance="demo", key=None, secret=None, **more):
     return OTSClient(ENDPOINT, key or os.environ["MC_KEY_ID"], secret or os.environ["MC_KEY_SECRET"], instance, logger_name="tablestore",
-                     **more)
+                     **dict({"sts_token": os.environ.get("MC_KEY_TOKEN")}, **more))
 
 
 def to_python(value):
@@ -57,6 +61,21 @@ def changes(row):
             one = (name, to_python(value)) if version is None else (name, to_python(value), int(version))
             out.setdefault("put" if op == "put" else "increment", []).append(one)
     return out
+
+
+def item(row):
+    """A change as a row of a batch"""
+    expect = Condition({"exist": RowExistenceExpectation.EXPECT_EXIST, "not_exist": RowExistenceExpectation.EXPECT_NOT_EXIST}.get(
+        row.get("expect"), RowExistenceExpectation.IGNORE))
+    if row["action"] == "put":
+        return PutRowItem(Row(key(row), cells(row)), expect)
+    if row["action"] == "update":
+        return UpdateRowItem(Row(key(row), changes(row)), expect)
+    return DeleteRowItem(Row(key(row)), expect)
+
+
+def code(error):
+    return error.get_error_code() if hasattr(error, "get_error_code") else type(error).__name__
 
 
 def canonical(row):

@@ -1,6 +1,7 @@
 """Tablestore: what one SDK wrote, every other must read; the same for the records of the stream."""
 import time
 
+import tablestore_extension as ext
 from checks import equal, ok
 from mctest import command
 from tablestore_values import KEYS, rows
@@ -10,7 +11,7 @@ def same(name, got, want):
     """Rows in order; the first that differs is told"""
     for g, w in zip(got, want):
         if g != w:
-            return ok(name, False, "row %.300s: %.600s, want %.600s" % (w["key"], g, w))
+            return ok(name, False, "row %.300s: %.600s, want %.600s" % (w and w["key"], g, w))
     return equal(name + ", number of rows", len(got), len(want))
 
 
@@ -24,8 +25,21 @@ def records(written):
     return [dict(row, cells=sorted(row["cells"], key=lambda c: c[0])) for row in written]
 
 
-def sdks(run, languages):
-    """Values, versions, deletions of each SDK; the stream as Java and Go read it"""
+def extension_reads(s, writer, table, seen):
+    """Every shape: cells with two versions, columns of their own types, one object of all columns"""
+    same("extension reads the cells %s wrote" % writer, ext.read_cells(s, table, 2), ext.only_cells(seen))
+    same("extension reads the cells %s wrote, in parts" % writer,
+         sorted(ext.read_cells(s, table, 2, ", split_size '1MB'", order=False), key=lambda r: [bytes(v[1], "utf-8") if v[0] == "STRING" else v[1] for _, v in r["key"]]),
+         sorted(ext.only_cells(seen), key=lambda r: [bytes(v[1], "utf-8") if v[0] == "STRING" else v[1] for _, v in r["key"]]))
+    got, want = ext.read_typed(s, table, seen), ext.typed(seen)
+    for g, w in zip(got, want):
+        if g != w:
+            return ok("extension reads the rows %s wrote" % writer, False, "%.200s: %.500s, want %.500s" % (w[0], g, w))
+    equal("extension reads the rows %s wrote" % writer, len(got), len(want))
+
+
+def sdks(s, run, languages):
+    """Values, versions, deletions of each SDK, as every SDK and the extension read them; the stream as Java and Go read it"""
     for writer in languages:
         table = "written_by_" + writer
         written, seen = rows(int(time.time() * 1000))
@@ -33,8 +47,12 @@ def sdks(run, languages):
         run(writer, "tablestore", "write", "demo", table, lines=written)
         for reader in languages:
             same("%s reads what %s wrote" % (reader, writer), run(reader, "tablestore", "read", "demo", table, "2"), seen)
+        extension_reads(s, writer, table, seen)
         for reader in (x for x in languages if x in ("java", "go")):
             got = run(reader, "tablestore", "stream", "demo", table)
             sequence = [r.pop("sequence") for r in got]
             ok("%s: the order of the records" % reader, sequence == sorted(sequence) and len({tuple(x) for x in sequence}) == len(sequence), sequence)
             same("%s reads the changes of %s" % (reader, writer), [dict(r, cells=sorted(r["cells"], key=lambda c: c[0])) for r in got], records(written))
+
+
+CHECKS = [sdks]

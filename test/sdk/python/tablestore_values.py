@@ -38,15 +38,24 @@ def put(k, *cells):
     return {"action": "put", "key": k, "cells": [list(c) for c in cells]}
 
 
-def rows(now_ms):
-    """What is written, and what a reader of two versions must see: key order, cells by name, newest first"""
+def rows(now_ms, nul=True):
+    """What is written, and what a reader of two versions must see: key order, cells by name, newest first.
+    Without nul no text holds a NUL character."""
     version = str(now_ms - 10000)
     older = str(now_ms - 20000)
     written, seen = [], []
     for n, edge in enumerate(KEY_EDGES):
-        cells = [["c%02d" % i, v, version, "put"] for i, v in enumerate(EDGES)] if n == 0 else [["c", EDGES[n], version, "put"]]
+        if "\0" in edge[0] and not nul:
+            continue
+        values = [(i, v) for i, v in enumerate(EDGES) if nul or v[0] != "STRING" or "\0" not in v[1]]
+        cells = [["c%02d" % i, v, version, "put"] for i, v in values] if n == 0 else [["c", EDGES[n], version, "put"]]
         written.append(put(key(*edge), *cells))
         seen.append({"key": key(*edge), "cells": cells})
+    for n, cells in enumerate(([["s", string("é" * 2**20), version, "put"]], [["b", binary(b"\0\xff" * 2**20), version, "put"]],
+                               [["w%04d" % i, integer(i), version, "put"] for i in range(1024)])):
+        k = key("greatest", n, b"")
+        written.append(put(k, *cells))
+        seen.append({"key": k, "cells": cells})
     k = key("versions", 1, b"v")
     written += [put(k, ["a", integer(1), older, "put"], ["gone", string("x"), older, "put"], ["one", string("x"), older, "put"]),
                 {"action": "update", "key": k, "cells": [["a", double(2.5), version, "put"], ["one", string("y"), version, "put"]]},
