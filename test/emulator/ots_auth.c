@@ -369,6 +369,16 @@ ots_inflate(ots_call *call)
 
 /* ---- answers ---- */
 
+/* The fault bad_signature: another signature, or none */
+static bool
+spoil_signature(const ots_call *call, unsigned char *digest)
+{
+	if (!emu_fault_armed(call->req, "bad_signature"))
+		return true;
+	digest[0] ^= 1;
+	return emu_fault_param("missing", 0) == 0;
+}
+
 static void
 sign_answer(ots_call *call)
 {
@@ -388,8 +398,11 @@ sign_answer(ots_call *call)
 	mcw_buf_append_view(&text, call->req->http.path);
 	if (mcw_hmac_sha1(call->response_key, mcw_buf_view(&text), digest) != MCW_OK)
 		emu_oom();
-	put_base64(&signature, digest, 20);
-	emu_header_add(resp, "Authorization", "OTS %s:%s", call->req->key->id, mcw_buf_cstr(&signature));
+	if (spoil_signature(call, digest))
+	{
+		put_base64(&signature, digest, 20);
+		emu_header_add(resp, "Authorization", "OTS %s:%s", call->req->key->id, mcw_buf_cstr(&signature));
+	}
 	mcw_buf_free(&text);
 	mcw_buf_free(&signature);
 }

@@ -275,6 +275,18 @@ seek_done(ots_call *call, const seek_request *r)
 	return ok;
 }
 
+/* Faults of the plan for this call; true = answered */
+static bool
+injected(ots_call *call)
+{
+	if (emu_fault_armed(call->req, "stream_trimmed"))
+	{
+		(void) ots_fault_set(&call->fault, 400, "OTSTrimmedDataAccess", TRIMMED);
+		return true;
+	}
+	return false;
+}
+
 void
 ots_get_shard_iterator(ots_call *call)
 {
@@ -305,7 +317,7 @@ ots_get_shard_iterator(ots_call *call)
 		(void) ots_bad_message(&call->fault);
 		return;
 	}
-	if ((t = need_stream(call, r.stream)) == NULL)
+	if (injected(call) || (t = need_stream(call, r.stream)) == NULL)
 		return;
 	if ((shard = ots_shard_find(ots_stream_of(t), r.shard)) == NULL)
 	{
@@ -364,18 +376,6 @@ serve_whole(ots_call *call, const ots_table *t, const ots_shard *shard, ots_chun
 	call->blob = chunk->page;	/* the answer takes its own reference */
 	memcpy(call->blob_md5, chunk->md5, sizeof(call->blob_md5));
 	return true;
-}
-
-/* Faults of the plan for this call; true = answered */
-static bool
-injected(ots_call *call)
-{
-	if (emu_fault_armed(call->req, "stream_trimmed"))
-	{
-		(void) ots_fault_set(&call->fault, 400, "OTSTrimmedDataAccess", TRIMMED);
-		return true;
-	}
-	return false;
 }
 
 void
