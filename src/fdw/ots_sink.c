@@ -442,7 +442,8 @@ mcOtsSinkEnd(McOtsSink *sink)
 	if (sink->missing > 0)
 		ereport(WARNING,
 				(errcode(ERRCODE_WARNING),
-				 errmsg(INT64_FORMAT " rows of \"%s\" were gone when they were to be updated", sink->missing, sink->relname),
+				 errmsg_plural("%lld row of \"%s\" was gone when it was to be updated", "%lld rows of \"%s\" were gone when they were to be updated",
+							   (unsigned long) sink->missing, (long long) sink->missing, sink->relname),
 				 errdetail("Somebody else deleted them after this statement had read them. They were not made again, but the command tag counts them.")));
 	MemoryContextDelete(sink->cxt);
 }

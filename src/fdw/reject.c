@@ -149,7 +149,8 @@ mcBadValue(McRejects *rejects, const McPlace *place, int sqlstate,
 	if (rejects->limit >= 0 && rejects->rejected > rejects->limit)
 		ereport(ERROR,
 				(errcode(sqlstate),
-				 errmsg("more than " INT64_FORMAT " rows were rejected", rejects->limit),
+				 errmsg_plural("more than %lld row was rejected", "more than %lld rows were rejected",
+							   (unsigned long) rejects->limit, (long long) rejects->limit),
 				 errdetail("The first: %s. The last: %s.", rejects->first, reason),
 				 errhint("SELECT * FROM mc.last_rejects() shows the samples; reject_limit sets the limit."),
 				 mcPlaceContext(place)));
@@ -161,12 +162,14 @@ mcRejectsReport(const McRejects *rejects, const char *what)
 {
 	if (rejects->rejected > 0)
 		ereport(NOTICE,
-				(errmsg(INT64_FORMAT " rows of \"%s\" were rejected", rejects->rejected, what),
+				(errmsg_plural("%lld row of \"%s\" was rejected", "%lld rows of \"%s\" were rejected",
+							   (unsigned long) rejects->rejected, (long long) rejects->rejected, what),
 				 errdetail("The first: %s.", rejects->first),
 				 errhint("SELECT * FROM mc.last_rejects() shows the samples.")));
 	if (rejects->nulled > 0)
 		ereport(NOTICE,
-				(errmsg(INT64_FORMAT " values of \"%s\" were set to NULL", rejects->nulled, what),
+				(errmsg_plural("%lld value of \"%s\" was set to NULL", "%lld values of \"%s\" were set to NULL",
+							   (unsigned long) rejects->nulled, (long long) rejects->nulled, what),
 				 errdetail("The first: %s.", rejects->first),
 				 errhint("SELECT * FROM mc.last_rejects() shows the samples.")));
 }
