@@ -1,5 +1,7 @@
 -- write_mode 'insert', ON CONFLICT DO NOTHING, auto-increment keys, lost answers.
 \i sql/setup.psql
+CREATE SCHEMA ts_conflict;
+SET search_path = ts_conflict, public;
 \! emu '{"service":"tablestore","op":"create_table","table":"c","keys":[{"name":"k","type":"STRING"},{"name":"n","type":"INTEGER"}]}' >/dev/null
 \! emu '{"service":"tablestore","op":"create_table","table":"au","keys":[{"name":"k","type":"STRING"},{"name":"n","type":"INTEGER","auto_increment":true}]}' >/dev/null
 CREATE FOREIGN TABLE c (k text OPTIONS (key '1') COLLATE "C" NOT NULL, n bigint OPTIONS (key '2') NOT NULL, a int, b text) SERVER ots;

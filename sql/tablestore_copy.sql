@@ -1,5 +1,7 @@
 -- COPY, tuple routing, triggers, generated columns: as a local table would hold it.
 \i sql/setup.psql
+CREATE SCHEMA ts_copy;
+SET search_path = ts_copy, public;
 \! emu '{"service":"tablestore","op":"create_table","table":"cp","keys":[{"name":"id","type":"INTEGER"}]}' >/dev/null
 \! emu '{"service":"tablestore","op":"create_table","table":"routed","keys":[{"name":"k","type":"INTEGER"},{"name":"id","type":"INTEGER"}]}' >/dev/null
 CREATE FOREIGN TABLE cp (id bigint OPTIONS (key '1') NOT NULL, name text, a int DEFAULT 5) SERVER ots;

@@ -1,5 +1,7 @@
 -- Change streams: windows, row and cell shape, what is refused and what is said.
 \i sql/setup.psql
+CREATE SCHEMA ts_stream;
+SET search_path = ts_stream, public;
 \set ots '\\! emu'
 \! emu clock '{"now":1700000000}' >/dev/null
 \! emu '{"service":"tablestore","op":"stream_set","page_records":3,"shard_limit":2,"iterator_steps":2,"seek_early":2}' >/dev/null
@@ -87,10 +89,12 @@ CREATE FOREIGN TABLE until (m text) SERVER sls OPTIONS (logstore 'until');
 SELECT mc.safe_until('until') AT TIME ZONE 'UTC', to_timestamp(1700001940) AT TIME ZONE 'UTC';
 DROP FOREIGN TABLE until;
 CREATE ROLE stream_reader;
+GRANT USAGE ON SCHEMA ts_stream TO stream_reader;
 SET ROLE stream_reader;
 SELECT mc.safe_until('orders_changes');
 SELECT * FROM mc.stream_shards('orders_changes');
 RESET ROLE;
+DROP OWNED BY stream_reader;
 DROP ROLE stream_reader;
 SELECT mc.safe_until('windows');
 SELECT * FROM mc.stream_shards('windows');

@@ -2,6 +2,8 @@
 -- stream tile, and a local copy to which they are applied one after the other is the
 -- table.
 \i sql/setup.psql
+CREATE SCHEMA ts_stream_apply;
+SET search_path = ts_stream_apply, public;
 -- a history of the last two hours
 SELECT floor(extract(epoch FROM now()))::bigint - 7200 AS base \gset
 \set clock '{"now":' :base '}'

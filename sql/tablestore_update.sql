@@ -1,5 +1,7 @@
 -- UPDATE and DELETE by key.
 \i sql/setup.psql
+CREATE SCHEMA ts_update;
+SET search_path = ts_update, public;
 \! emu '{"service":"tablestore","op":"create_table","table":"u","keys":[{"name":"k","type":"STRING"},{"name":"n","type":"INTEGER"},{"name":"b","type":"BINARY"}]}' >/dev/null
 CREATE FOREIGN TABLE u (n bigint OPTIONS (key '2') NOT NULL, k text OPTIONS (key '1') COLLATE "C" NOT NULL, b bytea OPTIONS (key '3') NOT NULL,
   a int, gone int, t text, rest jsonb OPTIONS (field '*')) SERVER ots;

@@ -1,5 +1,7 @@
 -- INSERT: put, update, versions, jsonb of the rest, types, batches, EXPLAIN, transactions.
 \i sql/setup.psql
+CREATE SCHEMA ts_write;
+SET search_path = ts_write, public;
 \! emu '{"service":"tablestore","op":"create_table","table":"w","keys":[{"name":"k","type":"STRING"},{"name":"n","type":"INTEGER"}],"max_versions":3}' >/dev/null
 \! emu '{"service":"tablestore","op":"create_table","table":"w_types","keys":[{"name":"b","type":"BINARY"}]}' >/dev/null
 CREATE FOREIGN TABLE w (k text OPTIONS (key '1') COLLATE "C" NOT NULL, n bigint OPTIONS (key '2') NOT NULL, a int, b text,

@@ -1,5 +1,7 @@
 -- Bad input: each is named, nothing else is lost.
 \i sql/setup.psql
+CREATE SCHEMA ts_write_errors;
+SET search_path = ts_write_errors, public;
 \! emu '{"service":"tablestore","op":"create_table","table":"e","keys":[{"name":"k","type":"STRING"},{"name":"n","type":"INTEGER"}],"deviation":3600}' >/dev/null
 CREATE FOREIGN TABLE e (k text OPTIONS (key '1') COLLATE "C" NOT NULL, n bigint OPTIONS (key '2') NOT NULL, a int, t text, d double precision,
   req text, rest jsonb OPTIONS (field '*')) SERVER ots;
