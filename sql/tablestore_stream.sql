@@ -164,6 +164,17 @@ SELECT * FROM s4;
 INSERT INTO orders_changes (uid, id) VALUES ('x', 1);
 DELETE FROM orders_changes;
 
+-- one column put and deleted, or put twice, in one change: what is left is shown
+\! emu '{"service":"tablestore","op":"create_table","table":"mixed","keys":[{"name":"id","type":"INTEGER"}],"max_versions":3,"stream_hours":24}' >/dev/null
+\! emu '{"service":"tablestore","op":"put","table":"mixed","rows":[{"do":"update","key":[1],"columns":{"a":[{"value":1},{"delete":true}],"b":[{"delete":true},{"value":2}],"x":[{"value":1},{"delete":true}],"y":[{"delete":true},{"value":2}]}}]}' >/dev/null
+\! emu '{"service":"tablestore","op":"put","table":"mixed","rows":[{"do":"update","key":[2],"columns":{"a":[{"value":1,"ts":1700002000000},{"value":2,"ts":1700002000000},{"value":3,"ts":1700001999000}],"x":[{"value":1,"ts":1700002000000},{"value":2,"ts":1700002000000}]}}]}' >/dev/null
+CREATE FOREIGN TABLE mixed (id bigint OPTIONS (key '1'), a int, b int, x int, y int) SERVER ots;
+CREATE FOREIGN TABLE mixed_changes (id bigint OPTIONS (key '1'), a int, b int, rest jsonb OPTIONS (field '*'),
+	deleted text[] OPTIONS (field '__deleted__'), at timestamptz OPTIONS (field '__commit_time__')) SERVER ots OPTIONS (table 'mixed', mode 'stream');
+\! emu clock '{"now":1700004000}' >/dev/null
+SELECT * FROM mixed ORDER BY id;
+SELECT id, a, b, rest, deleted FROM mixed_changes WHERE at >= to_timestamp(1700003000) ORDER BY id;
+
 -- no stream; no table; a stream that ends while it is read
 \! emu '{"service":"tablestore","op":"create_table","table":"calm","keys":[{"name":"id","type":"INTEGER"}]}' >/dev/null
 CREATE FOREIGN TABLE calm (id bigint OPTIONS (key '1'), at timestamptz OPTIONS (field '__commit_time__')) SERVER ots OPTIONS (mode 'stream');
@@ -193,5 +204,5 @@ ALTER FOREIGN TABLE orders_changes OPTIONS (ADD expired_window 'clamp');
 SELECT op, uid FROM orders_changes WHERE at >= to_timestamp(1700001000) ORDER BY seq;
 \! emu clock '{"system":true}' >/dev/null
 \! emu '{"service":"tablestore","op":"drop_table","table":"orders"}' >/dev/null
-DROP FOREIGN TABLE orders_changes, orders_cells, bad_changes, s1, s2, s3, s4, calm, nothing;
+DROP FOREIGN TABLE orders_changes, orders_cells, bad_changes, s1, s2, s3, s4, calm, nothing, mixed, mixed_changes;
 DROP TABLE windows;

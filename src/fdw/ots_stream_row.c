@@ -315,7 +315,29 @@ refuse_unknown(McStreamScan *scan, mcw_view name)
 			 mcPlaceContext(&place)));
 }
 
-/* A value that no column shows, for '*': of several versions the newest */
+/* A column that was deleted after it was put in the same record */
+static void
+forget_value(McStreamScan *scan, const McStreamName *name, mcw_view column)
+{
+	McStreamRest *rest = &scan->others;
+
+	if (name != NULL)
+	{
+		if (name->field != NULL)
+			name->field->value.type = MCW_OTS_NONE;
+		return;
+	}
+	for (int i = 0; i < rest->n; i++)
+	{
+		if (mcw_view_eq(rest->cells[i].name, column))
+		{
+			rest->cells[i] = rest->cells[--rest->n];
+			return;
+		}
+	}
+}
+
+/* A value that no column shows, for '*': of several versions the newest, of two of one version the later */
 static void
 add_rest(McStreamScan *scan, const mcw_ots_cell *cell)
 {
@@ -325,7 +347,7 @@ add_rest(McStreamScan *scan, const mcw_ots_cell *cell)
 	{
 		if (!mcw_view_eq(rest->cells[i].name, cell->name))
 			continue;
-		if (cell->timestamp > rest->cells[i].timestamp)
+		if (cell->timestamp >= rest->cells[i].timestamp)
 			rest->cells[i] = *cell;
 		return;
 	}
@@ -350,8 +372,12 @@ take_cell(McStreamScan *scan, const mcw_ots_cell *cell, int64 *newest)
 	if (cell->value.type == MCW_OTS_NONE)
 	{
 		if (cell->op == MCW_OTS_DELETE_ONE)
+		{
 			scan->one_version++;
-		else if (scan->deleted != NULL)
+			return;
+		}
+		forget_value(scan, name, cell->name);
+		if (scan->deleted != NULL)
 			scan->deleted_names = lappend(scan->deleted_names, DatumGetPointer(mcStreamText(cell->name)));
 		return;
 	}
@@ -363,7 +389,7 @@ take_cell(McStreamScan *scan, const mcw_ots_cell *cell, int64 *newest)
 			add_rest(scan, cell);
 	}
 	else if (name->field != NULL &&
-			 (name->field->value.type == MCW_OTS_NONE || cell->timestamp > name->field->timestamp))
+			 (name->field->value.type == MCW_OTS_NONE || cell->timestamp >= name->field->timestamp))
 	{
 		name->field->value = cell->value;
 		name->field->timestamp = cell->timestamp;
