@@ -425,7 +425,8 @@ batch_size(ResultRelInfo *rinfo)
 	if (!sink || sink->operation != CMD_INSERT || !mcOtsSinkNeedsFates(sink) || rinfo->ri_projectReturning ||
 		rinfo->ri_WithCheckOptions != NIL || has_row_triggers(rinfo, CMD_INSERT))
 		return 1;
-	return (int) mcServerOptionInt(sink->server, "batch_size", MCW_OTS_MAX_BATCH_ROWS) * sink->server->concurrency;
+	return (int) mcServerOptionInt(sink->server, "batch_size", MCW_OTS_MAX_BATCH_ROWS) *
+		mcOtsWriteConcurrency(sink->server);
 }
 
 static void
@@ -594,7 +595,7 @@ explain_options(Relation rel, const ModifyTable *plan, ExplainState *es)
 	if (es->verbose)
 	{
 		ExplainPropertyInteger("Batch Size", NULL, mcServerOptionInt(server, "batch_size", MCW_OTS_MAX_BATCH_ROWS), es);
-		ExplainPropertyInteger("Concurrency", NULL, server->concurrency, es);
+		ExplainPropertyInteger("Concurrency", NULL, mcOtsWriteConcurrency(server), es);
 	}
 }
 

@@ -18,6 +18,7 @@
 
 #include "ots_write.h"
 
+#define DEFAULT_CONCURRENCY 32
 #define DEFAULT_WRITE_BUFFER (16 * 1024 * 1024)
 #define MAX_ROW ((size_t) 2 * MCW_OTS_MAX_BATCH_BYTES)
 #define CLOCK_TOLERANCE_US INT64CONST(2000000)
@@ -266,6 +267,13 @@ mcOtsSinkRefuse(McOtsSink *sink, const char *column, int sqlstate, const char *r
 
 /* ---- life ---- */
 
+/* A request holds few rows, so that a distant service needs more of them than of pages */
+int
+mcOtsWriteConcurrency(const McServer *server)
+{
+	return (int) mcServerOptionInt(server, "concurrency", DEFAULT_CONCURRENCY);
+}
+
 static void
 release(void *arg)
 {
@@ -283,7 +291,7 @@ open_writer(McOtsSink *sink)
 		.schema = &sink->live->schema,
 		.batch_rows = (int) mcServerOptionInt(sink->server, "batch_size", MCW_OTS_MAX_BATCH_ROWS),
 		.batch_bytes = MCW_OTS_MAX_BATCH_BYTES,
-		.concurrency = sink->server->concurrency,
+		.concurrency = mcOtsWriteConcurrency(sink->server),
 		.max_buffered = (size_t) mcServerOptionInt(sink->server, "write_buffer", DEFAULT_WRITE_BUFFER),
 		.returns = sink->auto_key >= 0 ? MCW_OTS_RETURN_KEY : MCW_OTS_RETURN_NONE,
 		.on_row = on_row,

@@ -116,6 +116,8 @@ extern void mcOtsSinkEnd(McOtsSink *sink);
 extern bool mcOtsSinkRefuse(McOtsSink *sink, const char *column, int sqlstate, const char *reason,
 							mcw_view value, bool not_null, const char *hint);
 extern bool mcOtsSinkNeedsFates(const McOtsSink *sink);
+/* BatchWriteRow requests in flight */
+extern int	mcOtsWriteConcurrency(const McServer *server);
 
 /* ---- ots_encode.c: one row to a row change in sink->row and sink->key; false = rejected ---- */
 
