@@ -166,7 +166,7 @@ enum McOtsPrivate
 	MC_OTS_PRIVATE_ORDERED,		/* Boolean: rows must come in key order */
 	MC_OTS_PRIVATE_BACKWARD,	/* Boolean */
 	MC_OTS_PRIVATE_EAGER,		/* Boolean: all rows will be wanted, as far as the plan tells */
-	MC_OTS_PRIVATE_LIMIT		/* Integer: rows wanted at most when LIMIT is a constant and nothing is checked locally; 0 = all */
+	MC_OTS_PRIVATE_LIMIT		/* Integer: rows wanted at most when LIMIT is a constant and nothing is checked locally; 0 = all; -1 = few, not known how many */
 };
 
 extern void mcOtsGetRelSize(PlannerInfo *root, RelOptInfo *rel, Oid relid);

@@ -86,6 +86,20 @@ rows_wanted(PlannerInfo *root, RelOptInfo *rel, ForeignPath *path, List *local)
 	return (int) (count + offset);
 }
 
+/*
+ * Will the reader stop long before the end?  A sort or an aggregate above the scan
+ * does not, whatever LIMIT stands above it; the inner side of a join is read whole.
+ */
+static bool
+few_wanted(PlannerInfo *root, ForeignPath *path)
+{
+	Query	   *parse = root->parse;
+
+	return path->path.param_info == NULL && !mcAllRowsWanted(root, path) && !parse->hasAggs && !parse->hasWindowFuncs &&
+		parse->groupClause == NIL && parse->distinctClause == NIL && parse->setOperations == NULL &&
+		pathkeys_contained_in(root->sort_pathkeys, path->path.pathkeys);
+}
+
 ForeignScan *
 mcOtsGetPlan(PlannerInfo *root, RelOptInfo *rel, Oid relid, ForeignPath *path,
 			 List *tlist, List *clauses, Plan *outer)
@@ -95,6 +109,7 @@ mcOtsGetPlan(PlannerInfo *root, RelOptInfo *rel, Oid relid, ForeignPath *path,
 	List	   *local = extract_actual_clauses(pushed->local, false);
 	List	   *recheck = extract_actual_clauses(pushed->exact, false);
 	bool		ordered = path->path.pathkeys != NIL;
+	int			limit = rows_wanted(root, rel, path, local);
 	List	   *attrs;
 	List	   *private;
 
@@ -103,6 +118,6 @@ mcOtsGetPlan(PlannerInfo *root, RelOptInfo *rel, Oid relid, ForeignPath *path,
 	private = list_make5(attrs, pushed->conds, pushed->filter, makeBoolean(ordered),
 						 makeBoolean(ordered && intVal(linitial(path->fdw_private)) != 0));
 	private = lappend(private, makeBoolean(mcAllRowsWanted(root, path)));
-	private = lappend(private, makeInteger(rows_wanted(root, rel, path, local)));
+	private = lappend(private, makeInteger(limit == 0 && few_wanted(root, path) ? -1 : limit));
 	return make_foreignscan(tlist, local, rel->relid, pushed->exprs, private, NIL, recheck, outer);
 }

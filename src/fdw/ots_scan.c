@@ -19,6 +19,7 @@
 #include "ots.h"
 
 #define FIRST_REQUESTS 4		/* of a scan that will be read whole */
+#define FEW_ROWS 200			/* asked for first if few will be wanted; doubled with each request */
 
 /*
  * Runs in every ending, before the connection's own callback: requests leave the loop
@@ -186,10 +187,12 @@ open_scan(McOtsScan *scan)
 	spec.schema = &scan->live->schema;
 	if (limit > 0)
 		spec.row_limit = (int32) Min(limit, PG_INT32_MAX);
+	else if (limit < 0)
+		spec.row_limit = FEW_ROWS;
 	else if (eager)
 		spec.first_requests = Min(FIRST_REQUESTS, scan->server->concurrency);
 	/* a few rows, and each of many short scans, are not worth asking where to cut */
-	if (limit == 0 && scan->scans == 0 && selection->nranges > 0)
+	if (limit <= 0 && scan->scans == 0 && selection->nranges > 0)
 		spec.split_size = mcServerOptionInt(scan->server, "split_size", MC_OTS_SPLIT_SIZE);
 	scan->scan = mcs_ots_scan_create(&scan->conn->client, &spec, &err);
 	if (scan->scan == NULL)

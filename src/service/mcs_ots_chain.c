@@ -21,6 +21,10 @@
  */
 #define SMALL_SPLIT INT64_C(4194304)
 
+/* How much larger the parts are that are asked for when an answer was too large, and how often */
+#define COARSER 32
+#define MAX_COARSER 2
+
 static void ask_splits(mcs_ots_scan *scan);
 
 /* Does a come before b in the direction of the scan? */
@@ -94,6 +98,8 @@ mcs_ots_start_range(mcs_ots_slot *slot, mcs_ots_chain *chain)
 	mcw_error	err;
 	mcw_status	status = MCW_OK;
 
+	if (scan->spec.row_limit == 0)
+		chain->limit = 0;
 	for (int i = 0; i < 2 && status == MCW_OK; i++)
 	{
 		mcw_buf_reset(&scan->keys[i]);
@@ -218,8 +224,17 @@ check_splits(mcs_ots_call *call, mcw_error *err)
 {
 	mcs_ots_scan *scan = call->user;
 
+	mcw_ots_key *points;
+	int			npoints;
+	mcw_status	status = mcs_ots_take_splits(call, scan->spec.schema, &scan->arena, &points, &npoints, err);
+
 	/* points of an answer before stay where they are: chains may begin or end there */
-	return mcs_ots_take_splits(call, scan->spec.schema, &scan->arena, &scan->points, &scan->npoints, err);
+	if (status == MCW_OK)
+	{
+		scan->points = points;
+		scan->npoints = npoints;
+	}
+	return status;
 }
 
 /* How many chains there will be */
@@ -239,12 +254,18 @@ count_pieces(const mcs_ots_scan *scan)
 
 /*
  * The size to ask for next: that of the caller if a smaller one of ours was refused; a
- * small one if the caller's makes too few parts.  0 = the points are good.
+ * small one if the caller's makes too few parts; a much larger one if there were too
+ * many.  0 = the points are good, or none can be had.
  */
 static int64_t
-other_size(const mcs_ots_scan *scan, bool refused)
+other_size(mcs_ots_scan *scan, mcw_status status)
 {
-	if (refused)
+	if (status == MCW_ERR_LIMIT)
+	{
+		scan->asked_small = true;
+		return scan->coarser++ < MAX_COARSER && scan->split_size < INT64_MAX / COARSER ? scan->split_size * COARSER : 0;
+	}
+	if (status != MCW_OK)
 		return scan->asked_callers ? 0 : scan->spec.split_size;
 	return !scan->asked_small && count_pieces(scan) < scan->spec.concurrency ? SMALL_SPLIT : 0;
 }
@@ -259,20 +280,21 @@ splits_arrived(mcn_request *req)
 
 	if (scan->phase == MCS_OTS_FAILED)
 		return;
-	if (req->status != MCW_OK && !mcs_ots_no_splits(&req->error))
+	if (req->status != MCW_OK && req->status != MCW_ERR_LIMIT && !mcs_ots_no_splits(&req->error))
 	{
 		mcs_ots_fail(scan, &req->error, NULL);
 		return;
 	}
 	if (req->status == MCW_OK)
 		thin_points(scan);
-	other = other_size(scan, req->status != MCW_OK);
+	other = other_size(scan, req->status);
 	if (other != 0)
 	{
 		scan->split_size = other;
 		ask_splits(scan);
 		return;
 	}
+	mcw_buf_free(&req->response);
 	scan->split = MCS_OTS_SPLIT_KNOWN;
 	for (chain = scan->first; chain != NULL; chain = chain->next)
 		if (chain->state == MCS_OTS_CHAIN_HELD)
@@ -317,4 +339,7 @@ mcs_ots_range_arrived(mcs_ots_slot *slot, mcs_ots_chain *chain)
 	}
 	consider_cut(scan, chain);
 	chain->limit = chain->limit < FULL_PAGE / 2 ? chain->limit * 2 : 0;
+	/* who has read that much goes on: full pages, and ahead of the reader */
+	if (chain->limit == 0)
+		scan->spec.row_limit = 0;
 }

@@ -12,7 +12,7 @@
 /* ---- split points (mcs_ots_meta.c) ---- */
 
 #define MCS_OTS_SPLIT_OPERATION "ComputeSplitPointsBySize"
-#define MCS_OTS_SPLIT_ANSWER ((size_t) 64 << 20)
+#define MCS_OTS_SPLIT_ANSWER ((size_t) 16 << 20)
 #define MCS_OTS_SPLIT_UNIT INT64_C(1048576)
 
 extern mcw_status mcs_ots_ask_splits(mcs_ots_call *call, mcw_view table, int64_t split_size);
@@ -134,6 +134,7 @@ struct mcs_ots_scan
 	int64_t		split_size;		/* asked for */
 	bool		asked_callers;	/* that of the spec */
 	bool		asked_small;
+	int			coarser;		/* times an answer was too large */
 	mcs_ots_call split_call;
 	mcw_arena	arena;			/* split points */
 	mcw_ots_key *points;

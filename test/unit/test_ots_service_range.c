@@ -93,6 +93,57 @@ test_row_limit(void)
 	free(w);
 }
 
+/* The same until full pages are due: then nothing tells the scan from one that is read whole */
+static void
+test_row_limit_grown(void)
+{
+	ots_rig		rig = {0};
+	world	   *w = malloc(sizeof(*w));
+	mcs_ots_range range;
+	mcs_ots_scan_spec spec;
+	harvest		h;
+
+	simple_world(w, &rig.model, MAX_ROWS, 1, 15);
+	ots_rig_init(&rig, &mcw_malloc, mcs_ots_retry_rules, "", "");
+	range = whole(&rig.model.schema, false);
+	spec = plain_spec(&rig.model, &range, 1);
+	spec.row_limit = 2499;
+	spec.first_requests = 1;
+	rig.model.delay_us = 3000;
+	check_whole(&rig, &spec, &h);
+	CHECK_INT(rig.model.max_limit, 4998);
+	CHECK_INT(rig.model.splits, 1);
+	CHECK_INT(h.info.splits, 16);
+	CHECK_INT(rig.model.max_in_flight, 8);
+	ots_rig_free(&rig);
+	free(w);
+}
+
+/* More split points than we take: fewer are asked for, and without any the table is read all the same */
+static void
+test_huge_splits(void)
+{
+	for (int huge = 1; huge <= 4; huge++)
+	{
+		ots_rig		rig = {0};
+		world	   *w = malloc(sizeof(*w));
+		mcs_ots_range range;
+		mcs_ots_scan_spec spec;
+		harvest		h;
+
+		simple_world(w, &rig.model, MAX_ROWS, 1, 15);
+		rig.model.huge_splits = huge;
+		ots_rig_init(&rig, &mcw_malloc, mcs_ots_retry_rules, "", "");
+		range = whole(&rig.model.schema, false);
+		spec = plain_spec(&rig.model, &range, 1);
+		check_whole(&rig, &spec, &h);
+		CHECK_INT(rig.model.splits, huge < 3 ? huge + 1 : 3);
+		CHECK_INT(h.info.splits, huge < 3 ? 16 : 1);
+		ots_rig_free(&rig);
+		free(w);
+	}
+}
+
 /* ---- answers that break the rules ---- */
 
 static void
@@ -397,6 +448,8 @@ test_few_parts(void)
 static const unit_case cases[] = {
 	{"requests", test_requests},
 	{"row limit", test_row_limit},
+	{"row limit that has grown", test_row_limit_grown},
+	{"too many split points", test_huge_splits},
 	{"wrong next", test_wrong_next},
 	{"faults", test_faults},
 	{"flipped bits", test_flipped_bits},
