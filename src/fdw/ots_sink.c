@@ -279,6 +279,8 @@ release(void *arg)
 {
 	McOtsSink  *sink = arg;
 
+	if (sink->writer)
+		mcOtsSinkClosed(sink);
 	mcs_ots_writer_free(sink->writer);
 	sink->writer = NULL;
 }
@@ -305,6 +307,7 @@ open_writer(McOtsSink *sink)
 	sink->writer = mcs_ots_writer_create(&sink->conn->client, &spec, &err);
 	if (!sink->writer)
 		mcRaise(&err, &sink->place);
+	mcOtsSinkOpened(sink);
 }
 
 /* The live table as this statement saw it: the remembered one may go while it runs */

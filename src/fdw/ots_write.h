@@ -9,6 +9,8 @@
 #ifndef MC_OTS_WRITE_H
 #define MC_OTS_WRITE_H
 
+#include "lib/ilist.h"
+
 #include "ots.h"
 
 #include "../service/mcs_ots_write.h"
@@ -49,6 +51,8 @@ typedef struct McOtsRefused
 
 typedef struct McOtsSink
 {
+	dlist_node	node;			/* of those whose writer is open, see ots_xact.c */
+	SubTransactionId subid;
 	MemoryContext cxt;
 	MemoryContext scratch;		/* of one row */
 	MemoryContext refused_cxt;	/* of 'refused' */
@@ -150,5 +154,8 @@ extern void mcOtsDropRest(McOtsRest *rest, Datum now, bool now_null);
 /* before the first write of a statement */
 extern void mcOtsWriteBegin(void);
 extern void mcOtsWrote(int64 rows);
+/* while its writer is open; its end counts the rows whose fate is not known then */
+extern void mcOtsSinkOpened(McOtsSink *sink);
+extern void mcOtsSinkClosed(McOtsSink *sink);
 
 #endif							/* MC_OTS_WRITE_H */

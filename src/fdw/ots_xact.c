@@ -18,27 +18,69 @@ typedef struct Written
 {
 	SubTransactionId subid;
 	int64		rows;
+	int64		unknown;		/* sent by statements that are over, without an answer */
 } Written;
 
 static Written *written = NULL;
 static int	nwritten = 0;
 static int	maxwritten = 0;
 static bool registered = false;
+static dlist_head open_sinks = DLIST_STATIC_INIT(open_sinks);
 
 static void
-warn(int64 rows, const char *what)
+warn(int64 rows, int64 unknown, const char *what)
 {
-	if (rows > 0)
-		ereport(WARNING,
-				(errcode(ERRCODE_WARNING),
-				 errmsg("what the %s wrote to Tablestore stays although it is rolled back", what),
-				 errdetail("Row changes acknowledged by the service: " INT64_FORMAT ". Each is visible as soon as it was sent, and cannot be taken back.", rows)));
+	if (rows == 0 && unknown == 0)
+		return;
+	ereport(WARNING,
+			(errcode(ERRCODE_WARNING),
+			 errmsg("what the %s wrote to Tablestore stays although it is rolled back", what),
+			 unknown == 0 ?
+			 errdetail("Row changes acknowledged by the service: " INT64_FORMAT ". Each is visible as soon as it was sent, and cannot be taken back.", rows) :
+			 errdetail("Row changes acknowledged by the service: " INT64_FORMAT ", sent without an answer: " INT64_FORMAT " (each of these may have been made, or not). Each is visible as soon as it was sent, and cannot be taken back.",
+					   rows, unknown)));
+}
+
+/* in statements that fail now; 'subid' 0 = all */
+static int64
+unknown_in(SubTransactionId subid)
+{
+	int64		n = 0;
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &open_sinks)
+	{
+		const McOtsSink *sink = dlist_container(McOtsSink, node, iter.cur);
+
+		if (subid == InvalidSubTransactionId || sink->subid == subid)
+			n += mcs_ots_writer_unknown(sink->writer);
+	}
+	return n;
+}
+
+void
+mcOtsSinkOpened(McOtsSink *sink)
+{
+	sink->subid = GetCurrentSubTransactionId();
+	dlist_push_head(&open_sinks, &sink->node);
+}
+
+/* Cannot fail */
+void
+mcOtsSinkClosed(McOtsSink *sink)
+{
+	dlist_delete(&sink->node);
+	/* none if the rollback has been told already */
+	for (int i = 0; i < nwritten; i++)
+		if (written[i].subid == sink->subid)
+			written[i].unknown += mcs_ots_writer_unknown(sink->writer);
 }
 
 static void
 xact_callback(XactEvent event, void *arg)
 {
 	int64		rows = 0;
+	int64		unknown = 0;
 
 	switch (event)
 	{
@@ -54,9 +96,12 @@ xact_callback(XactEvent event, void *arg)
 			break;
 		case XACT_EVENT_ABORT:
 			for (int i = 0; i < nwritten; i++)
+			{
 				rows += written[i].rows;
+				unknown += written[i].unknown;
+			}
 			nwritten = 0;
-			warn(rows, "transaction");
+			warn(rows, unknown + unknown_in(InvalidSubTransactionId), "transaction");
 			break;
 		default:
 			break;
@@ -73,13 +118,17 @@ subxact_callback(SubXactEvent event, SubTransactionId mine, SubTransactionId par
 		if (nwritten > 1 && written[nwritten - 2].subid == parent)
 		{
 			written[nwritten - 2].rows += written[nwritten - 1].rows;
+			written[nwritten - 2].unknown += written[nwritten - 1].unknown;
 			nwritten--;
 		}
 		else
 			written[nwritten - 1].subid = parent;
 	}
 	else if (event == SUBXACT_EVENT_ABORT_SUB)
-		warn(written[--nwritten].rows, "subtransaction");
+	{
+		nwritten--;
+		warn(written[nwritten].rows, written[nwritten].unknown + unknown_in(mine), "subtransaction");
+	}
 }
 
 void
@@ -110,6 +159,7 @@ mcOtsWriteBegin(void)
 		maxwritten = more;
 	}
 	written[nwritten].subid = mine;
+	written[nwritten].unknown = 0;
 	written[nwritten++].rows = 0;
 }
 

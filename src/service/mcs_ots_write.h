@@ -90,6 +90,8 @@ extern mcw_status mcs_ots_writer_progress(mcs_ots_writer *writer, mcw_error *err
 extern const mcs_ots_writer_info *mcs_ots_writer_get_info(const mcs_ots_writer *writer);
 /* changes taken and not settled yet */
 extern int64_t mcs_ots_writer_pending(const mcs_ots_writer *writer);
+/* rows that were sent and whose fate is not known: what a writer that is freed leaves in doubt */
+extern int64_t mcs_ots_writer_unknown(const mcs_ots_writer *writer);
 /* the key of the row (or first row of the request) that failed, as text ("" = none) */
 extern const char *mcs_ots_writer_failed_at(const mcs_ots_writer *writer);
 

@@ -483,6 +483,7 @@ abandon(ots_slot *slot)
 {
 	for (int i = 0; i < slot->n; i++)
 	{
+		slot->rows[i]->maybe |= slot->settle || may_be_applied(&slot->call.req.error);
 		slot->rows[i]->taken = 0;
 		ots_make_ready(slot->writer, slot->rows[i]);
 	}
@@ -589,4 +590,30 @@ ots_collect(mcs_ots_writer *writer)
 		(slot->settle ? finish_settle : finish_batch) (slot);
 		give_back(slot);
 	}
+}
+
+static int64_t
+count_maybe(const ots_list *list)
+{
+	int64_t		n = 0;
+
+	for (const ots_entry *entry = list->head; entry; entry = entry->next)
+		n += entry->maybe;
+	return n;
+}
+
+int64_t
+mcs_ots_writer_unknown(const mcs_ots_writer *writer)
+{
+	int64_t		n = count_maybe(&writer->ready) + count_maybe(&writer->delayed) +
+		count_maybe(&writer->suspects) + count_maybe(&writer->settling);
+
+	for (int i = 0; i < writer->spec.concurrency; i++)
+	{
+		const ots_slot *slot = writer->slots[i];
+
+		if (slot->settle || slot->maybe || slot->call.req.sent)
+			n += slot->n;
+	}
+	return n;
 }

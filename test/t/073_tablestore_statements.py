@@ -5,7 +5,7 @@ import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-from mctest import KEY, SERVERS, Session, Tap, command, ots_create, ots_rows  # noqa: E402
+from mctest import KEY, SERVERS, Session, Tap, call, command, ots_create, ots_rows  # noqa: E402
 
 tap = Tap()
 KEYED = "k bigint OPTIONS (key '1') NOT NULL"
@@ -39,6 +39,11 @@ def stays(rows, what="transaction"):
             "DETAIL:  Row changes acknowledged by the service: %d. Each is visible as soon as it was sent, and cannot be taken back." % rows)
 
 
+def doubt(rows):
+    return ("DETAIL:  Row changes acknowledged by the service: 0, sent without an answer: %d (each of these may have been made, or not)."
+            " Each is visible as soon as it was sent, and cannot be taken back." % rows)
+
+
 def transactions(s):
     make("a")
     s.sql("CREATE FOREIGN TABLE a (%s, n int, s text) SERVER ots" % KEYED)
@@ -53,6 +58,27 @@ def transactions(s):
     body = "BEGIN INSERT INTO a VALUES (i); IF i % 2 = 0 THEN RAISE EXCEPTION 'x'; END IF; EXCEPTION WHEN raise_exception THEN NULL; END;"
     gives(s, "blocks with EXCEPTION", "BEGIN; DO $$ BEGIN FOR i IN 1..6 LOOP %s END LOOP; END $$; ROLLBACK" % body,
           *(stays(1, "subtransaction") * 3 + stays(3)))
+    s.sql("SET statement_timeout = '500ms'")
+    for how in ("stall_before", "stall_after", "reset_after"):
+        for name, sql in (("INSERT", "INSERT INTO a VALUES (700), (701), (702)"),
+                          ("a block", "DO $$ BEGIN INSERT INTO a VALUES (700), (701), (702); END $$")):
+            call("faults", [{"action": how, "api": "BatchWriteRow"}])
+            out, state = s.try_sql(sql)
+            call("faults", [])
+            tap.ok(state == "57014" and doubt(3) in out, "%s, %s: rows without an answer are told" % (name, how), "%s %s" % (state, out))
+    call("faults", [{"action": "stall_after", "api": "BatchWriteRow"}])
+    out, state = s.try_sql("BEGIN; DO $$ BEGIN BEGIN INSERT INTO a VALUES (700); EXCEPTION WHEN query_canceled THEN NULL; END; END $$; COMMIT")
+    call("faults", [])
+    tap.ok(state == "00000" and doubt(1) in out, "in a subtransaction too", "%s %s" % (state, out))
+    s.sql("RESET statement_timeout; SET mc_fdw.max_retries = '0'; DELETE FROM a WHERE k >= 700")
+    for action, told in (({"action": "reset_after"}, True), ({"action": "status_after", "http": 503, "code": "OTSTimeout"}, True),
+                         ({"action": "status", "http": 403, "code": "OTSNoPermissionAccess"}, False)):
+        call("faults", [dict(action, api="BatchWriteRow")])
+        out, state = s.try_sql("INSERT INTO a VALUES (700), (701)")
+        call("faults", [])
+        tap.ok(state != "00000" and (doubt(2) in out) == told and (told or not any("WARNING" in x for x in out)),
+               "%s: %s" % (action.get("code", "reset"), "in doubt" if told else "not in doubt"), "%s %s" % (state, out))
+    s.sql("RESET mc_fdw.max_retries; DELETE FROM a WHERE k >= 700")
     refused(s, "SERIALIZABLE", "BEGIN ISOLATION LEVEL SERIALIZABLE; INSERT INTO a VALUES (900)", "0A000", "SERIALIZABLE")
     refused(s, "SERIALIZABLE DELETE", "BEGIN ISOLATION LEVEL SERIALIZABLE; DELETE FROM a WHERE k = 1", "0A000", "SERIALIZABLE")
     gives(s, "SERIALIZABLE may read", "BEGIN ISOLATION LEVEL SERIALIZABLE; SELECT count(*) FROM a; COMMIT", "400")
