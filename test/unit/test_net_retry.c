@@ -68,7 +68,9 @@ test_verdicts(void)
 		net_rig_init(&rig, &all[i].step, 1);
 		rig.rules = rules;
 		rig.options.max_retries = 2;
-		rig.options.stall_timeout_ms = 120;
+		/* a busy machine must not stall what should not */
+		if (all[i].status == MCW_ERR_TIMEOUT)
+			rig.options.stall_timeout_ms = 120;
 		net_rig_options(&rig);
 		net_request(&req, rig.channel, "PUT", "/secretpath");
 		CHECK_OK(mcw_request_param(&req.http, MCW_LIT("sig"), MCW_LIT("secret")));
