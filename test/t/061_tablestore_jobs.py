@@ -421,7 +421,7 @@ def main():
     odps_sql("CREATE TABLE demo.ods_order_changes (op STRING, at TIMESTAMP, seq STRING, customer STRING, order_id BIGINT, amount DOUBLE,"
              " paid BOOLEAN, note STRING, deleted ARRAY<STRING>) PARTITIONED BY (dt STRING, hm STRING)")
     command("tablestore", "create_instance", instance="shop")
-    command("tablestore", "set", page_rows=300, split_unit=1024)
+    command("tablestore", "set", page_rows=300, split_mib=65536)
     for table, keys in TABLES.items():
         shop("create_table", table, stream_hours=24, keys=[{"name": n, "type": t} for n, t in keys])
     rows = order_rows(3000)
@@ -429,7 +429,7 @@ def main():
     Session().sql("CREATE DATABASE jobs")
     session = Session(database="jobs")
     session.sql("CREATE EXTENSION mc_fdw")
-    session.sql("SET client_min_messages = error; SET mc_fdw.split_size = '64kB'")
+    session.sql("SET client_min_messages = error; SET mc_fdw.split_size = '1MB'")
     for block in RECIPES["Cookbook: Tablestore jobs"]:
         session.sql(block)
     full_export(session, rows)
