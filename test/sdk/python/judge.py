@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Runs the judges and compares what they say.  Parts: emulator, loghub, odps, tablestore, tiling; all without arguments.
+ONLY=name,... runs those functions of the parts alone, LANGUAGES=name,... asks these SDKs alone, VERBOSE=1 shows what passes.
 
 Ends with "sdk: N passed, N failed".
 """
@@ -12,7 +13,9 @@ import threading
 import time
 
 import extension
+import tablestore_errors
 import tablestore_judge
+import tablestore_tiling
 import tablestore_writes
 import tiling
 from canonical import normal, parse_type
@@ -234,14 +237,19 @@ def codings(s):
             compare("%s reads %s of the extension" % (language, coding), SCALARS, run(language, "odps", "read", "demo", table, coding), written, language)
 
 
+def start(language, service, *arguments):
+    """A program whose input the caller feeds"""
+    return subprocess.Popen(DATA_TABLESTORE[language][service] + list(arguments), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+
+
 def tablestore_parts():
     """Checks that take the session; of Tablestore they also need the programs"""
-    def bind(f):
+    def bind(f, *programs):
         @functools.wraps(f)
         def check(s):
-            f(s, run, list(DATA_TABLESTORE))
+            f(s, run, list(DATA_TABLESTORE), *programs)
         return check
-    return [bind(f) for f in tablestore_judge.CHECKS + tablestore_writes.CHECKS]
+    return [bind(f) for f in tablestore_judge.CHECKS + tablestore_writes.CHECKS + tablestore_errors.CHECKS] + [bind(f, start) for f in tablestore_tiling.CHECKS]
 
 
 def main():
@@ -263,7 +271,8 @@ def main():
         start = time.monotonic()
         before = counter.passed, counter.failed
         for f in parts[part]:
-            section(f, *([] if f is emulator else [s]))
+            if not os.environ.get("ONLY") or f.__name__ in os.environ["ONLY"].split(","):
+                section(f, *([] if f is emulator else [s]))
         counter.out.write("%-10s %5d passed %4d failed %5.0f s\n" % (part, counter.passed - before[0], counter.failed - before[1], time.monotonic() - start))
     s.close()
     counter.out.write("sdk: %d passed, %d failed\n" % (counter.passed, counter.failed))

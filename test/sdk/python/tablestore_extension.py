@@ -17,7 +17,7 @@ def foreign(s, name, remote, columns, options="", keys=KEYS, server="ots"):
     """columns: SQL of all but the key"""
     declared = ["%s %s OPTIONS (key '%d') NOT NULL" % (n, KEY_TYPE[t].replace(" COLLATE", "").replace(' "C"', ""), i + 1) if t != "STRING"
                 else "%s text OPTIONS (key '%d') COLLATE \"C\" NOT NULL" % (n, i + 1) for i, (n, t) in enumerate(keys)]
-    s.sql("DROP FOREIGN TABLE IF EXISTS %s; CREATE FOREIGN TABLE %s (%s) SERVER %s OPTIONS (table '%s'%s)" % (
+    s.sql("SET client_min_messages = warning; DROP FOREIGN TABLE IF EXISTS %s; CREATE FOREIGN TABLE %s (%s) SERVER %s OPTIONS (table '%s'%s)" % (
         name, name, ", ".join(declared + columns), server, remote, options))
 
 
