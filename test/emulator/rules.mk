@@ -28,3 +28,4 @@ check-emulator-asan: $(BUILD)/asan/mc-emulator
 	python3 test/emulator/ots_selftest.py $(BUILD)/asan/mc-emulator test/data/vectors/tablestore
 	python3 test/emulator/ots_row_selftest.py $(BUILD)/asan/mc-emulator test/data/vectors/tablestore
 	python3 test/emulator/ots_stream_selftest.py $(BUILD)/asan/mc-emulator test/data/vectors/tablestore
+	python3 test/emulator/ots_fuzz.py $(BUILD)/asan/mc-emulator
