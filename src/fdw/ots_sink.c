@@ -446,8 +446,8 @@ mcOtsSinkEnd(McOtsSink *sink)
 	if (info->repeated > 0)
 		ereport(WARNING,
 				(errcode(ERRCODE_WARNING),
-				 errmsg_plural(INT64_FORMAT " row may have been written to \"%s\" twice",
-							   INT64_FORMAT " rows may have been written to \"%s\" twice",
+				 errmsg_plural(INT64_FORMAT " row may have been written to \"%s\" more than once",
+							   INT64_FORMAT " rows may have been written to \"%s\" more than once",
 							   (unsigned long) info->repeated, info->repeated, sink->relname),
 				 errdetail("An answer was lost, and the service chooses the keys: a repetition of a row that was written makes another row.")));
 	if (sink->missing > 0)

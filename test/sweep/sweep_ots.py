@@ -11,6 +11,7 @@ For every fault mode and every index k of the requests a clean run makes:
   late     a write is answered as failed and done afterwards, perhaps after its repetition
   event    a partition splits or merges; the clock jumps
   corrupt  one bit of an answer is another, for every byte: refused, or without effect
+  storm    one request in four fails, in any way that passes, rows of batches too
   cancel, terminate  the statement hangs at request k
 
 A statement that fails must do so with a SQLSTATE that says what was wrong.  What it
@@ -131,10 +132,10 @@ class Sweep:
 
     # ---- one statement
 
-    def arm(self, rule):
+    def arm(self, *rules):
         self.form.reset()
         self.serial = max([x["serial"] for x in mctest.call("log?n=1")] or [0])
-        mctest.call("faults", [rule])
+        mctest.call("faults", rules)
 
     def execute(self, settings=""):
         """In a session of its own, so that nothing is remembered: (output, SQLSTATE, row count)"""
@@ -189,7 +190,8 @@ class Sweep:
 
     def event(self, name, command, undo, at):
         self.once(name, {"action": "command", "command": dict(command, service="tablestore")}, at)
-        mctest.command("tablestore", **undo)
+        if self.struck():
+            mctest.command("tablestore", **undo)
 
     def forever(self, name, fault, states, at):
         at = dict(at)
@@ -223,6 +225,13 @@ class Sweep:
             self.check(name, "failed with %s: %s" % (state, out))
         else:
             self.check(name, self.form.wrong_after_failure(out, state))
+
+    def storm(self, seed):
+        passing = [f for name, (f, _) in list(ONCE.items()) + list(ONCE_TABLESTORE.items()) if name != "corrupt_body"]
+        rows = [dict(f, action="row_error", service="tablestore") for f in ROWS.values()]
+        self.arm(*[dict(f, probability="0.012", seed=1000 * seed + i) for i, f in enumerate(passing + rows)])
+        settings = "; SET mc_fdw.max_retries = '20'; SET mc_fdw.retry_max_elapsed = '60s'; SET mc_fdw.publish_timeout = '60s'"
+        self.settle("storm %d" % seed, *self.execute(settings))
 
     def hang(self, how, at):
         rule = dict(at, action="stall_before")
@@ -266,7 +275,8 @@ class Sweep:
         return [{"service": "tablestore", "api": api, "nth": k} for k in ([min(2, n)] if self.short and n else range(1, n + 1))]
 
     def plan(self):
-        passing = [(name, f, None) for name, f in ONCE.items()] + [(name, f, "tablestore") for name, f in ONCE_TABLESTORE.items()]
+        passing = [(name, f, "tablestore" if name == "corrupt_body" else None) for name, f in ONCE.items()]
+        passing += [(name, f, "tablestore") for name, f in ONCE_TABLESTORE.items()]
         for name, (fault, states), service in passing:
             for at in self.places(service):
                 yield self.once, name, fault, at
@@ -291,6 +301,8 @@ class Sweep:
                 step = max(1, size // (10 if self.short else 500))
                 for byte in range(nth % 2, size, step):
                     yield self.corrupt, {"service": "tablestore", "api": api, "nth": nth}, byte, byte
+        for seed in range(2 if self.short else 40):
+            yield self.storm, seed
         for how in ("cancel", "terminate"):
             for at in self.places():
                 yield self.hang, how, at
@@ -309,7 +321,7 @@ class Sweep:
 
     def run(self, only):
         for step in self.plan():
-            if only in (None, step[0].__name__):
+            if not only or step[0].__name__ in only.split(","):
                 step[0](*step[1:])
         self.s.close()
 
@@ -361,7 +373,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--short", action="store_true")
     parser.add_argument("--form", help="only this one; default all")
-    parser.add_argument("--step", help="only steps of this kind: once, forever, corrupt, ...; default all")
+    parser.add_argument("--step", help="only these kinds: once,forever,corrupt,...; default all")
     parser.add_argument("--jobs", type=int, default=4, help="forms at the same time")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     args = parser.parse_args()

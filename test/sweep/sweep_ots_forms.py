@@ -5,7 +5,7 @@ import time
 
 from mctest import SERVERS, WINDOW, Session, call, command, generate, odps_content, odps_sql, ots_put, ots_rows
 
-OLD = int(time.time() * 1000) - 600000      # version of cells that are there before a statement
+OLD = int(time.time() * 1000) - 6000000     # version of cells that are there before a statement
 COUNTED = """CREATE FUNCTION run(query text) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE n bigint; BEGIN EXECUTE query; GET DIAGNOSTICS n = ROW_COUNT; RETURN n; END $$"""
 KEY = "k text OPTIONS (key '1') COLLATE \"C\" NOT NULL, n bigint OPTIONS (key '2') NOT NULL"
@@ -324,8 +324,8 @@ class Update(Write):
 class Insert(Write):
     """rows that exist are left alone and not counted; some keys come twice"""
     name = "ots_insert_nothing"
-    sql = ("INSERT INTO target SELECT 'k', g, g * 7, 'new ' || g FROM (SELECT generate_series(30, 169) UNION ALL "
-           "SELECT generate_series(160, 175)) x (g) ON CONFLICT DO NOTHING")
+    sql = ("INSERT INTO target SELECT 'k', g, g * 7, b || g FROM (SELECT 'new ', generate_series(30, 169) UNION ALL "
+           "SELECT 'again ', generate_series(160, 175)) x (b, g) ON CONFLICT DO NOTHING")
 
     def learn_after(self, out, tag):
         super().learn_after(out, tag)
@@ -396,7 +396,7 @@ class LogHub(Write):
 
 class AutoKey(Form):
     """The service chooses keys, RETURNING shows them.  A request whose answer was lost may
-    have made a row, and its repetition makes another: a WARNING must say so."""
+    have made a row, and its repetition makes another: a WARNING must say how many."""
     name = "ots_auto_key"
     rows = 8
     short_apis = ("BatchWriteRow",)
@@ -429,10 +429,11 @@ class AutoKey(Form):
             return "returned %s" % tag
         if any(now.get(k) != v for k, v in tag.items()):
             return "returned %s, the table has %s" % (tag, now)
-        told = sum(int(m.group(1)) for x in out for m in [re.search(r"WARNING:.* (\d+) rows? .*twice", x)] if m)
-        more = len(now) - self.rows
-        if more > told:
-            return "%d rows more than inserted, and the warnings tell of %d" % (more, told)
+        told = sum(int(m.group(1)) for x in out for m in [re.search(r"WARNING:.* (\d+) rows? .*more than once", x)] if m)
+        values = list(now.values())
+        often = sum(values.count(v) > 1 for v in set(values))
+        if often > told:
+            return "%d rows are there more than once, and the warnings tell of %d" % (often, told)
         return None
 
     def wrong_after_failure(self, out, state):
