@@ -129,7 +129,7 @@ row_version(McOtsSink *sink, TupleTableSlot *slot, int64 *version)
 	int64		ms;
 
 	*version = run_version(sink);
-	if (!c || !c->named || slot->tts_isnull[c->at])
+	if (!c || slot->tts_isnull[c->at] || (sink->operation == CMD_UPDATE && !c->named && !c->changed))
 		return true;
 	value = slot->tts_values[c->at];
 	ms = DatumGetInt64(value);
@@ -176,6 +176,7 @@ put_cell(McOtsSink *sink, McOtsSinkColumn *c, mcw_ots_writer *w, TupleTableSlot 
 		if (!mcOtsSinkRefuse(sink, c->column->attname, bad.sqlstate, bad.reason,
 							 shown(sink, c, slot->tts_values[c->at]), c->column->not_null, HINT_VALUE))
 			return false;
+		slot->tts_isnull[c->at] = true; /* as RETURNING shall show it */
 	}
 	else if (c->column->not_null)
 		return refuse_null(sink, c);
@@ -214,8 +215,28 @@ put_rest(McOtsSink *sink, mcw_ots_writer *w, TupleTableSlot *slot, bool deletes,
 	}
 	*w = saved;
 	w->out->len = len;
-	return mcOtsSinkRefuse(sink, c->column->attname, ERRCODE_INVALID_PARAMETER_VALUE, reason,
-						   shown(sink, c, slot->tts_values[c->at]), c->column->not_null, HINT_VALUE);
+	if (!mcOtsSinkRefuse(sink, c->column->attname, ERRCODE_INVALID_PARAMETER_VALUE, reason,
+						 shown(sink, c, slot->tts_values[c->at]), c->column->not_null, HINT_VALUE))
+		return false;
+	slot->tts_isnull[c->at] = true;
+	return true;
+}
+
+/* A row that is returned shows the version that its cells have been given */
+static void
+show_version(McOtsSink *sink, TupleTableSlot *slot, int64 version)
+{
+	McOtsSinkColumn *c = sink->version;
+
+	if (!c || !sink->returning || version == MCW_OTS_NO_TIMESTAMP)
+		return;
+	if (c->column->type == TIMESTAMPTZOID)
+		version = version * 1000 - EPOCH_US;
+	/* an UPDATE leaves newer cells where they are */
+	if (!slot->tts_isnull[c->at] && DatumGetInt64(slot->tts_values[c->at]) > version)
+		return;
+	slot->tts_values[c->at] = Int64GetDatum(version);
+	slot->tts_isnull[c->at] = false;
 }
 
 bool
@@ -254,9 +275,11 @@ mcOtsEncodeInsert(McOtsSink *sink, TupleTableSlot *slot, mcw_ots_change *kind, m
 		if (!put_cell(sink, c, &w, slot, update, version, &ncells))
 			return false;
 	}
-	if (sink->rest && (!update || sink->rest->named) &&
+	if (sink->rest && (!update || sink->rest->named || (sink->trigger_writes && !slot->tts_isnull[sink->rest->at])) &&
 		!put_rest(sink, &w, slot, update, NULL, version, &ncells))
 		return false;
+	if (ncells > 0)
+		show_version(sink, slot, version);
 	if (update && ncells == 0)
 	{
 		/* an update without a cell is not possible: make the row unless it is there */
@@ -280,12 +303,14 @@ mcOtsEncodeUpdate(McOtsSink *sink, TupleTableSlot *slot, const Datum *keys, cons
 		return false;
 	begin_row(sink, &w);
 	for (int i = 0; i < sink->ncells; i++)
-		if (sink->cells[i].named && !put_cell(sink, &sink->cells[i], &w, slot, true, version, &ncells))
+		if ((sink->cells[i].named || sink->cells[i].changed) && !put_cell(sink, &sink->cells[i], &w, slot, true, version, &ncells))
 			return false;
-	if (sink->rest && sink->rest->named &&
+	if (sink->rest && (sink->rest->named || sink->rest->changed) &&
 		!put_rest(sink, &w, slot, true, old_rest_null ? NULL : &old_rest, version, &ncells))
 		return false;
 	*nothing = ncells == 0;
+	if (ncells > 0)
+		show_version(sink, slot, version);
 	return end_row(sink, &w, ncells);
 }
 

@@ -17,10 +17,10 @@
 #include "nodes/makefuncs.h"
 #include "miscadmin.h"
 #include "optimizer/appendinfo.h"
+#include "utils/datum.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
-#include "utils/tuplestore.h"
 
 #include "ots_write.h"
 #include "plan_slot.h"
@@ -35,11 +35,11 @@ typedef struct McOtsModify
 	/* UPDATE, DELETE: junk columns of the plan */
 	AttrNumber	keys[MCW_OTS_MAX_KEYS];
 	AttrNumber	whole_row;		/* 0 = none */
-	bool		check_keys;		/* a trigger may have changed them */
-	/* INSERT that reads its own target: rows are sent when everything has been read */
-	Tuplestorestate *kept;
-	TupleTableSlot *kept_slot;
+	bool		before_update;	/* a trigger may have changed the row */
+	McOtsKept  *kept;			/* the statement reads its target: sent when everything has been read */
 } McOtsModify;
+
+static void end_modify(EState *estate, ResultRelInfo *rinfo);
 
 /* ---- planning ---- */
 
@@ -145,6 +145,7 @@ begin(ModifyTableState *mtstate, EState *estate, ResultRelInfo *rinfo, CmdType o
 			((seen || mtstate->ps.plan) && mcOtsSinkNeedsFates(modify->sink));
 	else
 		modify->wait = seen || modify->sink->rejects.on_error != MC_ON_ERROR_STOP;
+	modify->sink->returning = seen;
 	MemoryContextSwitchTo(old);
 	return modify;
 }
@@ -164,50 +165,30 @@ find_junk(McOtsModify *modify, ModifyTableState *mtstate)
 	modify->whole_row = ExecFindJunkAttributeInTlist(tlist, "wholerow");
 }
 
-/*
- * Does the statement read the table it inserts into?  Rows are visible as sent, so it
- * would read what it has written, without an end if keys grow.
- */
-static bool
-reads_target(EState *estate, const ResultRelInfo *rinfo, const McOtsSink *sink)
+static void
+refuse_kept(const McOtsSink *sink)
 {
-	Index		rti = 0;
-	ListCell   *lc;
-
-	foreach(lc, estate->es_range_table)
-	{
-		RangeTblEntry *rte = lfirst(lc);
-		ForeignTable *ft;
-		const char *table;
-
-		if (++rti == rinfo->ri_RangeTableIndex || rte->rtekind != RTE_RELATION || rte->relkind != RELKIND_FOREIGN_TABLE)
-			continue;
-		ft = GetForeignTable(rte->relid);
-		if (ft->serverid != sink->server->serverid || mcOtsIsStream(rte->relid))
-			continue;
-		table = mcOptionText(ft->options, "table");
-		if (strcmp(table ? table : get_rel_name(rte->relid), sink->table) == 0)
-			return true;
-	}
-	return false;
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("cannot insert into \"%s\" while the same statement reads it", sink->relname),
+			 errdetail("Each row must be written before the next is read, and would be read again."),
+			 errhint("Put the rows into a temporary table first.")));
 }
 
+/*
+ * Where the statement reads its target.  An UPDATE or DELETE whose rows are waited for
+ * cannot: it sees what is there when it comes to it.
+ */
 static void
-keep_rows(McOtsModify *modify, EState *estate, ResultRelInfo *rinfo)
+keep_if_read(McOtsModify *modify, EState *estate, ResultRelInfo *rinfo)
 {
-	MemoryContext old;
+	McOtsSink  *sink = modify->sink;
 
-	if (modify->wait || mcOtsSinkNeedsFates(modify->sink))
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("cannot insert into \"%s\" while the same statement reads it", modify->sink->relname),
-				 errdetail("Each row must be written before the next is read, and would be read again."),
-				 errhint("Put the rows into a temporary table first.")));
-	old = MemoryContextSwitchTo(modify->sink->cxt);
-	modify->kept = tuplestore_begin_heap(false, false, work_mem);
-	MemoryContextSwitchTo(estate->es_query_cxt);
-	modify->kept_slot = ExecInitExtraTupleSlot(estate, RelationGetDescr(rinfo->ri_RelationDesc), &TTSOpsMinimalTuple);
-	MemoryContextSwitchTo(old);
+	if ((sink->operation != CMD_INSERT && modify->wait) || !mcOtsReadsTarget(estate, rinfo, sink))
+		return;
+	if (sink->operation == CMD_INSERT && (modify->wait || mcOtsSinkNeedsFates(sink)))
+		refuse_kept(sink);
+	modify->kept = mcOtsKeep(sink, estate);
 }
 
 static void
@@ -229,13 +210,12 @@ begin_modify(ModifyTableState *mtstate, ResultRelInfo *rinfo, List *fdw_private,
 	if (operation != CMD_INSERT)
 	{
 		find_junk(modify, mtstate);
-		modify->check_keys = rinfo->ri_TrigDesc && rinfo->ri_TrigDesc->trig_update_before_row;
+		modify->before_update = rinfo->ri_TrigDesc && rinfo->ri_TrigDesc->trig_update_before_row;
 	}
-	else if (reads_target(estate, rinfo, modify->sink))
-		keep_rows(modify, estate, rinfo);
-	else if (!modify->wait && !mcOtsSinkNeedsFates(modify->sink))
+	keep_if_read(modify, estate, rinfo);
+	if (operation == CMD_INSERT && !modify->kept && !modify->wait && !mcOtsSinkNeedsFates(modify->sink))
 	{
-		modify->plan_slot = mcPlanSlotIsTheRow(mtstate, rinfo);
+		modify->plan_slot = !(modify->sink->returning && modify->sink->version) && mcPlanSlotIsTheRow(mtstate, rinfo);
 		modify->hollow = modify->plan_slot && mcHollowSlotAllowed(mtstate, rinfo);
 	}
 	rinfo->ri_FdwState = modify;
@@ -245,12 +225,17 @@ begin_modify(ModifyTableState *mtstate, ResultRelInfo *rinfo, List *fdw_private,
 static void
 begin_insert(ModifyTableState *mtstate, ResultRelInfo *rinfo)
 {
+	McOtsModify *modify;
+
 	if (rinfo->ri_FdwState)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("cannot route rows into \"%s\" while it is changed by the same statement",
 						RelationGetRelationName(rinfo->ri_RelationDesc))));
-	rinfo->ri_FdwState = begin(mtstate, mtstate->ps.state, rinfo, CMD_INSERT);
+	modify = begin(mtstate, mtstate->ps.state, rinfo, CMD_INSERT);
+	if (mtstate->ps.plan)
+		keep_if_read(modify, mtstate->ps.state, rinfo);
+	rinfo->ri_FdwState = modify;
 }
 
 /* ---- rows ---- */
@@ -319,16 +304,70 @@ insert_row(McOtsSink *sink, TupleTableSlot *slot)
 	return kept;
 }
 
+/* An encoded UPDATE or DELETE that nobody waits for */
+static void
+send_change(McOtsSink *sink)
+{
+	if (sink->operation == CMD_UPDATE)
+		mcOtsSinkSend(sink, MCW_OTS_UPDATE_ROW, MCW_OTS_EXPECT_EXIST, sink->next_tag++);
+	else
+		mcOtsSinkSend(sink, MCW_OTS_DELETE_ROW, MCW_OTS_IGNORE, sink->next_tag++);
+}
+
 static void
 send_kept(McOtsModify *modify)
 {
+	McOtsSink  *sink = modify->sink;
+	TupleTableSlot *slot;
+
 	if (!modify->kept)
 		return;
-	while (tuplestore_gettupleslot(modify->kept, true, false, modify->kept_slot))
-		(void) insert_row(modify->sink, modify->kept_slot);
-	ExecClearTuple(modify->kept_slot);
-	tuplestore_end(modify->kept);
+	if (sink->operation == CMD_INSERT)
+		while ((slot = mcOtsKeptRow(modify->kept)) != NULL)
+			(void) insert_row(sink, slot);
+	else
+		while (mcOtsKeptChange(modify->kept, sink))
+		{
+			CHECK_FOR_INTERRUPTS();
+			send_change(sink);
+		}
+	mcOtsKeptEnd(modify->kept);
 	modify->kept = NULL;
+}
+
+/*
+ * A row that the statement inserts stays, whatever its other parts change and delete:
+ * they saw the table as it was before.
+ */
+static void
+finish_changes(EState *estate)
+{
+	ListCell   *lc;
+
+	foreach(lc, estate->es_auxmodifytables)
+	{
+		ModifyTableState *node = lfirst(lc);
+
+		for (int i = 0; node->operation != CMD_INSERT && i < node->mt_nrels; i++)
+		{
+			ResultRelInfo *rinfo = &node->resultRelInfo[i];
+			McOtsModify *other = rinfo->ri_FdwState;
+
+			if (!rinfo->ri_FdwRoutine || rinfo->ri_FdwRoutine->EndForeignModify != end_modify || !other || !other->sink)
+				continue;
+			send_kept(other);
+			mcOtsSinkFlush(other->sink);
+		}
+	}
+}
+
+static void
+finish(EState *estate, McOtsModify *modify)
+{
+	if (modify->kept && modify->sink->operation == CMD_INSERT)
+		finish_changes(estate);
+	send_kept(modify);
+	mcOtsSinkFlush(modify->sink);
 }
 
 static void
@@ -338,7 +377,7 @@ end_modify(EState *estate, ResultRelInfo *rinfo)
 
 	if (modify && modify->sink)
 	{
-		send_kept(modify);
+		finish(estate, modify);
 		mcOtsSinkEnd(modify->sink);
 		modify->sink = NULL;
 	}
@@ -374,7 +413,7 @@ exec_insert(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot, TupleTab
 	check_new_row(estate, rinfo, slot);
 	if (modify->kept)
 	{
-		tuplestore_puttupleslot(modify->kept, slot);
+		mcOtsKeepRow(modify->kept, slot);
 		return slot;
 	}
 	if (!modify->wait)
@@ -399,9 +438,10 @@ exec_batch_insert(EState *estate, ResultRelInfo *rinfo, TupleTableSlot **slots,
 	McOtsSink  *sink = modify->sink;
 	int			n = *num_slots;
 	int			kept = 0;
-	TupleTableSlot **result = palloc(sizeof(TupleTableSlot *) * n);
+	TupleTableSlot **result;
 
 	mcOtsSinkExpect(sink, n);
+	result = sink->slots;
 	for (int i = 0; i < n; i++)
 		(void) insert_row(sink, slots[i]);
 	mcOtsSinkFlush(sink);
@@ -476,17 +516,50 @@ old_value(McOtsModify *modify, TupleTableSlot *plan_slot, int at, bool *isnull)
 	return GetAttributeByNum(header, at + 1, isnull);
 }
 
-/* Hand over the encoded row; false = it was not there, or was refused */
-static bool
-change_row(McOtsModify *modify, mcw_ots_change kind, mcw_ots_existence existence)
+/* What a BEFORE trigger has changed is written as if the statement named it */
+static void
+find_changes(McOtsModify *modify, TupleTableSlot *slot, TupleTableSlot *plan_slot)
 {
 	McOtsSink  *sink = modify->sink;
 
-	if (modify->wait)
-		mcOtsSinkExpect(sink, 1);
-	mcOtsSinkSend(sink, kind, existence, sink->next_tag++);
-	if (!modify->wait)
+	slot_getallattrs(slot);
+	for (int i = 0; i < sink->ncells + 2; i++)
+	{
+		McOtsSinkColumn *c = i < sink->ncells ? &sink->cells[i] : i == sink->ncells ? sink->rest : sink->version;
+		Form_pg_attribute att;
+		bool		was_null;
+		Datum		was;
+
+		if (!c || c->named)
+			continue;
+		att = TupleDescAttr(sink->desc, c->at);
+		was = old_value(modify, plan_slot, c->at, &was_null);
+		c->changed = was_null != slot->tts_isnull[c->at] ||
+			(!was_null && !datum_image_eq(was, slot->tts_values[c->at], att->attbyval, att->attlen));
+	}
+}
+
+/* Hand over the encoded row; false = it was not there, or was refused */
+static bool
+change_row(McOtsModify *modify)
+{
+	McOtsSink  *sink = modify->sink;
+
+	if (modify->kept)
+	{
+		mcOtsKeepChange(modify->kept, sink);
 		return true;
+	}
+	if (!modify->wait)
+	{
+		send_change(sink);
+		return true;
+	}
+	mcOtsSinkExpect(sink, 1);
+	if (sink->operation == CMD_UPDATE)
+		send_change(sink);
+	else
+		mcOtsSinkSend(sink, MCW_OTS_DELETE_ROW, MCW_OTS_EXPECT_EXIST, sink->next_tag++);
 	mcOtsSinkFlush(sink);
 	return sink->fates[0] == MC_OTS_WRITTEN;
 }
@@ -507,13 +580,15 @@ exec_update(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot, TupleTab
 	check_new_row(estate, rinfo, slot);
 	sink->seen++;
 	identity(modify, plan_slot, keys, nulls);
-	if (sink->rest && sink->rest->named)
+	if (modify->before_update)
+		find_changes(modify, slot, plan_slot);
+	if (sink->rest && (sink->rest->named || sink->rest->changed))
 		old_rest = old_value(modify, plan_slot, sink->rest->at, &old_rest_null);
 	done = mcOtsEncodeUpdate(sink, slot, keys, nulls, old_rest, old_rest_null, &nothing);
-	if (done && modify->check_keys)
+	if (done && modify->before_update)
 		compare_keys(sink, slot);
 	if (done && !nothing)
-		done = change_row(modify, MCW_OTS_UPDATE_ROW, MCW_OTS_EXPECT_EXIST);
+		done = change_row(modify);
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(sink->scratch);
 	return done ? slot : NULL;
@@ -531,8 +606,7 @@ exec_delete(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot, TupleTab
 
 	sink->seen++;
 	identity(modify, plan_slot, keys, nulls);
-	done = mcOtsEncodeDelete(sink, keys, nulls) &&
-		change_row(modify, MCW_OTS_DELETE_ROW, modify->wait ? MCW_OTS_EXPECT_EXIST : MCW_OTS_IGNORE);
+	done = mcOtsEncodeDelete(sink, keys, nulls) && change_row(modify);
 	MemoryContextSwitchTo(old);
 	if (done && modify->wait && AttributeNumberIsValid(modify->whole_row))
 	{
@@ -613,8 +687,7 @@ explain_modify(ModifyTableState *mtstate, ResultRelInfo *rinfo, List *fdw_privat
 		return;
 
 	/* EXPLAIN prints before EndForeignModify: without this the last batches would be missing */
-	send_kept(modify);
-	mcOtsSinkFlush(sink);
+	finish(mtstate->ps.state, modify);
 	info = mcs_ots_writer_get_info(sink->writer);
 	now = mcn_channel_stats(sink->conn->channel);
 	ExplainPropertyInteger("Rows Written", NULL, info->rows, es);

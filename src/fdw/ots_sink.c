@@ -10,9 +10,12 @@
 
 #include "access/sysattr.h"
 #include "access/tupdesc.h"
+#include "catalog/pg_attribute.h"
 #include "executor/executor.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "optimizer/optimizer.h"
+#include "rewrite/rewriteHandler.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
@@ -87,6 +90,44 @@ bind_columns(McOtsSink *sink, const Bitmapset *named)
 			default:
 				elog(ERROR, "column \"%s\" of a written table has kind %d", column->attname, (int) column->kind);
 		}
+	}
+}
+
+/*
+ * A generated column is written with what it is made of.  If the statement names only
+ * a part of that, its value cannot be known: the rest is in the service.
+ */
+static void
+name_generated(McOtsSink *sink, Relation rel)
+{
+	for (int i = 0; i < sink->ncells; i++)
+	{
+		McOtsSinkColumn *c = &sink->cells[i];
+		Bitmapset  *inputs = NULL;
+		const char *missing = NULL;
+		ListCell   *lc;
+
+		if (TupleDescAttr(sink->desc, c->at)->attgenerated != ATTRIBUTE_GENERATED_STORED)
+			continue;
+		pull_varattnos(build_column_default(rel, c->at + 1), 1, &inputs);
+		foreach(lc, sink->columns)
+		{
+			const McOtsColumn *column = lfirst(lc);
+
+			if (!is_named(inputs, column->attnum))
+				continue;
+			if (is_named(sink->named, column->attnum))
+				c->named |= column->kind != MC_OTS_KEY;
+			else if (column->kind != MC_OTS_KEY)
+				missing = column->attname;
+		}
+		if (c->named && missing)
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("generated column \"%s\" of \"%s\" cannot be computed", c->column->attname, sink->relname),
+					 errdetail("It depends on column \"%s\", which this statement leaves as it is.", missing),
+					 errhint("Name column \"%s\" too, or use UPDATE.", missing)));
+		c->named |= missing == NULL;
 	}
 }
 
@@ -353,11 +394,10 @@ mcOtsSinkCreate(ModifyTableState *mtstate, EState *estate, ResultRelInfo *rinfo,
 	sink->mode = write_mode(sink->server);
 	sink->skip_existing = operation == CMD_INSERT && plan && plan->onConflictAction == ONCONFLICT_NOTHING;
 	sink->trigger_writes = triggers && triggers->trig_insert_before_row;
-	bind_columns(sink, operation == CMD_UPDATE ? ExecGetAllUpdatedCols(rinfo, estate) :
-				 ExecGetInsertedCols(rinfo, estate));
-	if (operation == CMD_UPDATE && triggers && triggers->trig_update_before_row)
-		for (int i = 0; i < sink->ncells; i++)
-			sink->cells[i].named = true;
+	sink->named = operation == CMD_UPDATE ? ExecGetAllUpdatedCols(rinfo, estate) : ExecGetInsertedCols(rinfo, estate);
+	bind_columns(sink, sink->named);
+	if (operation == CMD_INSERT && sink->mode == MC_OTS_UPDATE)
+		name_generated(sink, rel);
 	choose_version(sink);
 	mcRejectsInit(&sink->rejects, sink->server);
 	sink->refused_tail = &sink->refused;
@@ -415,6 +455,7 @@ mcOtsSinkExpect(McOtsSink *sink, int n)
 	if (n > sink->maxfates)
 	{
 		sink->fates = MemoryContextAllocZero(sink->cxt, n);
+		sink->slots = MemoryContextAlloc(sink->cxt, sizeof(TupleTableSlot *) * n);
 		sink->maxfates = n;
 	}
 	memset(sink->fates, MC_OTS_WAITING, n);

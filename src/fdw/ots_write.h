@@ -1,7 +1,7 @@
 /*
  * ots_write.h
  *		Writing to Tablestore: the sink of one statement.  Private to
- *		ots_{modify,sink,encode,rest,xact}.c.
+ *		ots_{modify,keep,sink,encode,rest,xact}.c.
  *
  * Rows are visible as they are sent; there is nothing to publish and nothing that a
  * rollback takes back.
@@ -29,6 +29,7 @@ typedef struct McOtsSinkColumn
 	McOtsOut   *out;			/* KEY, CELL */
 	mcw_ots_name name;
 	bool		named;			/* the statement names it */
+	bool		changed;		/* a BEFORE UPDATE trigger has given this row another value */
 } McOtsSinkColumn;
 
 /* What became of a row that is waited for */
@@ -75,9 +76,11 @@ typedef struct McOtsSink
 	int			auto_key;		/* index of the AUTO_INCREMENT key column, -1 = none */
 
 	CmdType		operation;
+	const Bitmapset *named;		/* what the statement assigns */
 	McOtsWriteMode mode;
 	bool		skip_existing;	/* ON CONFLICT DO NOTHING */
 	bool		trigger_writes;	/* a BEFORE trigger may set columns nobody named */
+	bool		returning;		/* somebody sees the row after it was written */
 	bool		run_timestamp;
 	int64		run_ms;			/* cell version of this statement */
 	int64		run_at_us;		/* mcn_now_us() when it was taken */
@@ -96,6 +99,7 @@ typedef struct McOtsSink
 	int			nfates;
 	int			maxfates;
 	uint8	   *fates;
+	TupleTableSlot **slots;		/* maxfates: those written, for the executor */
 	mcw_buf		returned;		/* key the service chose, of the last row */
 
 	/* found by the writer's callback */
@@ -130,6 +134,19 @@ extern bool mcOtsEncodeInsert(McOtsSink *sink, TupleTableSlot *slot, mcw_ots_cha
 extern bool mcOtsEncodeUpdate(McOtsSink *sink, TupleTableSlot *slot, const Datum *keys, const bool *nulls,
 							  Datum old_rest, bool old_rest_null, bool *nothing);
 extern bool mcOtsEncodeDelete(McOtsSink *sink, const Datum *keys, const bool *nulls);
+
+/* ---- ots_keep.c: row changes that wait until their statement has read everything ---- */
+
+typedef struct McOtsKept McOtsKept;
+
+/* does the statement read the table that it changes? */
+extern bool mcOtsReadsTarget(EState *estate, const ResultRelInfo *rinfo, const McOtsSink *sink);
+extern McOtsKept *mcOtsKeep(McOtsSink *sink, EState *estate);
+extern void mcOtsKeepRow(McOtsKept *kept, TupleTableSlot *slot);	/* INSERT */
+extern void mcOtsKeepChange(McOtsKept *kept, McOtsSink *sink);	/* what has been encoded */
+extern TupleTableSlot *mcOtsKeptRow(McOtsKept *kept);
+extern bool mcOtsKeptChange(McOtsKept *kept, McOtsSink *sink);
+extern void mcOtsKeptEnd(McOtsKept *kept);
 
 /* ---- ots_rest.c: the members of a jsonb as attribute columns ---- */
 

@@ -363,6 +363,8 @@ test_give_up(void)
 	CHECK_INT(mcs_ots_writer_progress(g->writer, &g->err), MCW_ERR_SERVICE);
 	CHECK_INT(g->told[0], 0);
 	CHECK_INT(g->told[1], 1);
+	/* both were answered: refused, not lost */
+	CHECK_INT(mcs_ots_writer_unknown(g->writer), 0);
 	end(g);
 }
 
@@ -529,10 +531,12 @@ test_interrupt(void)
 	CHECK_INT(status, MCW_ERR_INTERRUPTED);
 	CHECK(taken > 0 && taken < 1000);
 	CHECK_INT(flush(g), MCW_ERR_INTERRUPTED);
+	CHECK(mcs_ots_writer_unknown(g->writer) > 0);
 	/* usable after it: nothing is lost, nothing doubled */
 	g->net.host.interrupt_at_us = 0;
 	CHECK_OK(put(g, taken, (uint64_t) taken, taken));
 	CHECK_OK(flush(g));
+	CHECK_INT(mcs_ots_writer_unknown(g->writer), 0);
 	for (int i = 0; i <= taken; i++)
 		CHECK(g->told[i] == 1 && g->m.rows[i].value[0] == i);
 	end(g);
