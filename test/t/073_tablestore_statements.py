@@ -173,6 +173,11 @@ def cursors(s):
           "1", "ERROR:  42P01: relation \"nowhere\" does not exist", "LINE 1: SELECT 1 FROM nowhere;", "                      ^", "2")
     gives(s, "a cursor of a savepoint that is rolled back", "BEGIN; SAVEPOINT x; DECLARE c CURSOR FOR SELECT k FROM b; FETCH 1 FROM c; ROLLBACK TO x; SELECT count(*) FROM b; COMMIT",
           "1", "100")
+    gives(s, "a cursor that is first read in a savepoint", "BEGIN; DECLARE c CURSOR FOR SELECT k FROM b ORDER BY k; SAVEPOINT x; FETCH 2 FROM c;"
+          " ROLLBACK TO x; FETCH 1 FROM c; ROLLBACK TO x; MOVE 95 IN c; FETCH ALL FROM c; COMMIT", "1", "2", "3", "99", "100")
+    gives(s, "two cursors and a write between", "BEGIN; DECLARE c CURSOR FOR SELECT k FROM b ORDER BY k; DECLARE d CURSOR FOR SELECT k FROM b ORDER BY k DESC;"
+          " FETCH 2 FROM c; FETCH 1 FROM d; INSERT INTO b VALUES (2000); FETCH 1 FROM c; FETCH 1 FROM d; DELETE FROM b WHERE k = 2000; COMMIT",
+          "1", "2", "100", "3", "99")
     gives(s, "many savepoints", "BEGIN; DO $$ BEGIN FOR i IN 1..300 LOOP BEGIN PERFORM 1 FROM b WHERE k = i; EXCEPTION WHEN division_by_zero THEN NULL; END;"
           " END LOOP; END $$; SELECT count(*) FROM b; COMMIT", "100")
 
