@@ -72,6 +72,8 @@ ots_crc_byte(uint8_t crc, uint8_t byte)
  * Eight bytes with the most significant first, in one carry-less multiplication:
  * the quotient by x^8 + x^2 + x + 1 is the upper half of a product with its
  * reciprocal, and of quotient times polynomial only the low eight bits matter.
+ * The running value is not mixed in but looked up, so that the multiplications of
+ * successive words do not wait for each other.
  */
 #if defined(__x86_64__)
 static inline bool
@@ -120,7 +122,7 @@ static inline uint8_t
 ots_crc_u64(uint8_t crc, uint64_t v)
 {
 	if (ots_has_clmul())
-		return ots_crc_word(__builtin_bswap64(v ^ crc));
+		return mcw_ots_crc8_table[7][crc] ^ ots_crc_word(__builtin_bswap64(v));
 	return ots_crc_u64_portable(crc, v);
 }
 
@@ -155,14 +157,14 @@ ots_crc_feed_readable(uint8_t crc, const char *data, size_t len)
 		return ots_crc_feed_portable(crc, data, len);
 	if (odd)
 	{
-		crc = ots_crc_word(__builtin_bswap64(ots_load64(data) ^ crc) >> (64 - 8 * odd));
+		crc = mcw_ots_crc8_table[odd - 1][crc] ^ ots_crc_word(__builtin_bswap64(ots_load64(data)) >> (64 - 8 * odd));
 		data += odd;
 		len -= odd;
 	}
 	if (len >= OTS_CRC_FOLD_MIN)
 		return mcw_ots_crc8_fold(crc, data, len);
 	for (; len > 0; data += 8, len -= 8)
-		crc = ots_crc_word(__builtin_bswap64(ots_load64(data) ^ crc));
+		crc = mcw_ots_crc8_table[7][crc] ^ ots_crc_word(__builtin_bswap64(ots_load64(data)));
 	return crc;
 }
 
