@@ -93,6 +93,15 @@ FETCH 2 FROM c;
 FETCH ALL FROM c;
 COMMIT;
 
+-- nothing is cut in silence, not even by types whose input functions do
+CREATE FOREIGN TABLE cut (k text OPTIONS (key '1') NOT NULL, t text) SERVER ots OPTIONS (table 'v_cut');
+\! emu '{"service":"tablestore","op":"create_table","table":"v_cut","keys":[{"name":"k","type":"STRING"}]}' >/dev/null
+INSERT INTO cut VALUES ('1', repeat('x', 64)), ('2', repeat('x', 63)), ('3', 'ab'), ('4', 'a'), ('5', ''), ('6', repeat('é', 32));
+CREATE FOREIGN TABLE cut_name (k text OPTIONS (key '1') NOT NULL, t name) SERVER ots OPTIONS (table 'v_cut', on_error 'set_null');
+CREATE FOREIGN TABLE cut_char (k text OPTIONS (key '1') NOT NULL, c "char" OPTIONS (field 't')) SERVER ots OPTIONS (table 'v_cut', on_error 'set_null');
+SELECT k, length(t::text) FROM cut_name ORDER BY k;
+SELECT k, c FROM cut_char ORDER BY k;
+
 SET client_min_messages = warning;
 DROP USER MAPPING FOR ots_reader SERVER ots;
 DROP SCHEMA ots_review CASCADE;

@@ -271,6 +271,21 @@ same_without_modifier(McOtsIn *in, mcw_view text, Datum datum)
 		DatumGetBool(FunctionCall2Coll(&in->equal, in->collation, datum, plain));
 }
 
+/* The input functions of these types cut without a word */
+static bool
+will_be_cut(const McOtsIn *in, mcw_view text)
+{
+	McTextError error;
+	char	   *server;
+
+	if (in->base == CHAROID)
+		return text.len > 1 && !(text.len == 4 && text.data[0] == '\\');
+	if (in->base != NAMEOID || text.len < NAMEDATALEN)
+		return false;
+	server = mcTextToServer(text, in->swallow, &error);
+	return server != NULL && strlen(server) >= NAMEDATALEN;
+}
+
 static McOtsVerdict
 text_in(McOtsIn *in, const mcw_ots_value *value, Datum *datum, McOtsBad *bad)
 {
@@ -279,6 +294,9 @@ text_in(McOtsIn *in, const mcw_ots_value *value, Datum *datum, McOtsBad *bad)
 
 	if (in->text.fast != NULL && in->text.fast(&in->text, text, datum))
 		return MC_OTS_OK;
+	if (will_be_cut(in, text))
+		return bad_value(bad, ERRCODE_STRING_DATA_RIGHT_TRUNCATION,
+						 psprintf("the value is too long for type %s", format_type_be(in->column->type)));
 	if (mcTextConvert(&in->text, text, in->swallow, datum, &error) != MC_TEXT_OK)
 		return bad_value(bad, error.sqlstate, error.reason);
 	if (in->exact && !same_without_modifier(in, text, *datum))

@@ -247,6 +247,23 @@ class Query:
             return "NOT (%s)" % text if rnd.random() < 0.15 else text
         return self.key_condition() if rnd.random() < 0.65 else self.cell_condition()
 
+    def gap(self):
+        """an OR whose arms leave one key column out, which a condition beside it may give"""
+        rnd = self.rnd
+        n = rnd.randint(3, len(self.table.keys))
+        out = rnd.randrange(n - 1)
+        arms = []
+        for _ in range(rnd.randint(2, 3)):
+            parts = []
+            for i, (name, kind) in enumerate(self.table.keys[:n]):
+                if i != out:
+                    parts.append("%s %s %s" % (name, "=" if i < n - 1 else rnd.choice(["=", "=", "<", ">="]), self.value(kind, i)))
+            arms.append("(%s)" % " AND ".join(parts))
+        name, kind = self.table.keys[out]
+        given = "%s = ANY (%s)" % (name, self.array(kind, out)) if rnd.random() < 0.3 else \
+            "%s %s %s" % (name, rnd.choice(["=", "=", "=", ">=", "<"]), self.value(kind, out))
+        return [given, " OR ".join(arms)] if rnd.random() < 0.9 else [" OR ".join(arms)]
+
     def where(self):
         rnd = self.rnd
         parts = []
@@ -262,6 +279,8 @@ class Query:
                     parts.append(self.key_condition(i))
         for _ in range(rnd.choice([0, 1, 1, 2, 3])):
             parts.append(self.condition())
+        if len(self.table.keys) > 2 and rnd.random() < 0.3:
+            parts = self.gap() + parts[:rnd.choice([0, 0, 1])]
         rnd.shuffle(parts)
         return " WHERE " + " AND ".join("(%s)" % p for p in parts) if parts else ""
 
