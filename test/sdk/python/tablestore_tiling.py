@@ -75,8 +75,8 @@ def scans(s, run, languages, start):
     before = run(reader, "tablestore", "read", "demo", "busy")
     equal("%s iterates over the table at rest" % reader, len(before), FIXED)
     want = fixed(before)
-    command("tablestore", "set", page_rows=100)
-    ext.foreign(s, "busy", "busy", ["v bigint", "w text", "moving text"], ", split_size '30kB', concurrency '6'", BUSY)
+    command("tablestore", "set", page_rows=100, split_mib=30000)
+    ext.foreign(s, "busy", "busy", ["v bigint", "w text", "moving text"], ", split_size '1MB', concurrency '6'", BUSY)
     stop, batches = threading.Event(), []
     noisy = Writer(start, writer, "busy")
     noisy.send(noise(stop, random.Random(5), batches))
@@ -121,7 +121,7 @@ def scans(s, run, languages, start):
     equal("%s ends well" % writer, (noisy.finish(), noisy.errors[:500] if noisy.proc.returncode else ""), (0, ""))
     ok("%s finds the same beside the writer" % reader, during == want, len(during))
     ok("rows were written all the while", written == sorted(set(written)), written)
-    command("tablestore", "set", page_rows=5000)
+    command("tablestore", "set", page_rows=5000, split_mib=1048576)
 
 
 # ---- changes ----
