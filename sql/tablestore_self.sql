@@ -82,6 +82,15 @@ UPDATE me_trig SET a = 4, b = 'b' WHERE k = 3;
 UPDATE me_trig SET a = 1 WHERE k = 3;
 SELECT __column__, count(*) FROM me_cells WHERE k = 3 GROUP BY 1 ORDER BY 1;
 DROP TRIGGER touch ON me_trig;
+-- a default is not what a trigger has set
+CREATE FOREIGN TABLE me_def (k bigint OPTIONS (key '1') NOT NULL, a int DEFAULT 77, b text DEFAULT 'none') SERVER ots OPTIONS (table 'me', write_mode 'update');
+CREATE FUNCTION b_only() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.b := 'by trigger'; RETURN NEW; END $$;
+CREATE TRIGGER b_only BEFORE INSERT ON me_def FOR EACH ROW EXECUTE FUNCTION b_only();
+INSERT INTO me_def VALUES (4, 4, 'x');
+INSERT INTO me_def (k) VALUES (4);
+SELECT * FROM me_def WHERE k = 4;
+DROP FOREIGN TABLE me_def;
+DROP FUNCTION b_only;
 
 -- RETURNING: the version that was given, and NULL for what could not be written
 ALTER FOREIGN TABLE me_trig OPTIONS (SET write_mode 'put');

@@ -270,12 +270,12 @@ mcOtsEncodeInsert(McOtsSink *sink, TupleTableSlot *slot, mcw_ots_change *kind, m
 	{
 		McOtsSinkColumn *c = &sink->cells[i];
 
-		if (update && !c->named && !(sink->trigger_writes && !slot->tts_isnull[c->at]))
+		if (update && !c->named && !c->changed)
 			continue;
 		if (!put_cell(sink, c, &w, slot, update, version, &ncells))
 			return false;
 	}
-	if (sink->rest && (!update || sink->rest->named || (sink->trigger_writes && !slot->tts_isnull[sink->rest->at])) &&
+	if (sink->rest && (!update || sink->rest->named || sink->rest->changed) &&
 		!put_rest(sink, &w, slot, update, NULL, version, &ncells))
 		return false;
 	if (ncells > 0)

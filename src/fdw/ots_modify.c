@@ -283,9 +283,39 @@ take_key(McOtsSink *sink, TupleTableSlot *slot)
 	MemoryContextSwitchTo(old);
 }
 
+static bool
+differs(const McOtsSink *sink, const McOtsSinkColumn *c, TupleTableSlot *slot, Datum was, bool was_null)
+{
+	Form_pg_attribute att = TupleDescAttr(sink->desc, c->at);
+
+	return was_null != slot->tts_isnull[c->at] ||
+		(!was_null && !datum_image_eq(was, slot->tts_values[c->at], att->attbyval, att->attlen));
+}
+
+/*
+ * What a BEFORE INSERT trigger has put into columns that nobody named: not their
+ * defaults.  Where the row before it is not known, of COPY and of rows that are routed
+ * or kept, whatever is not NULL.
+ */
+static void
+find_set(McOtsSink *sink, TupleTableSlot *slot, TupleTableSlot *before)
+{
+	slot_getallattrs(slot);
+	if (before)
+		slot_getallattrs(before);
+	for (int i = 0; i <= sink->ncells; i++)
+	{
+		McOtsSinkColumn *c = i < sink->ncells ? &sink->cells[i] : sink->rest;
+
+		if (c)
+			c->changed = before ? differs(sink, c, slot, before->tts_values[c->at], before->tts_isnull[c->at]) :
+				!slot->tts_isnull[c->at];
+	}
+}
+
 /* Encode and hand over; false = rejected */
 static bool
-insert_row(McOtsSink *sink, TupleTableSlot *slot)
+insert_row(McOtsSink *sink, TupleTableSlot *slot, TupleTableSlot *before)
 {
 	MemoryContext old = MemoryContextSwitchTo(sink->scratch);
 	mcw_ots_change kind;
@@ -294,6 +324,8 @@ insert_row(McOtsSink *sink, TupleTableSlot *slot)
 	bool		kept;
 
 	sink->seen++;
+	if (unlikely(sink->trigger_writes))
+		find_set(sink, slot, before);
 	kept = mcOtsEncodeInsert(sink, slot, &kind, &existence);
 	if (kept)
 		mcOtsSinkSend(sink, kind, existence, tag);
@@ -324,7 +356,7 @@ send_kept(McOtsModify *modify)
 		return;
 	if (sink->operation == CMD_INSERT)
 		while ((slot = mcOtsKeptRow(modify->kept)) != NULL)
-			(void) insert_row(sink, slot);
+			(void) insert_row(sink, slot, NULL);
 	else
 		while (mcOtsKeptChange(modify->kept, sink))
 		{
@@ -404,6 +436,8 @@ exec_insert(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot, TupleTab
 {
 	McOtsModify *modify = rinfo->ri_FdwState;
 	McOtsSink  *sink = modify->sink;
+	/* the plan's row has the target's columns in front unless it was made for a parent */
+	TupleTableSlot *before = rinfo->ri_RootResultRelInfo == NULL ? plan_slot : NULL;
 
 	if (unlikely(modify->hollow))
 	{
@@ -417,10 +451,10 @@ exec_insert(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot, TupleTab
 		return slot;
 	}
 	if (!modify->wait)
-		return insert_row(sink, modify->plan_slot && plan_slot ? plan_slot : slot) ? slot : NULL;
+		return insert_row(sink, modify->plan_slot && plan_slot ? plan_slot : slot, before) ? slot : NULL;
 
 	mcOtsSinkExpect(sink, 1);
-	if (!insert_row(sink, slot))
+	if (!insert_row(sink, slot, before))
 		return NULL;
 	mcOtsSinkFlush(sink);
 	if (sink->fates[0] != MC_OTS_WRITTEN)
@@ -443,7 +477,7 @@ exec_batch_insert(EState *estate, ResultRelInfo *rinfo, TupleTableSlot **slots,
 	mcOtsSinkExpect(sink, n);
 	result = sink->slots;
 	for (int i = 0; i < n; i++)
-		(void) insert_row(sink, slots[i]);
+		(void) insert_row(sink, slots[i], NULL);
 	mcOtsSinkFlush(sink);
 	for (int i = 0; i < n; i++)
 		if (sink->fates[i] == MC_OTS_WRITTEN)
@@ -526,16 +560,13 @@ find_changes(McOtsModify *modify, TupleTableSlot *slot, TupleTableSlot *plan_slo
 	for (int i = 0; i < sink->ncells + 2; i++)
 	{
 		McOtsSinkColumn *c = i < sink->ncells ? &sink->cells[i] : i == sink->ncells ? sink->rest : sink->version;
-		Form_pg_attribute att;
 		bool		was_null;
 		Datum		was;
 
 		if (!c || c->named)
 			continue;
-		att = TupleDescAttr(sink->desc, c->at);
 		was = old_value(modify, plan_slot, c->at, &was_null);
-		c->changed = was_null != slot->tts_isnull[c->at] ||
-			(!was_null && !datum_image_eq(was, slot->tts_values[c->at], att->attbyval, att->attlen));
+		c->changed = differs(sink, c, slot, was, was_null);
 	}
 }
 

@@ -29,7 +29,7 @@ typedef struct McOtsSinkColumn
 	McOtsOut   *out;			/* KEY, CELL */
 	mcw_ots_name name;
 	bool		named;			/* the statement names it */
-	bool		changed;		/* a BEFORE UPDATE trigger has given this row another value */
+	bool		changed;		/* a BEFORE trigger has given this row another value */
 } McOtsSinkColumn;
 
 /* What became of a row that is waited for */
