@@ -269,9 +269,6 @@ extern Datum mcOtsVersion(int64 ms, Oid type);
 /* ots_cell.c: shape 'cell' */
 extern bool mcOtsNextCellRow(McOtsScan *scan);
 
-/* ots_routine.c */
-extern bool mcOtsPlanIsStream(ForeignScanState *node);
-
 /* ots_explain.c */
 extern void mcOtsExplain(ForeignScanState *node, struct ExplainState *es);
 

@@ -33,8 +33,8 @@ get_plan(PlannerInfo *root, RelOptInfo *rel, Oid relid, ForeignPath *path, List 
 	return (stream ? mcOtsStreamGetPlan : mcOtsGetPlan) (root, rel, relid, path, tlist, clauses, outer);
 }
 
-bool
-mcOtsPlanIsStream(ForeignScanState *node)
+static inline bool
+is_stream(ForeignScanState *node)
 {
 	List	   *private = ((ForeignScan *) node->ss.ps.plan)->fdw_private;
 
@@ -44,31 +44,31 @@ mcOtsPlanIsStream(ForeignScanState *node)
 static void
 begin_scan(ForeignScanState *node, int eflags)
 {
-	(mcOtsPlanIsStream(node) ? mcOtsStreamBegin : mcOtsBegin) (node, eflags);
+	(is_stream(node) ? mcOtsStreamBegin : mcOtsBegin) (node, eflags);
 }
 
 static TupleTableSlot *
 iterate_scan(ForeignScanState *node)
 {
-	return (mcOtsPlanIsStream(node) ? mcOtsStreamIterate : mcOtsIterate) (node);
+	return (is_stream(node) ? mcOtsStreamIterate : mcOtsIterate) (node);
 }
 
 static void
 rescan(ForeignScanState *node)
 {
-	(mcOtsPlanIsStream(node) ? mcOtsStreamReScan : mcOtsReScan) (node);
+	(is_stream(node) ? mcOtsStreamReScan : mcOtsReScan) (node);
 }
 
 static void
 end_scan(ForeignScanState *node)
 {
-	(mcOtsPlanIsStream(node) ? mcOtsStreamEnd : mcOtsEnd) (node);
+	(is_stream(node) ? mcOtsStreamEnd : mcOtsEnd) (node);
 }
 
 static void
 explain_scan(ForeignScanState *node, ExplainState *es)
 {
-	(mcOtsPlanIsStream(node) ? mcOtsStreamExplain : mcOtsExplain) (node, es);
+	(is_stream(node) ? mcOtsStreamExplain : mcOtsExplain) (node, es);
 }
 
 /*
