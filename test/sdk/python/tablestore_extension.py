@@ -101,6 +101,30 @@ def typed(rows):
             for group in declared.values() for r in group if not any(has_nul(v) for _, v in r["key"])]
 
 
+def read_rest(s, remote):
+    """The '*' column of each row: [key, {column: canonical value}], its numbers by the form they have"""
+    foreign(s, "whole", remote, ["rest jsonb OPTIONS (field '*')"], ", on_error 'set_null'")
+    out = []
+    for line in run_sql(s, "SELECT json_build_array(%s)::text || rest::text FROM whole ORDER BY pk_s, pk_i, pk_b" % key_sql()):
+        if line.startswith("["):
+            head, end = json.JSONDecoder().raw_decode(line)
+            members = json.loads(line[end:], parse_int=lambda t: ["INTEGER", t], parse_float=lambda t: double(float(t)))
+            out.append([[[n, [t, v]] for (n, t), v in zip(KEYS, head)], members])
+    return out
+
+
+def as_rest(rows):
+    """of canonical rows what the '*' column shows: BINARY as \\x text, no sign of zero, and nothing of a row with a NUL character"""
+    def member(v):
+        if v[0] == "BOOLEAN":
+            return v[1] == "true"
+        if v[0] == "DOUBLE":
+            return double(number(v) + 0.0)
+        return v if v[0] == "INTEGER" else v[1] if v[0] == "STRING" else "\\x" + v[1]
+    return [[r["key"], {n: member(c[1]) for n, c in newest(r["cells"]).items()}] for r in rows
+            if not any(has_nul(v) for _, v in r["key"]) and not any(has_nul(c[1]) for c in newest(r["cells"]).values())]
+
+
 def number(value):
     """The DOUBLE of a canonical value, 0 if it is none"""
     return struct.unpack(">d", bytes.fromhex(value[1]))[0] if value[0] == "DOUBLE" else 0

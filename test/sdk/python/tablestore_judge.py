@@ -31,11 +31,18 @@ def extension_reads(s, writer, table, seen):
     same("extension reads the cells %s wrote, in parts" % writer,
          sorted(ext.read_cells(s, table, 2, ", split_size '1MB'", order=False), key=lambda r: [bytes(v[1], "utf-8") if v[0] == "STRING" else v[1] for _, v in r["key"]]),
          sorted(ext.only_cells(seen), key=lambda r: [bytes(v[1], "utf-8") if v[0] == "STRING" else v[1] for _, v in r["key"]]))
-    got, want = ext.read_typed(s, table, seen), ext.typed(seen)
-    for g, w in zip(got, want):
-        if g != w:
-            return ok("extension reads the rows %s wrote" % writer, False, "%.200s: %.500s, want %.500s" % (w[0], g, w))
-    equal("extension reads the rows %s wrote" % writer, len(got), len(want))
+    for what, got, want in (("rows", ext.read_typed(s, table, seen), ext.typed(seen)), ("'*' columns", ext.read_rest(s, table), ext.as_rest(seen))):
+        differs = next((i for i, (g, w) in enumerate(zip(got, want)) if g != w), None)
+        if differs is None:
+            equal("extension reads the %s of %s" % (what, writer), len(got), len(want))
+        else:
+            g, w = got[differs], want[differs]
+            members = [(n, g[1].get(n), w[1].get(n)) for n in sorted(set(g[1]) | set(w[1])) if g[1].get(n) != w[1].get(n)]
+            ok("extension reads the %s of %s" % (what, writer), False, "%.200s, want %.200s: %.900s" % (g[0], w[0], members))
+    if any(ext.has_nul(c[1]) for r in seen for c in r["cells"]):
+        ext.foreign(s, "nul", table, ["c19 text"])
+        out, state = s.try_sql("SELECT c19 FROM nul WHERE pk_s = ''")
+        ok("extension refuses a NUL character and says where", state == "22P05" and any("c19" in x for x in out), [state] + out)
 
 
 def sdks(s, run, languages):

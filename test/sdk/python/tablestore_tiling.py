@@ -212,7 +212,7 @@ def sequence(text):
     return int(epoch), int(at), int(index), shard.split(":")[0]
 
 
-def changes(s, run, languages, start):
+def streams(s, run, languages, start):
     """Two SDKs write, the windows of the extension tile what they did"""
     rng = random.Random(77)
     table = "history"
@@ -315,4 +315,4 @@ def changes(s, run, languages, start):
     ok("the changes applied in order are the table", replayed == table_now, "%d cells, want %d" % (len(replayed), len(table_now)))
 
 
-CHECKS = [scans, changes]
+CHECKS = [scans, streams]

@@ -5,7 +5,7 @@ import time
 import tablestore_extension as ext
 from checks import equal, ok
 from mctest import KEY, TABLESTORE, call, command
-from tablestore_judge import make, records, same
+from tablestore_judge import extension_reads, make, records, same
 from tablestore_values import EDGES, KEYS, integer, key, put, rows, string
 
 ABSENT = key("no such row", 0, b"")
@@ -38,6 +38,7 @@ def changes(s, run, languages):
         else:
             ext.change(s, table, row)
     every_reader(run, languages, "the extension", table, seen)
+    extension_reads(s, "the extension", table, seen)
     for reader in (x for x in languages if x in ("java", "go")):
         got = run(reader, "tablestore", "stream", "demo", table)
         same("%s reads the changes of the extension" % reader,
