@@ -217,7 +217,7 @@ class Sweep:
         """one bit of an answer; without another attempt, so that the answer must be refused or be harmless"""
         name = "bit flipped in byte %d of %s" % (byte, at)
         self.arm(dict(at, action="corrupt_body", at=byte, seed=seed, count=1))
-        out, state, tag = self.execute(settings="; SET mc_fdw.max_retries = '0'")
+        out, state, tag = self.execute("; SET mc_fdw.max_retries = '0'; SET mc_fdw.stall_timeout = '60s'")
         mctest.call("faults", [])
         if state == "00000":
             self.check(name, self.form.wrong(out, tag))
