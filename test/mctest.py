@@ -133,9 +133,9 @@ class Session:
         self.send(text)
         return self.finish(seconds)
 
-    def sql(self, text):
+    def sql(self, text, seconds=600):
         """output lines; any error raises"""
-        out, state = self.try_sql(text)
+        out, state = self.try_sql(text, seconds)
         if state != "00000" or any(re.match(r"(psql:.*)?(ERROR|FATAL|PANIC): ", x) for x in out):
             raise RuntimeError("%s\n%s" % (text, "\n".join(out)))
         return out
@@ -154,7 +154,7 @@ class Session:
         with open("/proc/%d/status" % self.pid) as f:
             return int(re.search(r"RssAnon:\s+(\d+)", f.read()).group(1)) / 1024
 
-    def peak_growth_mb(self, text):
+    def peak_growth_mb(self, text, seconds=600):
         """run a statement and say how much the backend's memory grew at most"""
         base, peak, stop = self.memory_mb(), 0.0, threading.Event()
 
@@ -166,7 +166,7 @@ class Session:
         thread = threading.Thread(target=sample)
         thread.start()
         try:
-            self.sql(text)
+            self.sql(text, seconds)
         finally:
             stop.set()
             thread.join()

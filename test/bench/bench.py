@@ -202,6 +202,7 @@ def main():
         if latency:
             latency_case(results, s, insert, n, args.rounds)
         s.close()
+    tablestore.latency(results, args.rows, args.rounds, wanted)
     tablestore.memory(results, args.memory_mb, wanted)
     with open(os.path.join(HERE, "result.json"), "w") as f:
         json.dump(results.rows, f, indent=1)

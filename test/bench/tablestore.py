@@ -3,7 +3,7 @@ import os
 import statistics
 
 from common import measure, median, peer_seconds
-from mctest import Session, odps_sql, ots_create
+from mctest import Session, call, command, odps_sql, ots_create
 
 KEYS = [("k", "STRING", "text"), ("n", "INTEGER", "int8")]
 CELLS = [("i1", "int8"), ("i2", "int8"), ("d1", "float8"), ("b1", "bool"),
@@ -12,6 +12,9 @@ CELLS = [("i1", "int8"), ("i2", "int8"), ("d1", "float8"), ("b1", "bool"),
 ROW = """'user-' || lpad((i * 7919 % 100000000)::text, 8, '0') AS k, i AS n, i * 31 AS i1, i % 1000 AS i2,
  i / 8.0::float8 AS d1, i % 2 = 0 AS b1, 'value-' || lpad(i::text, 14, '0') AS s1,
  'city-' || lpad((i % 977)::text, 4, '0') AS s2, 'some words of text ' || i % 9973 AS s3, lpad((i * 13)::text, 20, '0') AS s4"""
+HOUR = 3600
+ROW_BYTES = 370             # of such a row in PlainBuffer
+TABLES = ("wide", "wide_write", "wide_peer", "wide_latency", "wide_big")
 ODPS = {"text": "STRING", "int8": "BIGINT", "float8": "DOUBLE", "bool": "BOOLEAN"}
 DECLARED = ", ".join('%s %s%s' % (n, t, ' COLLATE "C"' if t == "text" else "") for n, _, t in KEYS) + ", " + \
     ", ".join("%s %s" % c for c in CELLS)
@@ -22,6 +25,12 @@ NAMES = [n for n, _, _ in KEYS] + [n for n, _ in CELLS]
 
 def remote_table(name):
     ots_create(name, [(n, t) for n, t, _ in KEYS])
+
+
+def drop_tables():
+    for name in TABLES:
+        remote_table(name)
+        command("tablestore", "drop_table", table=name)
 
 
 def setup(s, rows):
@@ -83,21 +92,57 @@ def run(s, results, rows, rounds, wanted):
         results.add("tablestore_%s_rate_vs_%s_sdk" % (op, sdk), "rate", rate[op], "rows/s", "%s SDK" % sdk.replace("_", " "), rows / seconds)
 
 
+def with_latency(results, s, name, text, rows, rounds):
+    """the same without and with 20 ms added to every request"""
+    walls = {0: [], 20: []}
+    for _ in range(rounds):
+        for ms in walls:
+            call("faults", [{"action": "delay", "ms": ms}] if ms else [])
+            walls[ms].append(measure(s, text)["wall"])
+    call("faults", [])
+    results.add(name, "rate", rows / statistics.median(walls[20]), "rows/s", "0 ms", rows / statistics.median(walls[0]))
+
+
+def latency(results, rows, rounds, wanted):
+    names = ["tablestore_%s_rate_20ms_vs_0ms" % x for x in ("write", "scan")]
+    if not any(wanted(x) for x in names):
+        return
+    drop_tables()
+    remote_table("wide_latency")
+    s = Session()
+    s.sql("CREATE UNLOGGED TABLE local_latency ({d}); INSERT INTO local_latency SELECT {r} FROM generate_series(0::int8, {n} - 1) i;"
+          "CREATE FOREIGN TABLE ots_latency ({f}) SERVER ots OPTIONS (table 'wide_latency'); VACUUM ANALYZE local_latency"
+          .format(d=DECLARED, r=ROW, n=rows, f=FOREIGN))
+    # every page ready, so that the network decides and not the emulator
+    command("tablestore", "set", cache_mb=4096)
+    write = "INSERT INTO ots_latency SELECT * FROM local_latency"
+    scan = "SELECT %s FROM ots_latency" % ", ".join("count(%s)" % n for n in NAMES)
+    s.sql(write)
+    if wanted(names[0]):
+        with_latency(results, s, names[0], write, rows, rounds)
+    s.sql(scan)
+    if wanted(names[1]):
+        with_latency(results, s, names[1], scan, rows, rounds)
+    command("tablestore", "set", cache_mb=512)
+    s.close()
+
+
 def memory(results, megabytes, wanted):
     """peak growth of the backend over a scan and over a write of a table of that size"""
     if not wanted("tablestore_scan_rss_growth_mb") and not wanted("tablestore_write_rss_growth_mb"):
         return
-    rows = int(megabytes * 1e6 / 260)   # of such a row in PlainBuffer
+    rows = int(megabytes * 1e6 / ROW_BYTES)
+    drop_tables()
     remote_table("wide_big")
     s = Session()
     s.sql("CREATE FOREIGN TABLE ots_big (%s) SERVER ots OPTIONS (table 'wide_big')" % FOREIGN)
     s.sql("INSERT INTO ots_big SELECT %s FROM generate_series(0::int8, 0) i" % ROW)
     size = "%.1f GB" % (megabytes / 1000)
     results.add("tablestore_write_rss_growth_mb", "peak RSS growth", s.peak_growth_mb(
-        "INSERT INTO ots_big SELECT %s FROM generate_series(0::int8, %d) i" % (ROW, rows - 1)), "MB", size, None)
+        "INSERT INTO ots_big SELECT %s FROM generate_series(0::int8, %d) i" % (ROW, rows - 1), HOUR), "MB", size, None)
     s.close()
     s = Session()
     s.sql("SELECT count(*) FROM ots_big WHERE k < 'user-0000001'")
     results.add("tablestore_scan_rss_growth_mb", "peak RSS growth", s.peak_growth_mb(
-        "SELECT %s FROM ots_big" % ", ".join("count(%s)" % n for n in NAMES)), "MB", size, None)
+        "SELECT %s FROM ots_big" % ", ".join("count(%s)" % n for n in NAMES), HOUR), "MB", size, None)
     s.close()
