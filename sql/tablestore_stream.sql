@@ -175,6 +175,24 @@ CREATE FOREIGN TABLE mixed_changes (id bigint OPTIONS (key '1'), a int, b int, r
 SELECT * FROM mixed ORDER BY id;
 SELECT id, a, b, rest, deleted FROM mixed_changes WHERE at >= to_timestamp(1700003000) ORDER BY id;
 
+-- a bound by mc.safe_until() moves with the service's clock, in a cached plan too
+PREPARE settled AS SELECT count(*) FROM mixed_changes WHERE at >= to_timestamp(1700003000) AND at < mc.safe_until('mixed_changes');
+SET plan_cache_mode = force_generic_plan;
+EXECUTE settled;
+\! emu '{"service":"tablestore","op":"put","table":"mixed","rows":[{"key":[3],"columns":{"a":3}}]}' >/dev/null
+EXECUTE settled;
+\! emu clock '{"now":1700005000}' >/dev/null
+EXECUTE settled;
+RESET plan_cache_mode;
+-- a shard that splits while it is read, and its children in the next window
+\! emu faults '[{"service":"tablestore","api":"GetStreamRecord","nth":1,"action":"command","command":{"service":"tablestore","op":"split_partition","table":"mixed","at":2}}]' >/dev/null
+SELECT count(*) FROM mixed_changes WHERE at >= to_timestamp(1700003000);
+\! emu faults '[]' >/dev/null
+SELECT count(*), count(*) FILTER (WHERE closed) AS closed FROM mc.stream_shards('mixed_changes');
+\! emu '{"service":"tablestore","op":"put","table":"mixed","rows":[{"key":[1],"columns":{"a":4}},{"key":[3],"columns":{"a":5}}]}' >/dev/null
+\! emu clock '{"now":1700006000}' >/dev/null
+SELECT id, a FROM mixed_changes WHERE at >= to_timestamp(1700004000) ORDER BY at, id;
+
 -- no stream; no table; a stream that ends while it is read
 \! emu '{"service":"tablestore","op":"create_table","table":"calm","keys":[{"name":"id","type":"INTEGER"}]}' >/dev/null
 CREATE FOREIGN TABLE calm (id bigint OPTIONS (key '1'), at timestamptz OPTIONS (field '__commit_time__')) SERVER ots OPTIONS (mode 'stream');
