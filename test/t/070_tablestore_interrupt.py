@@ -81,6 +81,11 @@ CONTEXTS = """SELECT name, count(*) FROM pg_backend_memory_contexts
 WHERE (name LIKE 'mc_fdw%' OR name LIKE 'tablestore%') AND name NOT LIKE 'mc_fdw Tablestore table%' GROUP BY 1 ORDER BY 1"""
 
 
+def asked():
+    """requests but those that the session may remember the answer of, for half a minute"""
+    return sum(x["requests"] for x in call("counters")["counters"] if x["api"] != "DescribeTable")
+
+
 def begin(s, sql, fault, k):
     """send the statement and return when its request k has met the fault"""
     seen = requests()
@@ -158,9 +163,9 @@ def main():
         s.try_sql("ROLLBACK")
         tap.ok(state == "00000" and n > 0, "%s: makes %d requests" % (name, n), out)
         contexts, fds = s.sql(CONTEXTS), descriptors(s)
-        before = requests()
+        before = asked()
         s.try_sql("BEGIN; %s" % sql)
-        warm = requests() - before
+        warm = asked() - before
         s.try_sql("ROLLBACK")
         bad = []
         for k in sorted({1, min(2, warm), warm // 2 + 1 if warm > 1 else 1, warm}):
@@ -177,13 +182,11 @@ def main():
             bad += [why] if why else []
         tap.ok(not bad, "%s: cancel and statement_timeout act in every wait" % name, "\n".join(bad))
         tap.ok(s.sql(CONTEXTS) == contexts, "%s: no memory context is left" % name, s.sql(CONTEXTS))
+        before = asked()
         out, state = s.try_sql("BEGIN; %s" % sql)
+        again = asked() - before
         s.try_sql("ROLLBACK")
         tap.ok(state == "00000", "%s: the session goes on" % name, out)
-        before = requests()
-        s.try_sql("BEGIN; %s" % sql)
-        again = requests() - before
-        s.try_sql("ROLLBACK")
         tap.ok(again == warm, "%s: with as many requests as before" % name, "%d instead of %d" % (again, warm))
         for _ in range(FDS):
             why, s = one(s, sql, "silence", {"action": "stall_before"}, 1, "cancel")
