@@ -74,7 +74,8 @@ class Counter:
 def program(language, what):
     """One program of checks; breaking off is a failed check."""
     name = "%s %s: " % (language, what[-1].split("/")[-1])
-    proc = subprocess.Popen(what, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    # the tunnel client of Go leaves its log where it runs
+    proc = subprocess.Popen(what, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=BUILD)
     errors = []
     reader = threading.Thread(target=lambda: errors.extend(proc.stderr))
     reader.start()
