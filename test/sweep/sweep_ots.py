@@ -297,7 +297,7 @@ class Sweep:
             yield self.expired, at
         for (api, nth), size in self.sizes.items():
             n = self.apis.count(("tablestore", api))
-            if api in self.form.short_apis and nth in (1, n):
+            if n > 0 and api in self.form.short_apis and nth in (1, n):
                 step = max(1, size // (10 if self.short else 500))
                 for byte in range(nth % 2, size, step):
                     yield self.corrupt, {"service": "tablestore", "api": api, "nth": nth}, byte, byte
