@@ -198,7 +198,10 @@ CREATE FOREIGN TABLE target (c1 text, c2 text, pt text) SERVER odps
             time.sleep(0.01)
         time.sleep(0.05)
         if how == "kill":
+            other = Session()
+            other.send("SELECT pg_sleep(600)")
             os.kill(self.s.pid, signal.SIGKILL)
+            other.finish(60)    # until the server has noticed, it would let us in and throw us out
         else:
             subprocess.run(["psql", "-XqAt", "-c", "SELECT pg_cancel_backend(%d)" % self.s.pid],
                            stdout=subprocess.DEVNULL, check=True)
