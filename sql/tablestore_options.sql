@@ -4,6 +4,7 @@ CREATE SCHEMA ts_options;
 SET search_path = ts_options, public;
 CREATE SERVER ts_o FOREIGN DATA WRAPPER tablestore_fdw OPTIONS (endpoint 'https://x.example.com');
 CREATE SERVER ts_o FOREIGN DATA WRAPPER tablestore_fdw OPTIONS (endpoint 'https://x.example.com/api', instance 'x');
+CREATE SERVER ts_o FOREIGN DATA WRAPPER tablestore_fdw OPTIONS (endpoint 'x.example.com', instance 'x');
 CREATE SERVER ts_o FOREIGN DATA WRAPPER tablestore_fdw OPTIONS (endpoint 'https://x.example.com', instance 'a b');
 CREATE SERVER ts_o FOREIGN DATA WRAPPER tablestore_fdw OPTIONS (endpoint 'https://x.example.com', instance 'x', project 'y');
 CREATE SERVER ts_o FOREIGN DATA WRAPPER tablestore_fdw OPTIONS (endpoint 'https://x.example.com', instance 'x', unknown_columns 'maybe');

@@ -308,8 +308,9 @@ check_text(const McOption *option, const char *value)
 					 errdetail("It has a blank, a line break, %sor a character that is not ASCII.", secret ? "" : "a slash ")));
 }
 
+/* kind: "option", or "setting" with its prefix */
 static void
-check_value(const McOption *option, const char *value)
+check_value(const McOption *option, const char *value, const char *kind, const char *prefix)
 {
 	int64		number;
 	const char *hint;
@@ -333,19 +334,19 @@ check_value(const McOption *option, const char *value)
 		if (!enum_has(option->values, value))
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("invalid value for option \"%s\": \"%s\"", option->name, value),
+					 errmsg("invalid value for %s \"%s%s\": \"%s\"", kind, prefix, option->name, value),
 					 errhint("Valid values are: %s.", option->values)));
 		return;
 	}
 	if (!parse_number(option->kind, value, &number, &hint))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid value for option \"%s\": \"%s\"", option->name, value),
+				 errmsg("invalid value for %s \"%s%s\": \"%s\"", kind, prefix, option->name, value),
 				 hint ? errhint("%s", _(hint)) : errhint("The value is %s.", kind_name(option->kind))));
 	if (option->kind != MC_OPT_BOOL && (number < option->min || number > option->max))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("value \"%s\" is out of range for option \"%s\"", value, option->name),
+				 errmsg("value \"%s\" is out of range for %s \"%s%s\"", value, kind, prefix, option->name),
 				 errdetail("The range is " INT64_FORMAT " to " INT64_FORMAT "%s.", option->min, option->max,
 						   option->kind == MC_OPT_TIME ? " ms" :
 						   option->kind == MC_OPT_SIZE ? " bytes" : "")));
@@ -367,7 +368,11 @@ check_endpoint(int wrapper, const char *name, const char *value)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("invalid value for option \"%s\": \"%s\"", name,
 						strchr(value, '@') ? "(address with a password)" : value),
-				 errhint("Give a URL such as https://cn-hangzhou.log.aliyuncs.com, without user, query or fragment.")));
+				 errhint("Give a URL such as %s, without user, query or fragment.",
+						 wrapper == TABLESTORE ? "https://myinstance.cn-hangzhou.ots.aliyuncs.com" :
+						 strcmp(name, "tunnel_endpoint") == 0 ? "https://dt.cn-hangzhou.maxcompute.aliyun.com" :
+						 wrapper == MAXCOMPUTE ? "https://service.cn-hangzhou.maxcompute.aliyun.com/api" :
+						 "https://cn-hangzhou.log.aliyuncs.com")));
 	if (wrapper == TABLESTORE && strchr(host, '/') && strchr(host, '/')[1] != '\0')
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -397,7 +402,7 @@ validate(int wrapper, List *list, Oid catalog)
 					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 					 errmsg("permission denied to set option \"%s\"", option->name),
 					 errdetail("Only superusers and members of pg_read_server_files may name a file of the server.")));
-		check_value(option, value);
+		check_value(option, value, "option", "");
 		if (strcmp(option->name, "endpoint") == 0 || strcmp(option->name, "tunnel_endpoint") == 0)
 			check_endpoint(wrapper, option->name, value);
 	}
@@ -487,7 +492,7 @@ mcOptionCheckGuc(const char *name, const char *value, McWrapper wrapper)
 	}
 	if (!ours || (others && ours->kind == MC_OPT_ENUM && !enum_has(ours->values, value)))
 		return false;
-	check_value(ours, value);
+	check_value(ours, value, "setting", "mc_fdw.");
 	return true;
 }
 
