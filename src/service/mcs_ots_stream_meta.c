@@ -181,6 +181,7 @@ mcs_ots_stream_get_state(mcs_ots *ots, mcw_view table, mcw_arena *arena,
 						 mcs_ots_stream_state *state, mcw_error *err)
 {
 	mcw_status	status;
+	int64_t		now;
 
 	memset(state, 0, sizeof(*state));
 	status = find_stream(ots, table, arena, &state->stream, err);
@@ -208,13 +209,14 @@ mcs_ots_stream_get_state(mcs_ots *ots, mcw_view table, mcw_arena *arena,
 		return status;
 
 	/* whole seconds, so that what is complete now is complete for every later statement */
-	state->service_now_us -= state->service_now_us % MICROS;
+	now = state->service_now_us;
+	state->service_now_us -= now % MICROS;
 	state->safe_until_us = state->service_now_us - MCS_OTS_STREAM_LAG * MICROS;
 	state->oldest_us = 0;
 	if (state->stream.expiration > 0)
 		state->oldest_us = state->service_now_us -
 			((int64_t) state->stream.expiration * 3600 - MCS_OTS_STREAM_MARGIN) * MICROS;
-	if (state->stream.creation_us > state->oldest_us && state->stream.creation_us <= state->service_now_us)
+	if (state->stream.creation_us > state->oldest_us && state->stream.creation_us <= now)
 		state->oldest_us = state->stream.creation_us;
 	return MCW_OK;
 }
