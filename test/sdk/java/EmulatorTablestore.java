@@ -476,7 +476,7 @@ public final class EmulatorTablestore {
     }
 
     static void compression() {
-        com.alicloud.openservices.tablestore.ClientConfiguration configuration = new com.alicloud.openservices.tablestore.ClientConfiguration();
+        com.alicloud.openservices.tablestore.ClientConfiguration configuration = Tablestore.configuration();
         configuration.setEnableRequestCompression(true);
         configuration.setEnableResponseCompression(true);
         SyncClient c = new SyncClient(Tablestore.ENDPOINT, Tablestore.ID, Tablestore.SECRET, "demo", configuration);

@@ -1,10 +1,12 @@
 import com.alicloud.openservices.tablestore.ClientConfiguration;
 import com.alicloud.openservices.tablestore.SyncClient;
+import com.alicloud.openservices.tablestore.TableStoreException;
 import com.alicloud.openservices.tablestore.core.ResourceManager;
 import com.alicloud.openservices.tablestore.core.auth.CredentialsProvider;
 import com.alicloud.openservices.tablestore.core.auth.DefaultCredentialProvider;
 import com.alicloud.openservices.tablestore.core.auth.DefaultCredentials;
 import com.alicloud.openservices.tablestore.core.auth.V4Credentials;
+import com.alicloud.openservices.tablestore.model.DefaultRetryStrategy;
 import com.alicloud.openservices.tablestore.model.DescribeStreamRequest;
 import com.alicloud.openservices.tablestore.model.DescribeStreamResponse;
 import com.alicloud.openservices.tablestore.model.DescribeTableRequest;
@@ -19,6 +21,7 @@ import com.alicloud.openservices.tablestore.model.PrimaryKeyBuilder;
 import com.alicloud.openservices.tablestore.model.PrimaryKeySchema;
 import com.alicloud.openservices.tablestore.model.PrimaryKeyValue;
 import com.alicloud.openservices.tablestore.model.RangeRowQueryCriteria;
+import com.alicloud.openservices.tablestore.model.RetryStrategy;
 import com.alicloud.openservices.tablestore.model.Row;
 import com.alicloud.openservices.tablestore.model.StreamRecord;
 import com.alicloud.openservices.tablestore.model.StreamShard;
@@ -34,16 +37,42 @@ final class Tablestore {
     private Tablestore() {
     }
 
+    /**
+     * On a busy machine the client's pool may close a connection under a request, which the default strategy repeats
+     * for reads only.  What a service says is judged by that strategy.
+     */
+    static final class Patient extends DefaultRetryStrategy {
+        private int closed;
+
+        @Override
+        public RetryStrategy clone() {
+            return new Patient();
+        }
+
+        @Override
+        public long nextPause(String action, Exception e) {
+            if (!(e instanceof TableStoreException) && String.valueOf(e.getMessage()).contains("Connection closed") && closed++ < 3)
+                return 50;
+            return super.nextPause(action, e);
+        }
+    }
+
+    static ClientConfiguration configuration() {
+        ClientConfiguration configuration = new ClientConfiguration();
+        configuration.setRetryStrategy(new Patient());
+        return configuration;
+    }
+
     /** signed with HMAC-SHA256 if there is a region */
     static SyncClient client(String instance) {
         String region = System.getenv("MC_REGION");
-        return region == null ? new SyncClient(ENDPOINT, ID, SECRET, instance, TOKEN) : clientV4(instance, region);
+        return region == null ? new SyncClient(ENDPOINT, ID, SECRET, instance, configuration(), TOKEN) : clientV4(instance, region);
     }
 
     static SyncClient clientV4(String instance, String region) {
         CredentialsProvider provider = new DefaultCredentialProvider(
                 V4Credentials.createByServiceCredentials(new DefaultCredentials(ID, SECRET, TOKEN), region));
-        ClientConfiguration configuration = new ClientConfiguration();
+        ClientConfiguration configuration = configuration();
         return new SyncClient(ENDPOINT, provider, instance, configuration, new ResourceManager(configuration, null));
     }
 
