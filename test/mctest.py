@@ -126,7 +126,7 @@ class Session:
             if line is None:
                 return out, "lost"
             if line.startswith("=done="):
-                return out, line.split()[1]
+                return out, line[len("=done="):].strip() or "lost"     # psql lost the server and found it again
             out.append(line)
 
     def try_sql(self, text, seconds=600):
