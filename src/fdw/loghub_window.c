@@ -159,7 +159,6 @@ bool
 mcLogNextWindow(McLogScan *scan, ForeignScanState *node)
 {
 	const McServer *server = scan->server;
-	const char *expired = mcServerOption(server, "expired_window");
 	const char *codec = mcServerOption(server, "compression");
 	mcs_scan_spec spec;
 	const McWindow *window;
@@ -194,7 +193,7 @@ mcLogNextWindow(McLogScan *scan, ForeignScanState *node)
 		spec.codec = MCW_CODEC_ZSTD;
 	else if (codec != NULL && pg_strcasecmp(codec, "none") == 0)
 		spec.codec = MCW_CODEC_NONE;
-	spec.clamp_expired = expired != NULL && pg_strcasecmp(expired, "clamp") == 0;
+	spec.clamp_expired = mcServerOptionIs(server, "expired_window", "clamp");
 	spec.need_cursor_time = scan->want_receive;
 	scan->scan = mcs_scan_create(&scan->client, &spec, &err);
 	if (scan->scan == NULL)

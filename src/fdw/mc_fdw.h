@@ -91,6 +91,8 @@ extern McServer *mcGetServer(McWrapper wrapper, Oid serverid, Oid userid, Oid re
 extern const char *mcServerOption(const McServer *server, const char *name);
 extern int64 mcServerOptionInt(const McServer *server, const char *name, int64 default_value);
 extern bool mcServerOptionBool(const McServer *server, const char *name, bool default_value);
+/* is that word given (case folded)? */
+extern bool mcServerOptionIs(const McServer *server, const char *name, const char *word);
 /* a channel with this server's limits and address policy; freed by the caller (reset callback) */
 extern mcn_channel *mcOpenChannel(const McServer *server, const mcw_alloc *alloc, const char *endpoint,
 								  const char *virtual_host, const mcn_retry_rule *rules);

@@ -382,11 +382,10 @@ prepare_columns(McScan *scan, ForeignScanState *node)
 	int			ncolumns = scan->table->ncolumns;
 	int		   *position = palloc(Max(ncolumns, 1) * sizeof(int));
 	const mcw_odps_type **types = palloc(Max(ncolumns, 1) * sizeof(mcw_odps_type *));
-	const char *loss = mcServerOption(scan->odps->server, "on_precision_loss");
 	McFetchSetup setup = {0};
 	char	   *list;
 
-	scan->in.truncate = loss && pg_strcasecmp(loss, "truncate") == 0;
+	scan->in.truncate = mcServerOptionIs(scan->odps->server, "on_precision_loss", "truncate");
 	scan->in.stop = scan->odps->server->on_error == MC_ON_ERROR_STOP;
 	scan->in.encoding = GetDatabaseEncoding();
 	scan->in.zone = scan->odps->server->timezone;

@@ -165,8 +165,6 @@ mcSinkCreate(EState *estate, Relation rel, Oid userid)
 	MemoryContext cxt = AllocSetContextCreate(estate->es_query_cxt, "mc_fdw sink", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(cxt);
 	McSink	   *sink = palloc0(sizeof(McSink));
-	const char *mode;
-	const char *loss;
 	HASHCTL		ctl;
 
 	sink->cxt = cxt;
@@ -179,10 +177,8 @@ mcSinkCreate(EState *estate, Relation rel, Oid userid)
 	dlist_init(&sink->flight);
 
 	/* this statement's settings; connection and credentials are the transaction's */
-	mode = mcServerOption(server, "write_mode");
-	loss = mcServerOption(server, "on_precision_loss");
-	sink->overwrite = mode && pg_strcasecmp(mode, "overwrite") == 0;
-	sink->out.truncate = loss && pg_strcasecmp(loss, "truncate") == 0;
+	sink->overwrite = mcServerOptionIs(server, "write_mode", "overwrite");
+	sink->out.truncate = mcServerOptionIs(server, "on_precision_loss", "truncate");
 	sink->out.recode = GetDatabaseEncoding() != PG_UTF8;
 	sink->out.max_field = MCW_ODPS_MAX_FIELD;
 	sink->concurrency = server->concurrency;

@@ -52,14 +52,6 @@ max_versions(const McOtsScan *scan)
 	return (int) mcServerOptionInt(scan->server, "max_versions", PG_INT32_MAX);
 }
 
-static bool
-option_is(const McServer *server, const char *name, const char *value)
-{
-	const char *given = mcServerOption(server, name);
-
-	return given != NULL && pg_strcasecmp(given, value) == 0;
-}
-
 /* What EXPLAIN needs too */
 static McOtsScan *
 make_scan(ForeignScanState *node)
@@ -104,7 +96,7 @@ mcOtsBegin(ForeignScanState *node, int eflags)
 							   mcScanUserId(node), RelationGetRelid(rel), true);
 	scan->object = psprintf("%s.%s", scan->server->instance, scan->table);
 	scan->max_versions = max_versions(scan);
-	scan->unknown_error = option_is(scan->server, "unknown_columns", "error");
+	scan->unknown_error = mcServerOptionIs(scan->server, "unknown_columns", "error");
 	scan->conn = mcOtsConnect(scan->server, scan->cxt);
 	scan->select_cxt = AllocSetContextCreate(scan->cxt, "tablestore conditions", ALLOCSET_SMALL_SIZES);
 	scan->row_cxt = AllocSetContextCreate(scan->cxt, "tablestore row", ALLOCSET_SMALL_SIZES);

@@ -5,16 +5,14 @@
  */
 #include "postgres.h"
 
-#include "catalog/pg_type.h"
 #include "lib/stringinfo.h"
 #include "utils/builtins.h"
-#include "utils/date.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/timestamp.h"
 
 #include "compat.h"
 #include "ots_plan.h"
+#include "qual.h"
 
 /* ---- versions ---- */
 
@@ -22,31 +20,18 @@
 static int64
 version_ms(Datum value, Oid type, bool up, bool *exact)
 {
-	const int64 epoch = INT64CONST(86400000000) * (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE);
-	int			overflow = 0;
-	TimestampTz t;
-	int64		us;
+	McInstant	x;
 	int64		ms;
 
 	*exact = true;
 	if (mcOtsComparable(MCW_OTS_INTEGER, type))
 		return mcOtsComparand(MCW_OTS_INTEGER, value, type).i;
-	if (type == DATEOID)
-		t = date2timestamptz_opt_overflow(DatumGetDateADT(value), &overflow);
-	else if (type == TIMESTAMPOID)
-		t = timestamp2timestamptz_opt_overflow(DatumGetTimestamp(value), &overflow);
-	else
-		t = DatumGetTimestampTz(value);
+	x = mcQualInstant(value, type);
 	*exact = false;
-	if (overflow != 0)
-		return overflow > 0 ? PG_INT64_MAX : PG_INT64_MIN;
-	if (TIMESTAMP_NOT_FINITE(t))
-		return TIMESTAMP_IS_NOEND(t) ? PG_INT64_MAX : PG_INT64_MIN;
-	if (t > PG_INT64_MAX - epoch)
-		return PG_INT64_MAX;
-	us = t + epoch;
-	ms = us / 1000 - (us % 1000 < 0);
-	*exact = us % 1000 == 0;
+	if (x.infinite != 0)
+		return x.infinite > 0 ? PG_INT64_MAX : PG_INT64_MIN;
+	ms = x.micros / 1000 - (x.micros % 1000 < 0);
+	*exact = x.micros % 1000 == 0;
 	return ms + (up && !*exact);
 }
 

@@ -40,14 +40,6 @@ evaluate(McStreamScan *scan, ForeignScanState *node)
 	MemoryContextSwitchTo(old);
 }
 
-static bool
-option_is(const McServer *server, const char *name, const char *value)
-{
-	const char *given = mcServerOption(server, name);
-
-	return given != NULL && pg_strcasecmp(given, value) == 0;
-}
-
 bool
 mcStreamOpen(McStreamScan *scan, ForeignScanState *node)
 {
@@ -77,8 +69,8 @@ mcStreamOpen(McStreamScan *scan, ForeignScanState *node)
 	spec.end_us = selection->end;
 	spec.shards = selection->shards;
 	spec.nshards = selection->nshards;
-	spec.clamp_expired = option_is(scan->server, "expired_window", "clamp");
-	spec.clamp_unsettled = !option_is(scan->server, "unsettled_window", "error");
+	spec.clamp_expired = mcServerOptionIs(scan->server, "expired_window", "clamp");
+	spec.clamp_unsettled = !mcServerOptionIs(scan->server, "unsettled_window", "error");
 	spec.concurrency = scan->server->concurrency;
 	scan->resolved = false;
 	scan->scan = mcs_ots_stream_create(&scan->conn->client, &spec, &err);

@@ -43,6 +43,14 @@ mcServerOptionInt(const McServer *server, const char *name, int64 default_value)
 }
 
 bool
+mcServerOptionIs(const McServer *server, const char *name, const char *word)
+{
+	const char *given = mcServerOption(server, name);
+
+	return given != NULL && pg_strcasecmp(given, word) == 0;
+}
+
+bool
 mcServerOptionBool(const McServer *server, const char *name, bool default_value)
 {
 	return mcServerOptionInt(server, name, default_value) != 0;
