@@ -1,4 +1,4 @@
-# mc_fdw: Alibaba Cloud Log Service, Tablestore and MaxCompute (later OSS) as foreign tables.
+# mc_fdw: Alibaba Cloud Log Service, Tablestore, OSS and MaxCompute as foreign tables.
 #
 #   make, make install      the extension (PGXS)
 #   make demo               a fresh Debian machine to rows on the screen
@@ -14,11 +14,11 @@ ALL_HEADERS = $(wildcard src/*/*.h)
 REGRESS ?= $(patsubst sql/%.sql,%,$(wildcard sql/*.sql))
 REGRESS_OPTS = --load-extension=mc_fdw
 
-PKGS = libcurl libcrypto libprotobuf-c json-c libxml-2.0 liblz4 libzstd zlib
+PKGS = libcurl libcrypto libprotobuf-c json-c libxml-2.0 liblz4 libzstd zlib liblzma libisal
 PG_CPPFLAGS = $(shell pkg-config --cflags $(PKGS))
 PG_CFLAGS = -std=gnu11 -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare \
 	-Wno-missing-field-initializers -Wno-declaration-after-statement
-SHLIB_LINK = $(shell pkg-config --libs $(PKGS)) -lsnappy
+SHLIB_LINK = $(shell pkg-config --libs $(PKGS)) -lsnappy -lbz2
 
 PG_CONFIG ?= pg_config
 

@@ -8,7 +8,7 @@ SAN_CC = clang-14
 TEST_CFLAGS = -std=gnu11 -O2 -g -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare \
 	-Wno-missing-field-initializers -D_GNU_SOURCE -MMD -MP $(shell pkg-config --cflags $(PKGS))
 SAN_FLAGS = -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
-TEST_LIBS = $(shell pkg-config --libs $(PKGS)) -lsnappy -lpthread -lm
+TEST_LIBS = $(shell pkg-config --libs $(PKGS)) -lsnappy -lbz2 -lpthread -lm
 
 WIRE_SRC = $(wildcard src/wire/*.c)
 NET_SRC = $(wildcard src/net/*.c)

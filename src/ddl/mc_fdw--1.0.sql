@@ -36,9 +36,21 @@ COMMENT ON FUNCTION mc.tablestore_validator(text[], oid) IS 'option validator of
 CREATE FOREIGN DATA WRAPPER tablestore_fdw HANDLER mc.tablestore_handler VALIDATOR mc.tablestore_validator;
 COMMENT ON FOREIGN DATA WRAPPER tablestore_fdw IS 'Alibaba Cloud Tablestore (OTS) tables and change streams';
 
+CREATE FUNCTION mc.oss_handler() RETURNS fdw_handler
+LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'mc_oss_handler';
+COMMENT ON FUNCTION mc.oss_handler() IS 'handler of oss_fdw';
+
+CREATE FUNCTION mc.oss_validator(options text[], catalog oid) RETURNS void
+LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'mc_oss_validator';
+COMMENT ON FUNCTION mc.oss_validator(text[], oid) IS 'option validator of oss_fdw';
+
+CREATE FOREIGN DATA WRAPPER oss_fdw HANDLER mc.oss_handler VALIDATOR mc.oss_validator;
+COMMENT ON FOREIGN DATA WRAPPER oss_fdw IS 'Alibaba Cloud OSS objects and files of web servers';
+
 REVOKE EXECUTE ON FUNCTION mc.loghub_handler(), mc.loghub_validator(text[], oid),
 	mc.maxcompute_handler(), mc.maxcompute_validator(text[], oid),
-	mc.tablestore_handler(), mc.tablestore_validator(text[], oid) FROM PUBLIC;
+	mc.tablestore_handler(), mc.tablestore_validator(text[], oid),
+	mc.oss_handler(), mc.oss_validator(text[], oid) FROM PUBLIC;
 
 CREATE FUNCTION mc.last_rejects(
 	OUT at timestamptz, OUT relation regclass, OUT part text, OUT position_in_source text,

@@ -268,6 +268,8 @@ object_label(McWrapper wrapper)
 			return "logstore";
 		case MC_TABLESTORE:
 			return "Tablestore table";
+		case MC_OSS:
+			return "object";
 		default:
 			return "MaxCompute table";
 	}

@@ -26,7 +26,8 @@ typedef enum McWrapper
 {
 	MC_LOGHUB = 1,
 	MC_MAXCOMPUTE = 2,
-	MC_TABLESTORE = 4
+	MC_TABLESTORE = 4,
+	MC_OSS = 8
 } McWrapper;
 
 /* ---- option.c: every option of every wrapper, in one table ---- */
@@ -63,10 +64,11 @@ typedef struct McServer
 	Oid			userid;
 	Oid			relid;			/* InvalidOid if not for one table */
 	char	   *name;			/* of the server */
-	char	   *endpoint;
-	char	   *project;		/* LogHub, MaxCompute; NULL for Tablestore */
+	char	   *endpoint;		/* OSS: also the base_url of a plain web server */
+	char	   *project;		/* LogHub, MaxCompute; NULL for the others */
 	char	   *instance;		/* Tablestore */
-	char	   *region;			/* NULL = signature V1 / V2 */
+	char	   *bucket;			/* OSS; NULL for a base_url */
+	char	   *region;			/* NULL = signature V1 / V2; OSS: see mcOssConnect */
 	mcw_credentials cred;		/* views into 'cxt'; id empty = without credentials */
 	mcn_options net;
 	int			concurrency;	/* requests in flight for one statement */
@@ -114,7 +116,7 @@ typedef struct McPlace
 {
 	McWrapper	wrapper;
 	const char *server;
-	const char *object;			/* logstore, project.table, or instance.table */
+	const char *object;			/* logstore, project.table, instance.table, or bucket/key */
 	const char *part;			/* "shard 3", "partition pt=20240101" or "split 2" */
 	const char *position;		/* cursor, block id, row number, key */
 	const char *column;
@@ -169,6 +171,8 @@ extern void mcOdpsScanRoutine(FdwRoutine *routine);	/* odps_plan.c, odps_scan.c,
 extern void mcOdpsModifyRoutine(FdwRoutine *routine);	/* odps_modify.c, odps_truncate.c, odps_delete.c */
 extern void mcOtsRoutine(FdwRoutine *routine);	/* ots_routine.c */
 extern void mcOtsModifyRoutine(FdwRoutine *routine);	/* ots_modify.c */
+extern void mcOssRoutine(FdwRoutine *routine);	/* oss_scan.c: planning, scan, explain */
+extern void mcOssModifyRoutine(FdwRoutine *routine);	/* oss_modify.c */
 /* registers the transaction callbacks once; called at the first write */
 extern void mcOdpsInitXact(void);
 

@@ -37,7 +37,7 @@ static McOverride overrides[] = {
 	{"fetch_size", "Log groups asked for in one request (1 to 1000)."},
 	{"expired_window", "What to do when a window begins before the retention: error or clamp."},
 	{"write_mode", "How INSERT treats the rows that are there, see the options of each wrapper."},
-	{"block_size", "Size at which an upload block is sent."},
+	{"block_size", "Size at which an upload block is sent, or of the ranges an OSS object is read in."},
 	{"write_buffer", "Memory for what one statement has to write and has not written."},
 	{"max_open_partitions", "Partitions that keep an open buffer at the same time."},
 	{"compression", "Coding of bodies, see the options of each wrapper."},
@@ -45,6 +45,8 @@ static McOverride overrides[] = {
 	{"batch_size", "Rows in one BatchWriteRow (1 to 200)."},
 	{"cell_timestamp", "Version of the cells that are written: run or server."},
 	{"unsettled_window", "What to do when a change stream's window ends too late: clamp or error."},
+	{"part_size", "Size of the parts an OSS object is uploaded in."},
+	{"max_object_size", "Size at which an INSERT begins the next OSS object, 0 for no limit."},
 	{"on_precision_loss", "What to do with fractions of a second that do not fit: error or truncate."},
 };
 
@@ -112,5 +114,16 @@ mc_tablestore_handler(PG_FUNCTION_ARGS)
 
 	mcOtsRoutine(routine);
 	mcOtsModifyRoutine(routine);
+	PG_RETURN_POINTER(routine);
+}
+
+PG_FUNCTION_INFO_V1(mc_oss_handler);
+Datum
+mc_oss_handler(PG_FUNCTION_ARGS)
+{
+	FdwRoutine *routine = makeNode(FdwRoutine);
+
+	mcOssRoutine(routine);
+	mcOssModifyRoutine(routine);
 	PG_RETURN_POINTER(routine);
 }

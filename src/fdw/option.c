@@ -37,7 +37,8 @@
 #define LOGHUB		MC_LOGHUB
 #define MAXCOMPUTE	MC_MAXCOMPUTE
 #define TABLESTORE	MC_TABLESTORE
-#define ANY			(MC_LOGHUB | MC_MAXCOMPUTE | MC_TABLESTORE)
+#define OSS			MC_OSS
+#define ANY			(MC_LOGHUB | MC_MAXCOMPUTE | MC_TABLESTORE | MC_OSS)
 
 #define REQUIRED	1			/* must be given where it is legal */
 #define SUPERUSER	2			/* a path on the server: pg_read_server_files */
@@ -56,11 +57,16 @@ typedef struct McOption
 
 static const McOption options[] = {
 	/* where the service is */
-	{"endpoint", ANY, IN_SERVER, MC_OPT_TEXT, REQUIRED},
+	{"endpoint", LOGHUB | MAXCOMPUTE | TABLESTORE, IN_SERVER, MC_OPT_TEXT, REQUIRED},
+	{"endpoint", OSS, IN_SERVER, MC_OPT_TEXT, 0},
 	{"project", LOGHUB, IN_SERVER, MC_OPT_TEXT, REQUIRED},
 	{"project", MAXCOMPUTE, IN_BOTH, MC_OPT_TEXT, 0},
 	{"instance", TABLESTORE, IN_SERVER, MC_OPT_TEXT, REQUIRED},
+	{"bucket", OSS, IN_SERVER, MC_OPT_TEXT, 0},
+	{"base_url", OSS, IN_SERVER, MC_OPT_TEXT, 0},
+	{"url_style", OSS, IN_SERVER, MC_OPT_ENUM, 0, 0, 0, "virtual path cname"},
 	{"region", ANY, IN_SERVER, MC_OPT_TEXT, 0},
+	{"signature_version", OSS, IN_SERVER, MC_OPT_ENUM, 0, 0, 0, "v1 v4"},
 	{"tunnel_endpoint", MAXCOMPUTE, IN_SERVER, MC_OPT_TEXT, 0},
 	{"schema", MAXCOMPUTE, IN_BOTH, MC_OPT_TEXT, 0},
 	{"quota_name", MAXCOMPUTE, IN_BOTH, MC_OPT_TEXT, 0},
@@ -75,7 +81,7 @@ static const McOption options[] = {
 	{"rate_limit", ANY, IN_BOTH, MC_OPT_SIZE, 0, 0, INT64CONST(1) << 40},
 
 	/* values */
-	{"timezone", LOGHUB | MAXCOMPUTE, IN_BOTH, MC_OPT_TEXT, 0},
+	{"timezone", LOGHUB | MAXCOMPUTE | OSS, IN_BOTH, MC_OPT_TEXT, 0},
 	{"on_error", ANY, IN_BOTH, MC_OPT_ENUM, 0, 0, 0, "stop reject set_null"},
 	{"reject_limit", ANY, IN_BOTH, MC_OPT_INT, 0, 0, PG_INT64_MAX},
 	{"log_verbosity", ANY, IN_BOTH, MC_OPT_ENUM, 0, 0, 0, "default verbose"},
@@ -126,6 +132,42 @@ static const McOption options[] = {
 	{"updatable", TABLESTORE, IN_BOTH, MC_OPT_BOOL, 0},
 	{"batch_size", TABLESTORE, IN_BOTH, MC_OPT_INT, 0, 1, 200},
 	{"write_buffer", TABLESTORE, IN_BOTH, MC_OPT_SIZE, 0, 1024 * 1024, INT64CONST(1) << 40},
+
+	/* OSS: which objects */
+	{"object", OSS, IN_TABLE, MC_OPT_TEXT, 0},
+	{"prefix", OSS, IN_TABLE, MC_OPT_TEXT, 0},
+	{"pattern", OSS, IN_TABLE, MC_OPT_TEXT, 0},
+	{"partition", OSS, IN_COLUMN, MC_OPT_TEXT, 0},
+	/* what is in them */
+	{"format", OSS, IN_BOTH, MC_OPT_ENUM, 0, 0, 0, "csv text jsonl line"},
+	{"compression", OSS, IN_BOTH, MC_OPT_ENUM, 0, 0, 0, "auto none gzip zstd bzip2 snappy lz4 xz"},
+	{"encoding", OSS, IN_BOTH, MC_OPT_TEXT, 0},
+	{"header", OSS, IN_BOTH, MC_OPT_ENUM, 0, 0, 0, "true false on off match"},
+	{"match_by", OSS, IN_BOTH, MC_OPT_ENUM, 0, 0, 0, "position name"},
+	{"delimiter", OSS, IN_BOTH, MC_OPT_TEXT, 0},
+	{"quote", OSS, IN_BOTH, MC_OPT_TEXT, 0},
+	{"escape", OSS, IN_BOTH, MC_OPT_TEXT, 0},
+	{"null", OSS, IN_BOTH, MC_OPT_TEXT, 0},
+	{"force_null", OSS, IN_COLUMN, MC_OPT_BOOL, 0},
+	{"force_not_null", OSS, IN_COLUMN, MC_OPT_BOOL, 0},
+	{"force_quote", OSS, IN_COLUMN, MC_OPT_BOOL, 0},
+	{"missing_columns", OSS, IN_BOTH, MC_OPT_ENUM, 0, 0, 0, "error null"},
+	{"unknown_columns", OSS, IN_BOTH, MC_OPT_ENUM, 0, 0, 0, "ignore error"},
+	{"max_record_size", OSS, IN_BOTH, MC_OPT_SIZE, 0, 1024, INT64CONST(1) << 30},
+	/* reading */
+	{"block_size", OSS, IN_BOTH, MC_OPT_SIZE, 0, 64 * 1024, 512 * 1024 * 1024},
+	{"missing_ok", OSS, IN_BOTH, MC_OPT_BOOL, 0},
+	/* writing */
+	{"write_mode", OSS, IN_BOTH, MC_OPT_ENUM, 0, 0, 0, "append overwrite error_if_exists"},
+	{"truncatable", OSS, IN_BOTH, MC_OPT_BOOL, 0},
+	{"updatable", OSS, IN_BOTH, MC_OPT_BOOL, 0},
+	{"suffix", OSS, IN_BOTH, MC_OPT_TEXT, 0},
+	{"part_size", OSS, IN_BOTH, MC_OPT_SIZE, 0, 100 * 1024, INT64CONST(1) << 30},
+	{"max_object_size", OSS, IN_BOTH, MC_OPT_SIZE, 0, 0, INT64CONST(1) << 46},
+	{"max_open_partitions", OSS, IN_BOTH, MC_OPT_INT, 0, 1, 1000},
+	{"write_buffer", OSS, IN_BOTH, MC_OPT_SIZE, 0, 1024 * 1024, INT64CONST(1) << 40},
+	{"empty_object", OSS, IN_BOTH, MC_OPT_BOOL, 0},
+	{"compression_level", OSS, IN_BOTH, MC_OPT_INT, 0, 0, 22},
 };
 
 static int
@@ -298,7 +340,7 @@ check_text(const McOption *option, const char *value)
 
 	if (!secret && strcmp(option->name, "region") != 0 &&
 		strcmp(option->name, "logstore") != 0 && strcmp(option->name, "project") != 0 &&
-		strcmp(option->name, "instance") != 0)
+		strcmp(option->name, "instance") != 0 && strcmp(option->name, "bucket") != 0)
 		return;
 	for (const unsigned char *p = (const unsigned char *) value; *p; p++)
 		if (*p <= ' ' || *p >= 127 || (*p == '/' && !secret))
@@ -317,7 +359,8 @@ check_value(const McOption *option, const char *value, const char *kind, const c
 
 	if (option->kind == MC_OPT_TEXT)
 	{
-		if (value[0] == '\0' && strcmp(option->name, "null_partition") != 0)
+		if (value[0] == '\0' && strcmp(option->name, "null_partition") != 0 && strcmp(option->name, "null") != 0 &&
+			strcmp(option->name, "suffix") != 0)
 			ereport(ERROR,
 					(errcode(ERRCODE_FDW_INVALID_STRING_FORMAT),
 					 errmsg("option \"%s\" must not be empty", option->name)));
@@ -372,6 +415,8 @@ check_endpoint(int wrapper, const char *name, const char *value)
 						 wrapper == TABLESTORE ? "https://myinstance.cn-hangzhou.ots.aliyuncs.com" :
 						 strcmp(name, "tunnel_endpoint") == 0 ? "https://dt.cn-hangzhou.maxcompute.aliyun.com" :
 						 wrapper == MAXCOMPUTE ? "https://service.cn-hangzhou.maxcompute.aliyun.com/api" :
+						 strcmp(name, "base_url") == 0 ? "https://www.example.com/files" :
+						 wrapper == OSS ? "https://oss-cn-hangzhou.aliyuncs.com" :
 						 "https://cn-hangzhou.log.aliyuncs.com")));
 	if (wrapper == TABLESTORE && strchr(host, '/') && strchr(host, '/')[1] != '\0')
 		ereport(ERROR,
@@ -403,7 +448,8 @@ validate(int wrapper, List *list, Oid catalog)
 					 errmsg("permission denied to set option \"%s\"", option->name),
 					 errdetail("Only superusers and members of pg_read_server_files may name a file of the server.")));
 		check_value(option, value, "option", "");
-		if (strcmp(option->name, "endpoint") == 0 || strcmp(option->name, "tunnel_endpoint") == 0)
+		if (strcmp(option->name, "endpoint") == 0 || strcmp(option->name, "tunnel_endpoint") == 0 ||
+			strcmp(option->name, "base_url") == 0)
 			check_endpoint(wrapper, option->name, value);
 	}
 
@@ -436,6 +482,14 @@ Datum
 mc_tablestore_validator(PG_FUNCTION_ARGS)
 {
 	validate(MC_TABLESTORE, untransformRelOptions(PG_GETARG_DATUM(0)), PG_GETARG_OID(1));
+	PG_RETURN_VOID();
+}
+
+PG_FUNCTION_INFO_V1(mc_oss_validator);
+Datum
+mc_oss_validator(PG_FUNCTION_ARGS)
+{
+	validate(MC_OSS, untransformRelOptions(PG_GETARG_DATUM(0)), PG_GETARG_OID(1));
 	PG_RETURN_VOID();
 }
 

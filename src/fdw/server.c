@@ -186,6 +186,27 @@ resolve_limits(McServer *server)
 	server->timezone = zone ? pg_tzset(zone) : session_timezone;
 }
 
+/* A bucket at an endpoint, or the URL of a plain web server */
+static void
+check_oss_address(McServer *server)
+{
+	const char *url = mcServerOption(server, "base_url");
+
+	if (url && (server->endpoint || server->bucket))
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
+				 errmsg("server \"%s\" has both \"base_url\" and \"%s\"", server->name,
+						server->endpoint ? "endpoint" : "bucket"),
+				 errhint("A bucket has \"endpoint\" and \"bucket\", a plain web server has \"base_url\".")));
+	if (!url && (!server->endpoint || !server->bucket))
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
+				 errmsg("server \"%s\" has no option \"%s\"", server->name, server->endpoint ? "bucket" : "endpoint"),
+				 errhint("A bucket needs \"endpoint\" and \"bucket\"; a plain web server needs \"base_url\".")));
+	if (url)
+		server->endpoint = pstrdup(url);
+}
+
 McServer *
 mcGetServer(McWrapper wrapper, Oid serverid, Oid userid, Oid relid, bool need_credentials)
 {
@@ -204,12 +225,15 @@ mcGetServer(McWrapper wrapper, Oid serverid, Oid userid, Oid relid, bool need_cr
 	server->endpoint = copy_option(server, "endpoint");
 	server->project = copy_option(server, "project");
 	server->instance = copy_option(server, "instance");
+	server->bucket = copy_option(server, "bucket");
 	server->region = copy_option(server, "region");
-	if (!server->endpoint)
+	if (wrapper == MC_OSS)
+		check_oss_address(server);
+	else if (!server->endpoint)
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
 				 errmsg("server \"%s\" has no option \"endpoint\"", server->name)));
-	if (!server->project && wrapper != MC_TABLESTORE)
+	if (!server->project && wrapper != MC_TABLESTORE && wrapper != MC_OSS)
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
 				 errmsg("neither the table nor server \"%s\" names a \"project\"", server->name)));

@@ -183,6 +183,13 @@ struct mcn_request
 	int64_t		deadline_us;	/* mcn_now_us() limit over all attempts, 0 = by options */
 	int			total_timeout_ms;	/* one attempt, 0 = none */
 	int64_t		start_after_us;	/* mcn_now_us() before which nothing is sent, 0 = at once */
+	/*
+	 * Not 0: a body read as a stream.  When 'response' holds that many bytes the
+	 * transfer pauses until mcn_response_drain makes room (a pause is no stall).  Once
+	 * bytes were drained a lost connection is not repeated here: the request ends with
+	 * what it has.  'accept' sees only the headers and what is left.
+	 */
+	size_t		window;
 
 	/* result, valid in the callbacks and after */
 	bool		active;			/* started and not done */
@@ -219,6 +226,8 @@ extern mcw_status mcn_request_wait(mcn_request *req);
  * they are, of which the first 'max' are stored.  Valid like the one above.
  */
 extern int	mcn_response_headers(const mcn_request *req, const char *prefix, mcw_pair *pairs, int max);
+/* Forget the first n bytes of a streamed body; called between loop steps */
+extern void mcn_response_drain(mcn_request *req, size_t n);
 /* True once response headers of the running attempt are complete (body may still be arriving) */
 extern bool mcn_response_headers_ready(const mcn_request *req);
 

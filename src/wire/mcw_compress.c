@@ -77,6 +77,8 @@ mcw_codec_http_name(mcw_codec codec)
 	{
 		case MCW_CODEC_NONE:
 		case MCW_CODEC_LZ4_BLOCK:
+		case MCW_CODEC_BZIP2:
+		case MCW_CODEC_XZ:
 			return NULL;
 		case MCW_CODEC_LZ4_FRAME:
 			return "x-lz4-frame";
@@ -206,6 +208,8 @@ max_level(mcw_codec codec)
 			return Z_BEST_COMPRESSION;
 		case MCW_CODEC_NONE:
 		case MCW_CODEC_SNAPPY_FRAMED:
+		case MCW_CODEC_BZIP2:
+		case MCW_CODEC_XZ:
 			break;
 	}
 	return 0;
@@ -243,6 +247,9 @@ mcw_compress(mcw_codec codec, int level, mcw_view src, mcw_buf *dst, mcw_error *
 			break;
 		case MCW_CODEC_SNAPPY_FRAMED:
 			status = mcw_snappy_compress(src, dst);
+			break;
+		case MCW_CODEC_BZIP2:
+		case MCW_CODEC_XZ:
 			break;
 	}
 	if (status != MCW_OK)

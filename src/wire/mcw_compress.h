@@ -16,7 +16,9 @@ typedef enum mcw_codec
 	MCW_CODEC_ZSTD,
 	MCW_CODEC_DEFLATE,			/* zlib stream; on reading also raw deflate and gzip, by sniffing */
 	MCW_CODEC_GZIP,
-	MCW_CODEC_SNAPPY_FRAMED
+	MCW_CODEC_SNAPPY_FRAMED,
+	MCW_CODEC_BZIP2,			/* only as streams, see mcw_stream.h */
+	MCW_CODEC_XZ
 } mcw_codec;
 
 /* MCW_CODEC_* for an x-log-compresstype value or an HTTP content coding; false if unknown */

@@ -351,6 +351,9 @@ decompress_with(mcw_codec codec, mcw_view src, sink *s, mcw_error *err)
 			return decompress_zlib(ZLIB_WINDOW_BITS + ZLIB_GZIP, src, s, err);
 		case MCW_CODEC_SNAPPY_FRAMED:
 			return decompress_snappy(src, s, err);
+		case MCW_CODEC_BZIP2:
+		case MCW_CODEC_XZ:
+			break;
 	}
 	return mcw_fail(err, MCW_ERR_UNSUPPORTED, "unknown compression %d", (int) codec);
 }

@@ -96,4 +96,12 @@ mcw_crc32c_feed(uint32_t state, const char *data, size_t len)
 	return ~mcw_crc32c(~state, data, len);
 }
 
+/*
+ * CRC-64 of OSS (ECMA-182 reflected, "CRC-64/XZ"; oss.md 3.16): start with 0, feed
+ * pieces.  mcw_crc64(0, "123456789", 9) == 0x995DC9BBDF1939FA.
+ */
+extern uint64_t mcw_crc64(uint64_t crc, const void *data, size_t len);
+/* of A followed by B, from the checksums of both and the length of B */
+extern uint64_t mcw_crc64_combine(uint64_t a, uint64_t b, uint64_t len_b);
+
 #endif							/* MCW_HASH_H */

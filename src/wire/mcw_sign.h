@@ -1,7 +1,7 @@
 /*
  * mcw_sign.h
- *		Request signatures of Log Service, MaxCompute and Tablestore (loghub.md 2,
- *		maxcompute.md 1.5 to 1.7, tablestore.md 1.3 to 1.5).
+ *		Request signatures of Log Service, MaxCompute, Tablestore and OSS (loghub.md 2,
+ *		maxcompute.md 1.5 to 1.7, tablestore.md 1.3 to 1.5, oss.md 2).
  *
  * A signer reads the request's method, path, parameters and headers; the headers
  * it needs (Date, x-log-*, x-odps-*, digests) must be there already.  It appends
@@ -51,6 +51,23 @@ extern mcw_status mcw_ots_sign_v4(const mcw_request *req, mcw_view key,
  */
 extern mcw_status mcw_ots_sign_response(const mcw_pair *headers, int nheaders, mcw_view path, mcw_view secret,
 										mcw_buf *signature, mcw_error *err);
+
+/*
+ * oss.md 2.1 and 2.4.  'resource' is put in front of the request's path to make the
+ * signed one: "/bucket" for virtual hosts and CNAME, empty for path style and for calls
+ * without a bucket.  V1 takes its date from x-oss-date, else Date; V4 takes x-oss-date
+ * (else Date) and x-oss-content-sha256; 'additional' are lower-case header names joined
+ * with ";", empty = none.  'plain_empty' signs a parameter with an empty value as "name="
+ * (variant B of a verifying server).
+ */
+extern mcw_status mcw_oss_sign_v1(const mcw_request *req, mcw_view resource, const mcw_credentials *cred,
+								  mcw_buf *authorization, mcw_buf *string_to_sign, mcw_error *err);
+extern mcw_status mcw_oss_sign_v4(const mcw_request *req, mcw_view resource, const mcw_credentials *cred,
+								  mcw_view region, mcw_view additional, bool plain_empty,
+								  mcw_buf *authorization, mcw_buf *canonical_request,
+								  mcw_buf *string_to_sign, mcw_error *err);
+/* is a parameter part of the resource that V1 signs? */
+extern bool mcw_oss_is_subresource(mcw_view name);
 
 /* The constant-time comparison a verifier uses */
 extern bool mcw_secret_eq(mcw_view a, mcw_view b);

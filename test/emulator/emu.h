@@ -112,6 +112,7 @@ typedef struct emu_service
 extern emu_service emu_loghub __attribute__((weak));
 extern emu_service emu_maxcompute __attribute__((weak));
 extern emu_service emu_tablestore __attribute__((weak));
+extern emu_service emu_oss __attribute__((weak));
 
 /* Settings a command may change; see docs/emulator.md */
 typedef struct emu_config

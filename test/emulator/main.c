@@ -1,6 +1,6 @@
 /*
  * main.c
- *		mc-emulator: Alibaba Cloud Log Service, Tablestore and MaxCompute on loopback,
+ *		mc-emulator: Alibaba Cloud Log Service, Tablestore, OSS and MaxCompute on loopback,
  *		for tests and demos.  Command line, start-up, persistence, shutdown.
  *
  * docs/emulator.md is its manual.
@@ -53,7 +53,7 @@ static const struct option long_options[] = {
 };
 
 static const char *const help_text =
-"mc-emulator: Alibaba Cloud Log Service, Tablestore and MaxCompute on loopback.\n"
+"mc-emulator: Alibaba Cloud Log Service, Tablestore, OSS and MaxCompute on loopback.\n"
 "\n"
 "usage: mc-emulator [option]...\n"
 "\n"
@@ -62,8 +62,8 @@ static const char *const help_text =
 "  --tablestore-port N     start Tablestore on port N (0 = a free one)\n"
 "  --maxcompute-port N     start MaxCompute on port N (0 = a free one)\n"
 "                          no port option at all: every service on its default port\n"
-"                          (Log Service 7701, Tablestore 7702, MaxCompute 7704)\n"
-"  --oss-port N            not part of this build: refused\n"
+"                          (Log Service 7701, Tablestore 7702, OSS 7703, MaxCompute 7704)\n"
+"  --oss-port N            start OSS on port N (0 = a free one)\n"
 "  --clock TIME            freeze the clock at TIME (epoch seconds or ISO 8601)\n"
 "  --access-key ID:SECRET[:TOKEN]   accept this key, repeatable; without any:\n"
 "                          " DEFAULT_KEY_ID ":" DEFAULT_KEY_SECRET "\n"
@@ -89,6 +89,7 @@ typedef struct settings
 	int			nlisten;
 	int			loghub_port;	/* -1 = flag absent */
 	int			tablestore_port;
+	int			oss_port;
 	int			maxcompute_port;
 	int			nkeys;
 	const char *fault_file;
@@ -221,7 +222,7 @@ parse_args(int argc, char **argv, settings *set)
 				set->tablestore_port = (int) number_arg("tablestore-port", optarg, 65535);
 				break;
 			case OPT_OSS:
-				not_built("oss-port");
+				set->oss_port = (int) number_arg("oss-port", optarg, 65535);
 				break;
 			case OPT_CLOCK:
 				clock_arg(optarg);
@@ -297,13 +298,15 @@ start_service(const settings *set, emu_service *service, int port)
 static void
 start_services(const settings *set)
 {
-	bool		all = set->loghub_port < 0 && set->tablestore_port < 0 && set->maxcompute_port < 0;
+	bool		all = set->loghub_port < 0 && set->tablestore_port < 0 && set->oss_port < 0 &&
+		set->maxcompute_port < 0;
 
 	for (int i = 0; i < emu_nservices; i++)
 	{
 		emu_service *s = emu_services[i];
 		int			port = strcmp(s->name, "loghub") == 0 ? set->loghub_port :
-			strcmp(s->name, "tablestore") == 0 ? set->tablestore_port : set->maxcompute_port;
+			strcmp(s->name, "tablestore") == 0 ? set->tablestore_port :
+			strcmp(s->name, "oss") == 0 ? set->oss_port : set->maxcompute_port;
 
 		if (all)
 			port = s->default_port;
@@ -314,6 +317,8 @@ start_services(const settings *set)
 		not_built("maxcompute-port");
 	if (set->tablestore_port >= 0 && emu_find_service(MCW_LIT("tablestore")) == NULL)
 		not_built("tablestore-port");
+	if (set->oss_port >= 0 && emu_find_service(MCW_LIT("oss")) == NULL)
+		not_built("oss-port");
 }
 
 static void
@@ -440,7 +445,7 @@ raise_file_limit(void)
 int
 main(int argc, char **argv)
 {
-	settings	set = {.loghub_port = -1, .tablestore_port = -1, .maxcompute_port = -1};
+	settings	set = {.loghub_port = -1, .tablestore_port = -1, .oss_port = -1, .maxcompute_port = -1};
 	struct sigaction sa = {.sa_handler = on_signal};
 	bool		saved = true;
 
@@ -450,6 +455,8 @@ main(int argc, char **argv)
 		emu_services[emu_nservices++] = &emu_loghub;
 	if (&emu_tablestore != NULL)
 		emu_services[emu_nservices++] = &emu_tablestore;
+	if (&emu_oss != NULL)
+		emu_services[emu_nservices++] = &emu_oss;
 	if (&emu_maxcompute != NULL)
 		emu_services[emu_nservices++] = &emu_maxcompute;
 	for (int i = 0; i < emu_nservices; i++)

@@ -1,0 +1,220 @@
+/*
+ * oss.h
+ *		Private to the oss_*.c files: what an OSS foreign table is, its columns, the
+ *		objects it covers, the scan.  Writing is in oss_write.h.
+ */
+#ifndef MC_OSS_H
+#define MC_OSS_H
+
+#include "mc_fdw.h"
+
+#include "executor/tuptable.h"
+#include "nodes/execnodes.h"
+#include "nodes/pathnodes.h"
+
+#include "../service/mcs_oss.h"
+#include "../wire/mcw_rows.h"
+#include "../wire/mcw_stream.h"
+#include "async.h"
+#include "convert_text.h"
+#include "qual.h"
+
+/* ---- oss_column.c: what a column of the foreign table shows ---- */
+
+typedef enum McOssKind
+{
+	MC_OSS_FIELD,				/* a field of the file */
+	MC_OSS_REST,				/* jsonl, field '*': jsonb of the members no other column shows */
+	MC_OSS_PATH,				/* a part of the key: {name} in the template, or name=value */
+	MC_OSS_OBJECT,				/* __object__: the key */
+	MC_OSS_LAST_MODIFIED,
+	MC_OSS_SIZE,
+	MC_OSS_ETAG,
+	MC_OSS_LINE					/* __line__ */
+} McOssKind;
+
+typedef struct McOssColumn
+{
+	AttrNumber	attnum;
+	McOssKind	kind;
+	char	   *name;			/* FIELD: name in the file; PATH: name in the key */
+	char	   *wire;			/* the same in UTF-8 */
+	char	   *attname;
+	int			index;			/* FIELD: position in the file by declaration, from 0; PATH: position in the path */
+	Oid			type;
+	int32		typmod;
+	Oid			collation;
+	bool		not_null;
+	bool		force_null;		/* column options, COPY's words */
+	bool		force_not_null;
+	bool		force_quote;
+} McOssColumn;
+
+/* ---- oss_table.c: the options of a table, checked against each other ---- */
+
+typedef enum McOssScope
+{
+	MC_OSS_ONE,					/* option "object" */
+	MC_OSS_PREFIX				/* "prefix" and perhaps "pattern", or "pattern" alone */
+} McOssScope;
+
+typedef enum McOssMissing
+{
+	MC_OSS_MISSING_ERROR,
+	MC_OSS_MISSING_NULL
+} McOssMissing;
+
+/* One segment between literal texts of a template: 'ods/dt={dt}/h={h}/' has two */
+typedef struct McOssPathPart
+{
+	char	   *before;			/* literal text in front of the value, UTF-8 */
+	char	   *name;
+} McOssPathPart;
+
+typedef struct McOssTable
+{
+	List	   *columns;		/* McOssColumn *, live ones in order */
+	McOssScope	scope;
+	char	   *object;			/* ONE: key, UTF-8, as all keys */
+	char	   *literal;		/* PREFIX: what every key begins with: prefix, or the text before the first {, * ... */
+	char	   *glob;			/* pattern behind 'literal' of keys to read; NULL = all */
+	McOssPathPart *parts;		/* of the template or name=value directories, in order */
+	int			nparts;
+	bool		hive;			/* parts are name=value directories found by name, wherever they stand behind the prefix */
+	char	   *tail;			/* literal text behind the last part of a template ("/") */
+	bool		writable_prefix;	/* prefix ends a directory: may be written, truncated */
+
+	const mcw_format *format;
+	mcw_header	header;			/* of option "header" and "match_by" */
+	bool		compression_auto;
+	mcw_codec	codec;			/* if not auto */
+	int			encoding;		/* PostgreSQL encoding id; PG_UTF8 by default */
+	char		delimiter;
+	char		quote;
+	char		escape;
+	char	   *null;			/* UTF-8 */
+	McOssMissing missing;		/* "missing_columns" */
+	bool		unknown_error;	/* "unknown_columns" 'error' */
+	size_t		max_record;
+} McOssTable;
+
+/* In CurrentMemoryContext.  Raises if options or columns make no sense together. */
+extern McOssTable *mcOssTable(Relation rel, const McServer *server);
+extern McOssColumn *mcOssColumn(const McOssTable *table, AttrNumber attnum);
+/* server's encoding to UTF-8, for keys and names */
+extern char *mcOssToWire(const char *text);
+/* a key for messages and __object__ */
+extern char *mcOssShown(mcw_view key);
+
+/* ---- oss_conn.c ---- */
+
+typedef struct McOssConn
+{
+	McServer   *server;
+	MemoryContext cxt;			/* the channel ends with it */
+	mcw_alloc	alloc;
+	mcn_channel *channel;
+	mcs_oss		client;
+	McPlace		place;			/* server and bucket */
+	MemoryContextCallback callback;
+} McOssConn;
+
+/* 'cxt' must live as long as every request on the connection */
+extern McOssConn *mcOssConnect(McServer *server, MemoryContext cxt);
+
+/* ---- oss_path.c: parts of a key ---- */
+
+#define MC_OSS_NULL_PART "__HIVE_DEFAULT_PARTITION__"
+
+/*
+ * The values of the table's path parts in a key; data NULL = NULL.  False: the key is
+ * not of the table's form and is not one of its objects.  Values are decoded
+ * (%XX) into 'scratch', reset by the caller.
+ */
+extern bool mcOssPathValues(const McOssTable *table, mcw_view key, mcw_view *values, mcw_buf *scratch);
+/* is a key one of the table's objects by prefix, pattern and form? Directory markers are not. */
+extern bool mcOssCovers(const McOssTable *table, mcw_view key);
+/* glob behind the literal: * ? [..] {a,b} do not match '/', ** does */
+extern bool mcOssGlob(const char *pattern, mcw_view text);
+/* append the directory of these values behind the literal, encoded */
+extern void mcOssPathAppend(const McOssTable *table, const mcw_view *values, StringInfo key);
+
+/* ---- oss_qual.c: conditions that choose objects ---- */
+
+typedef enum McOssQualKind
+{
+	MC_OSS_QUAL_MODIFIED,		/* on __last_modified__: chooses objects */
+	MC_OSS_QUAL_OBJECT,			/* =, IN, range under collation C */
+	MC_OSS_QUAL_PATH			/* conditions on path columns alone, evaluated by the executor */
+} McOssQualKind;
+
+/*
+ * Conditions that read only path and object columns choose objects exactly: they are
+ * taken off the local conditions and evaluated once for each object (and, where the
+ * form allows, once for each directory before it is listed).
+ */
+enum McOssPrivate
+{
+	MC_OSS_PRIVATE_ATTRS,		/* list of int: attribute numbers to fill */
+	MC_OSS_PRIVATE_QUALS,		/* narrowing conditions, see mcQualsToList: shorten the listing */
+	MC_OSS_PRIVATE_OBJECT_QUALS,	/* expression trees: conditions on object-level columns only */
+	MC_OSS_PRIVATE_EAGER,		/* Integer: all rows will be wanted, as far as the plan tells */
+	MC_OSS_PRIVATE_NPARAMS		/* Integer: expressions of MC_OSS_PRIVATE_QUALS at the begin of fdw_exprs */
+};
+
+/* ---- oss_source.c: the objects of a scan ---- */
+
+typedef struct McOssSource McOssSource;
+
+typedef struct McOssSourceStats
+{
+	int64		listed;			/* keys seen */
+	int64		taken;
+	int64		pruned_directories;	/* common prefixes not listed */
+	int64		pages;
+} McOssSourceStats;
+
+/* What a scan has evaluated: bounds of the listing, and the filter for one object */
+typedef struct McOssChoice
+{
+	bool		empty;			/* nothing can qualify: no request is made */
+	char	   *from_key;		/* UTF-8, inclusive; NULL = none */
+	char	   *to_key;			/* exclusive */
+	int64		modified_from;	/* Unix microseconds, inclusive; PG_INT64_MIN = none */
+	int64		modified_to;	/* exclusive; PG_INT64_MAX = none */
+	ExprState  *filter;			/* over a slot with the object-level columns filled; NULL = none */
+	ExprContext *econtext;
+	TupleTableSlot *slot;		/* of the relation's row type; others are NULL */
+} McOssChoice;
+
+extern McOssSource *mcOssSourceOpen(McOssConn *conn, const McOssTable *table, const McOssChoice *choice, MemoryContext cxt);
+/* for mcs_oss_read_spec.next_object; ctx is the source */
+extern mcw_status mcOssSourceNext(void *source, bool wait, bool *pending, mcs_oss_object *object, mcw_error *err);
+extern const McOssSourceStats *mcOssSourceStats(const McOssSource *source);
+extern void mcOssSourceClose(McOssSource *source);
+
+/* ---- oss_rows.c: chunks of objects to records ---- */
+
+typedef struct McOssRows McOssRows;
+
+typedef struct McOssPosition
+{
+	const mcs_oss_object *object;
+	uint64		line;
+} McOssPosition;
+
+/* the pipeline: reader > decompression > encoding > format */
+extern McOssRows *mcOssRowsOpen(McOssConn *conn, const McOssTable *table, const bool *needed,
+								McOssSource *source, bool eager, MemoryContext cxt);
+/* MCW_OK, MCW_END; wait false: MCW_END with *pending */
+extern mcw_status mcOssRowsNext(McOssRows *rows, bool wait, bool *pending, mcw_record *record,
+								McOssPosition *position, mcw_error *err);
+extern bool mcOssRowsReady(const McOssRows *rows);
+extern void mcOssRowsClose(McOssRows *rows);
+
+/* ---- oss_plan.c, oss_scan.c, oss_explain.c ---- */
+
+extern void mcOssPlanRoutine(FdwRoutine *routine);	/* GetForeignRelSize, Paths, Plan */
+extern void mcOssExplainRoutine(FdwRoutine *routine);
+
+#endif							/* MC_OSS_H */

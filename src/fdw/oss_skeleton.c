@@ -1,0 +1,109 @@
+/*
+ * oss_skeleton.c
+ *		Weak traps for what is not linked in yet, so that the library always loads.
+ */
+__asm__(".weak mcFileOutCreate\n.set mcFileOutCreate, mc_missing");
+__asm__(".weak mcFileOutHeader\n.set mcFileOutHeader, mc_missing");
+__asm__(".weak mcFileOutRow\n.set mcFileOutRow, mc_missing");
+__asm__(".weak mcFileOutTarget\n.set mcFileOutTarget, mc_missing");
+__asm__(".weak mcOssColumn\n.set mcOssColumn, mc_missing");
+__asm__(".weak mcOssConnect\n.set mcOssConnect, mc_missing");
+__asm__(".weak mcOssCovers\n.set mcOssCovers, mc_missing");
+__asm__(".weak mcOssExplainRoutine\n.set mcOssExplainRoutine, mc_missing");
+__asm__(".weak mcOssGlob\n.set mcOssGlob, mc_missing");
+__asm__(".weak mcOssModifyRoutine\n.set mcOssModifyRoutine, mc_missing");
+__asm__(".weak mcOssPathAppend\n.set mcOssPathAppend, mc_missing");
+__asm__(".weak mcOssPathValues\n.set mcOssPathValues, mc_missing");
+__asm__(".weak mcOssPlanRoutine\n.set mcOssPlanRoutine, mc_missing");
+__asm__(".weak mcOssRoutine\n.set mcOssRoutine, mc_missing");
+__asm__(".weak mcOssRowsClose\n.set mcOssRowsClose, mc_missing");
+__asm__(".weak mcOssRowsNext\n.set mcOssRowsNext, mc_missing");
+__asm__(".weak mcOssRowsOpen\n.set mcOssRowsOpen, mc_missing");
+__asm__(".weak mcOssRowsReady\n.set mcOssRowsReady, mc_missing");
+__asm__(".weak mcOssShown\n.set mcOssShown, mc_missing");
+__asm__(".weak mcOssSourceClose\n.set mcOssSourceClose, mc_missing");
+__asm__(".weak mcOssSourceNext\n.set mcOssSourceNext, mc_missing");
+__asm__(".weak mcOssSourceOpen\n.set mcOssSourceOpen, mc_missing");
+__asm__(".weak mcOssSourceStats\n.set mcOssSourceStats, mc_missing");
+__asm__(".weak mcOssTable\n.set mcOssTable, mc_missing");
+__asm__(".weak mcOssToWire\n.set mcOssToWire, mc_missing");
+__asm__(".weak mcPublishDone\n.set mcPublishDone, mc_missing");
+__asm__(".weak mcPublishFailed\n.set mcPublishFailed, mc_missing");
+__asm__(".weak mcPublisherAdd\n.set mcPublisherAdd, mc_missing");
+__asm__(".weak mcn_response_drain\n.set mcn_response_drain, mc_missing");
+__asm__(".weak mcs_oss_call_free\n.set mcs_oss_call_free, mc_missing");
+__asm__(".weak mcs_oss_call_header\n.set mcs_oss_call_header, mc_missing");
+__asm__(".weak mcs_oss_call_headerf\n.set mcs_oss_call_headerf, mc_missing");
+__asm__(".weak mcs_oss_call_init\n.set mcs_oss_call_init, mc_missing");
+__asm__(".weak mcs_oss_call_param\n.set mcs_oss_call_param, mc_missing");
+__asm__(".weak mcs_oss_call_run\n.set mcs_oss_call_run, mc_missing");
+__asm__(".weak mcs_oss_call_start\n.set mcs_oss_call_start, mc_missing");
+__asm__(".weak mcs_oss_delete\n.set mcs_oss_delete, mc_missing");
+__asm__(".weak mcs_oss_error_is\n.set mcs_oss_error_is, mc_missing");
+__asm__(".weak mcs_oss_head\n.set mcs_oss_head, mc_missing");
+__asm__(".weak mcs_oss_list_close\n.set mcs_oss_list_close, mc_missing");
+__asm__(".weak mcs_oss_list_next\n.set mcs_oss_list_next, mc_missing");
+__asm__(".weak mcs_oss_list_open\n.set mcs_oss_list_open, mc_missing");
+__asm__(".weak mcs_oss_list_pages\n.set mcs_oss_list_pages, mc_missing");
+__asm__(".weak mcs_oss_list_uploads\n.set mcs_oss_list_uploads, mc_missing");
+__asm__(".weak mcs_oss_publish\n.set mcs_oss_publish, mc_missing");
+__asm__(".weak mcs_oss_read_close\n.set mcs_oss_read_close, mc_missing");
+__asm__(".weak mcs_oss_read_get_stats\n.set mcs_oss_read_get_stats, mc_missing");
+__asm__(".weak mcs_oss_read_next\n.set mcs_oss_read_next, mc_missing");
+__asm__(".weak mcs_oss_read_open\n.set mcs_oss_read_open, mc_missing");
+__asm__(".weak mcs_oss_read_ready\n.set mcs_oss_read_ready, mc_missing");
+__asm__(".weak mcs_oss_read_skip\n.set mcs_oss_read_skip, mc_missing");
+__asm__(".weak mcs_oss_retry_rules\n.set mcs_oss_retry_rules, mc_missing");
+__asm__(".weak mcs_oss_upload_abort\n.set mcs_oss_upload_abort, mc_missing");
+__asm__(".weak mcs_oss_upload_etag\n.set mcs_oss_upload_etag, mc_missing");
+__asm__(".weak mcs_oss_upload_new_part\n.set mcs_oss_upload_new_part, mc_missing");
+__asm__(".weak mcs_oss_upload_open\n.set mcs_oss_upload_open, mc_missing");
+__asm__(".weak mcs_oss_upload_opened\n.set mcs_oss_upload_opened, mc_missing");
+__asm__(".weak mcs_oss_upload_put_part\n.set mcs_oss_upload_put_part, mc_missing");
+__asm__(".weak mcs_oss_upload_stored\n.set mcs_oss_upload_stored, mc_missing");
+__asm__(".weak mcs_oss_upload_verify\n.set mcs_oss_upload_verify, mc_missing");
+__asm__(".weak mcw_codec_file_name\n.set mcw_codec_file_name, mc_missing");
+__asm__(".weak mcw_codec_from_file\n.set mcw_codec_from_file, mc_missing");
+__asm__(".weak mcw_codec_from_suffix\n.set mcw_codec_from_suffix, mc_missing");
+__asm__(".weak mcw_codec_suffix\n.set mcw_codec_suffix, mc_missing");
+__asm__(".weak mcw_crc64\n.set mcw_crc64, mc_missing");
+__asm__(".weak mcw_crc64_combine\n.set mcw_crc64_combine, mc_missing");
+__asm__(".weak mcw_deflate\n.set mcw_deflate, mc_missing");
+__asm__(".weak mcw_deflater_create\n.set mcw_deflater_create, mc_missing");
+__asm__(".weak mcw_deflater_free\n.set mcw_deflater_free, mc_missing");
+__asm__(".weak mcw_format_csv\n.set mcw_format_csv, mc_missing");
+__asm__(".weak mcw_format_find\n.set mcw_format_find, mc_missing");
+__asm__(".weak mcw_format_jsonl\n.set mcw_format_jsonl, mc_missing");
+__asm__(".weak mcw_format_line\n.set mcw_format_line, mc_missing");
+__asm__(".weak mcw_format_text\n.set mcw_format_text, mc_missing");
+__asm__(".weak mcw_inflate\n.set mcw_inflate, mc_missing");
+__asm__(".weak mcw_inflater_create\n.set mcw_inflater_create, mc_missing");
+__asm__(".weak mcw_inflater_free\n.set mcw_inflater_free, mc_missing");
+__asm__(".weak mcw_oss_etag\n.set mcw_oss_etag, mc_missing");
+__asm__(".weak mcw_oss_is_subresource\n.set mcw_oss_is_subresource, mc_missing");
+__asm__(".weak mcw_oss_read_complete\n.set mcw_oss_read_complete, mc_missing");
+__asm__(".weak mcw_oss_read_deleted\n.set mcw_oss_read_deleted, mc_missing");
+__asm__(".weak mcw_oss_read_initiate\n.set mcw_oss_read_initiate, mc_missing");
+__asm__(".weak mcw_oss_read_list\n.set mcw_oss_read_list, mc_missing");
+__asm__(".weak mcw_oss_read_parts\n.set mcw_oss_read_parts, mc_missing");
+__asm__(".weak mcw_oss_read_uploads\n.set mcw_oss_read_uploads, mc_missing");
+__asm__(".weak mcw_oss_sign_v1\n.set mcw_oss_sign_v1, mc_missing");
+__asm__(".weak mcw_oss_sign_v4\n.set mcw_oss_sign_v4, mc_missing");
+__asm__(".weak mcw_oss_write_complete\n.set mcw_oss_write_complete, mc_missing");
+__asm__(".weak mcw_oss_write_delete\n.set mcw_oss_write_delete, mc_missing");
+__asm__(".weak mcw_row_writer_free\n.set mcw_row_writer_free, mc_missing");
+__asm__(".weak mcw_row_writer_init\n.set mcw_row_writer_init, mc_missing");
+__asm__(".weak mcw_rows_feed\n.set mcw_rows_feed, mc_missing");
+__asm__(".weak mcw_rows_free\n.set mcw_rows_free, mc_missing");
+__asm__(".weak mcw_rows_header\n.set mcw_rows_header, mc_missing");
+__asm__(".weak mcw_rows_line\n.set mcw_rows_line, mc_missing");
+__asm__(".weak mcw_rows_next\n.set mcw_rows_next, mc_missing");
+__asm__(".weak mcw_rows_open\n.set mcw_rows_open, mc_missing");
+
+extern void mc_missing(void);
+
+void
+mc_missing(void)
+{
+	__builtin_trap();
+}

@@ -1,0 +1,80 @@
+/*
+ * mcs_oss_write.h
+ *		Writing objects: multipart uploads, single puts, deletes, and the protocol that
+ *		makes an object visible (oss.md 3.6 to 3.10; guarantees 6.3).
+ *
+ * A multipart upload is a transaction that the service keeps for us: parts are
+ * invisible until Complete, which is one step.
+ */
+#ifndef MCS_OSS_WRITE_H
+#define MCS_OSS_WRITE_H
+
+#include "mcs_oss.h"
+
+#define MCS_OSS_MAX_PARTS 10000
+#define MCS_OSS_MIN_PART ((size_t) 100 << 10)
+
+typedef struct mcs_oss_upload
+{
+	/* set by the caller; the views must stay */
+	mcw_view	key;
+	mcw_view	content_type;
+	mcw_view	token;			/* tells our object from anybody else's */
+	bool		may_replace;	/* false: an object that is there is left alone and is an error */
+	const mcw_alloc *alloc;
+
+	/* set by us */
+	char		id[256];		/* UploadId; empty = not initiated */
+	mcw_oss_part *parts;		/* number i + 1; etag filled when it was acknowledged */
+	int			nparts;
+	int			cap;
+	uint64_t	size;
+	uint64_t	crc64;			/* of all parts in order, once all are acknowledged */
+	bool		sent;			/* Complete or Put may have reached the service */
+} mcs_oss_upload;
+
+/* Initiate; net may repeat it, a lost twin is an empty upload that the token's owner can abort */
+extern void mcs_oss_upload_open(mcs_oss_call *call, mcs_oss *oss, const mcs_oss_upload *upload);
+extern mcw_status mcs_oss_upload_opened(mcs_oss_call *call, mcs_oss_upload *upload, mcw_error *err);
+/* Reserve the next part: MCW_OK, MCW_ERR_LIMIT, MCW_ERR_NOMEM */
+extern mcw_status mcs_oss_upload_new_part(mcs_oss_upload *upload, int *number, mcw_error *err);
+/* UploadPart; 'body' stays until the call is over.  'stored' compares ETag and CRC-64 with what was sent. */
+extern void mcs_oss_upload_put_part(mcs_oss_call *call, mcs_oss *oss, const mcs_oss_upload *upload, int number, mcw_view body);
+extern mcw_status mcs_oss_upload_stored(mcs_oss_call *call, mcs_oss_upload *upload, int number, mcw_error *err);
+/* The service's list of parts must be exactly ours (numbers, ETags, sizes); MCW_ERR_PROTOCOL if not */
+extern mcw_status mcs_oss_upload_verify(mcs_oss *oss, mcs_oss_upload *upload, mcw_error *err);
+/* Best effort, never waits longer than deadline_us; MCW_OK also if it is gone already */
+extern mcw_status mcs_oss_upload_abort(mcs_oss *oss, mcw_view key, mcw_view upload_id, mcw_error *err);
+
+typedef enum mcs_oss_outcome
+{
+	MCS_OSS_PUBLISHED,
+	MCS_OSS_NOT_PUBLISHED,		/* certain */
+	MCS_OSS_IN_DOUBT
+} mcs_oss_outcome;
+
+/*
+ * Make it visible: Complete with the recorded parts, or Put of 'body' for an upload
+ * without id.  'once' is a channel that never repeats a request by itself: HEAD, and
+ * ListParts where that does not tell, decide before anything is sent again.  Drives
+ * the loop until the outcome is known or deadline_us has passed.
+ */
+extern mcs_oss_outcome mcs_oss_publish(mcs_oss *oss, mcn_channel *once, mcs_oss_upload *upload, mcw_view body,
+									   int64_t deadline_us, mcw_error *err);
+
+/* The ETag the finished object will have: MD5 of the part MD5s, "-", number of parts */
+extern mcw_status mcs_oss_upload_etag(const mcs_oss_upload *upload, mcw_buf *etag, mcw_error *err);
+
+/*
+ * Delete these objects unless they changed: each is looked at with HEAD just before
+ * and passed over if its ETag is another one (counted in *changed).  DeleteMultipleObjects
+ * in groups of up to 1000.  May be repeated.
+ */
+extern mcw_status mcs_oss_delete(mcs_oss *oss, const mcs_oss_object *objects, int nobjects, int concurrency,
+								 int *deleted, int *changed, mcw_error *err);
+
+/* Uploads under a prefix that were begun and neither completed nor aborted: next page after the markers */
+extern mcw_status mcs_oss_list_uploads(mcs_oss *oss, mcw_view prefix, mcw_view key_marker, mcw_view id_marker,
+									   mcw_arena *arena, mcw_oss_uploads *uploads, mcw_error *err);
+
+#endif							/* MCS_OSS_WRITE_H */
