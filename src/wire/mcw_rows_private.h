@@ -40,4 +40,24 @@ struct mcw_rows
 	int			nheader;
 };
 
+/* The writers' functions, for the tables of formats; csv and text are defined with their readers, jsonl likewise */
+extern void mcw_write_csv_header(mcw_row_writer *w);
+extern void mcw_write_csv_null(mcw_row_writer *w);
+extern void mcw_write_csv_text(mcw_row_writer *w, const char *data, size_t len);
+extern void mcw_write_csv_bare(mcw_row_writer *w, const char *data, size_t len);
+extern void mcw_write_csv_raw(mcw_row_writer *w, const char *data, size_t len);
+extern void mcw_write_csv_end(mcw_row_writer *w);
+extern void mcw_write_text_header(mcw_row_writer *w);
+extern void mcw_write_text_null(mcw_row_writer *w);
+extern void mcw_write_text_text(mcw_row_writer *w, const char *data, size_t len);
+extern void mcw_write_text_bare(mcw_row_writer *w, const char *data, size_t len);
+extern void mcw_write_text_raw(mcw_row_writer *w, const char *data, size_t len);
+extern void mcw_write_text_end(mcw_row_writer *w);
+extern void mcw_write_jsonl_header(mcw_row_writer *w);
+extern void mcw_write_jsonl_null(mcw_row_writer *w);
+extern void mcw_write_jsonl_text(mcw_row_writer *w, const char *data, size_t len);
+extern void mcw_write_jsonl_bare(mcw_row_writer *w, const char *data, size_t len);
+extern void mcw_write_jsonl_raw(mcw_row_writer *w, const char *data, size_t len);
+extern void mcw_write_jsonl_end(mcw_row_writer *w);
+
 #endif							/* MCW_ROWS_PRIVATE_H */
