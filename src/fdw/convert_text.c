@@ -595,3 +595,18 @@ mcTextConvert(McTextColumn *column, mcw_view value, bool swallow, Datum *datum, 
 							 format_type_with_typemod(column->type, column->typmod));
 	return MC_TEXT_BAD;
 }
+
+char *
+mcShownName(mcw_view name)
+{
+	McTextError error;
+	char	   *text = mcTextToServer(name, true, &error);
+
+	if (text != NULL)
+		return text;
+	text = pnstrdup(name.data, name.len);
+	for (char *p = text; *p; p++)
+		if (IS_HIGHBIT_SET(*p))
+			*p = '?';
+	return text;
+}

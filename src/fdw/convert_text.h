@@ -64,4 +64,7 @@ extern char *mcTextToServer(mcw_view value, bool swallow, McTextError *error);
 /* Is this byte string a valid text of the server (UTF-8 or plain ASCII), without conversion? */
 extern bool mcTextIsServer(mcw_view value);
 
+/* a name of a service, which may be in any encoding, for messages and commands */
+extern char *mcShownName(mcw_view name);
+
 #endif							/* MC_CONVERT_TEXT_H */

@@ -132,7 +132,7 @@ extern McOssConn *mcOssConnect(McServer *server, MemoryContext cxt);
  * (%XX) into 'scratch', reset by the caller.
  */
 extern bool mcOssPathValues(const McOssTable *table, mcw_view key, mcw_view *values, mcw_buf *scratch);
-/* is a key one of the table's objects by prefix, pattern and form? Directory markers are not. */
+/* is a key one of the table's objects by prefix, pattern and form? (Empty ones that end in "/" are not; sizes are the caller's.) */
 extern bool mcOssCovers(const McOssTable *table, mcw_view key);
 /* glob behind the literal: * ? [..] {a,b} do not match '/', ** does */
 extern bool mcOssGlob(const char *pattern, mcw_view text);

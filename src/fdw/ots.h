@@ -93,9 +93,6 @@ extern mcw_ots_table *mcOtsLiveTable(McOtsConn *conn, const char *table, List *c
 /* forget what is remembered about this table (the service says it is not so any more) */
 extern void mcOtsForgetTable(const McServer *server, const char *table);
 
-/* a name of the service, which may be in any encoding, for messages and commands */
-extern char *mcOtsShownName(mcw_view name);
-
 /* ---- convert_ots_in.c: cells to Datums ---- */
 
 typedef struct McOtsIn McOtsIn;

@@ -237,21 +237,6 @@ column_type(mcw_ots_type type)
 	}
 }
 
-char *
-mcOtsShownName(mcw_view name)
-{
-	McTextError error;
-	char	   *text = mcTextToServer(name, true, &error);
-
-	if (text != NULL)
-		return text;
-	text = pnstrdup(name.data, name.len);
-	for (char *p = text; *p; p++)
-		if (IS_HIGHBIT_SET(*p))
-			*p = '?';
-	return text;
-}
-
 /* key columns as they should be declared */
 static char *
 right_declaration(const mcw_ots_schema *schema)
@@ -261,7 +246,7 @@ right_declaration(const mcw_ots_schema *schema)
 	initStringInfo(&s);
 	for (int i = 0; i < schema->nkeys; i++)
 	{
-		char	   *name = mcOtsShownName(schema->keys[i].name);
+		char	   *name = mcShownName(schema->keys[i].name);
 
 		appendStringInfo(&s, "%s%s %s OPTIONS (key '%d')%s NOT NULL", i > 0 ? ", " : "", quote_identifier(name),
 						 column_type(schema->keys[i].type), i + 1,
@@ -277,7 +262,7 @@ live_key(const mcw_ots_schema *schema)
 
 	initStringInfo(&s);
 	for (int i = 0; i < schema->nkeys; i++)
-		appendStringInfo(&s, "%s%s %s", i > 0 ? ", " : "", mcOtsShownName(schema->keys[i].name),
+		appendStringInfo(&s, "%s%s %s", i > 0 ? ", " : "", mcShownName(schema->keys[i].name),
 						 mcw_ots_type_name(schema->keys[i].type));
 	return s.data;
 }
@@ -311,11 +296,11 @@ check_key(McOtsConn *conn, const char *table, const mcw_ots_table *live, List *c
 		if (column == NULL)
 			refuse_key(conn, table, schema, ERRCODE_FDW_COLUMN_NAME_NOT_FOUND,
 					   psprintf("the foreign table does not declare primary key column %d, \"%s\"", i + 1,
-								mcOtsShownName(key->name)));
+								mcShownName(key->name)));
 		if (!mcw_view_eq(mcw_str(column->wire), key->name))
 			refuse_key(conn, table, schema, ERRCODE_FDW_INVALID_COLUMN_NAME,
 					   psprintf("primary key column %d is \"%s\", but the foreign table declares \"%s\" with key '%d'",
-								i + 1, mcOtsShownName(key->name), column->name, i + 1));
+								i + 1, mcShownName(key->name), column->name, i + 1));
 		if (column->remote != key->type)
 			refuse_key(conn, table, schema, ERRCODE_FDW_INVALID_DATA_TYPE,
 					   psprintf("key column \"%s\" is %s in the table, but %s by its declaration (%s%s)",

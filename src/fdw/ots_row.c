@@ -187,7 +187,7 @@ mcOtsPlace(const McOtsScan *scan, McPlace *place)
 
 		row_key(mine, &key);
 		(void) mcs_ots_key_text(&key, mine->position, sizeof(mine->position));
-		place->position = psprintf("key %s", mcOtsShownName(mcw_str(scan->position)));
+		place->position = psprintf("key %s", mcShownName(mcw_str(scan->position)));
 	}
 }
 
@@ -252,7 +252,7 @@ refuse_unknown(McOtsScan *scan)
 		mcOtsPlace(scan, &place);
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_COLUMN_NAME_NOT_FOUND),
-				 errmsg("a row has attribute column \"%s\", which no column of \"%s\" shows", mcOtsShownName(cell.name),
+				 errmsg("a row has attribute column \"%s\", which no column of \"%s\" shows", mcShownName(cell.name),
 						scan->relname),
 				 errhint("Add a column for it, or one with OPTIONS (field '*') for all others, or set unknown_columns 'ignore'."),
 				 mcPlaceContext(&place)));

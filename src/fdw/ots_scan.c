@@ -16,6 +16,7 @@
 #include "utils/rel.h"
 
 #include "compat.h"
+#include "convert_text.h"
 #include "ots.h"
 
 #define FIRST_REQUESTS 4		/* of a scan that will be read whole */
@@ -125,7 +126,7 @@ raise_failure(McOtsScan *scan, const mcw_error *err)
 	scan->in_row = false;
 	mcOtsPlace(scan, &place);
 	if (scan->scan != NULL && mcs_ots_scan_failed_at(scan->scan)[0] != '\0')
-		place.position = psprintf("key %s", mcOtsShownName(mcw_str(mcs_ots_scan_failed_at(scan->scan))));
+		place.position = psprintf("key %s", mcShownName(mcw_str(mcs_ots_scan_failed_at(scan->scan))));
 	mcRaise(err, &place);
 }
 

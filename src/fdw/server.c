@@ -122,9 +122,12 @@ option_view(List *list, const char *name)
 	return mcw_str(value ? pstrdup(value) : "");
 }
 
-/* GetUserMapping has no missing_ok, and its message does not say what to do */
+/*
+ * GetUserMapping has no missing_ok, and its message does not say what to do.  OSS is
+ * read anonymously without a mapping.
+ */
 static List *
-mapping_options(Oid serverid, Oid userid, const char *server_name)
+mapping_options(McWrapper wrapper, Oid serverid, Oid userid, const char *server_name)
 {
 	Oid			candidates[2] = {userid, InvalidOid};
 
@@ -139,6 +142,8 @@ mapping_options(Oid serverid, Oid userid, const char *server_name)
 			return GetUserMapping(userid, serverid)->options;
 		}
 	}
+	if (wrapper == MC_OSS)
+		return NIL;
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_OBJECT),
 			 errmsg("no user mapping for user \"%s\" on server \"%s\"",
@@ -250,7 +255,7 @@ mcGetServer(McWrapper wrapper, Oid serverid, Oid userid, Oid relid, bool need_cr
 
 	if (need_credentials)
 	{
-		List	   *mapping = mapping_options(serverid, userid, server->name);
+		List	   *mapping = mapping_options(wrapper, serverid, userid, server->name);
 
 		server->cred.access_key_id = option_view(mapping, "access_key_id");
 		server->cred.access_key_secret = option_view(mapping, "access_key_secret");
