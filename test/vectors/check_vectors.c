@@ -42,6 +42,10 @@ static const struct
 	{"tablestore", "requests.json", check_ots_requests},
 	{"tablestore", "filters.json", check_ots_filters},
 	{"tablestore", "tunnel.json", check_ots_tunnel},
+	{"oss", "v1_signatures.json", check_oss_v1},
+	{"oss", "v4_signatures.json", check_oss_v4},
+	{"oss", "presigned_urls.json", check_oss_presigned},
+	{"oss", "crc64.json", check_oss_crc64},
 };
 
 #define NKNOWN (sizeof(known_files) / sizeof(known_files[0]))

@@ -41,5 +41,9 @@ extern void check_ots_signatures(const char *file, const mcw_node *root);
 extern void check_ots_requests(const char *file, const mcw_node *root);
 extern void check_ots_filters(const char *file, const mcw_node *root);
 extern void check_ots_tunnel(const char *file, const mcw_node *root);
+extern void check_oss_v1(const char *file, const mcw_node *root);
+extern void check_oss_v4(const char *file, const mcw_node *root);
+extern void check_oss_presigned(const char *file, const mcw_node *root);
+extern void check_oss_crc64(const char *file, const mcw_node *root);
 
 #endif							/* CHECK_VECTORS_H */
