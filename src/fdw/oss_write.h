@@ -16,10 +16,11 @@
 typedef struct McFileOut McFileOut;
 
 /*
- * For the FIELD columns of the table, which are 'ncolumns' attributes of the slot in the
- * order of the file.  In CurrentMemoryContext.
+ * For the FIELD and REST columns of the table, in the order of the file; 'server' says the
+ * time zone of timestamptz.  In CurrentMemoryContext, table and server stay.  Raises if
+ * the format or the encoding cannot be written.
  */
-extern McFileOut *mcFileOutCreate(const McOssTable *table, TupleDesc desc, mcw_buf *out);
+extern McFileOut *mcFileOutCreate(const McOssTable *table, const McServer *server, TupleDesc desc, mcw_buf *out);
 /* the buffer records go to from now on */
 extern void mcFileOutTarget(McFileOut *file, mcw_buf *out);
 extern void mcFileOutHeader(McFileOut *file);
