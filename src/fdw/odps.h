@@ -103,6 +103,5 @@ extern Datum mcPrunerKeyValue(McPruner *pruner, AttrNumber attnum, mcw_view text
  * Does the clause use only partition columns (given by attnum), nothing volatile, no
  * sub-select and no system column?
  */
-extern bool mcIsPartitionClause(Node *clause, Index relid, Bitmapset *key_attnums);
 
 #endif							/* MC_ODPS_H */

@@ -23,6 +23,7 @@
 
 #include "odps_delete.h"
 #include "odps_write.h"
+#include "qual.h"
 
 typedef struct McDelete
 {
@@ -81,7 +82,7 @@ partition_quals(PlannerInfo *root, ModifyTable *plan, Index rti, const char **re
 		RestrictInfo *rinfo = lfirst_node(RestrictInfo, lc);
 
 		if (!restriction_is_securely_promotable(rinfo, baserel) ||
-			!mcIsPartitionClause((Node *) rinfo->clause, rti, attnums))
+			!mcReadsOnly((Node *) rinfo->clause, rti, attnums))
 		{
 			*reason = "a condition is not on partition keys alone, or is volatile or has a subquery";
 			return NIL;

@@ -50,27 +50,6 @@ struct McPruner
 	TupleTableSlot *slot;
 };
 
-bool
-mcIsPartitionClause(Node *clause, Index relid, Bitmapset *key_attnums)
-{
-	Bitmapset  *attnums = NULL;
-	int			x = -1;
-
-	if (contain_volatile_functions(clause) || contain_subplans(clause))
-		return false;
-	pull_varattnos(clause, relid, &attnums);
-	if (bms_is_empty(attnums))
-		return false;
-	while ((x = bms_next_member(attnums, x)) >= 0)
-	{
-		AttrNumber	attnum = x + FirstLowInvalidHeapAttributeNumber;
-
-		if (attnum <= 0 || !bms_is_member(attnum, key_attnums))
-			return false;
-	}
-	return true;
-}
-
 McPruner *
 mcPrunerCreate(Relation rel, List *quals, const mcs_odps_table *table, const McOdpsMap *map,
 			   PlanState *parent, McOdps *odps)

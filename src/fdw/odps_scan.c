@@ -23,6 +23,7 @@
 
 #include "compat.h"
 #include "odps_read.h"
+#include "qual.h"
 #include "odps_write.h"
 
 #define MAX_COLUMN_LIST 6000	/* a longer list does not fit a URL: all columns are read */
@@ -160,7 +161,7 @@ prune_clauses(McScan *scan, ForeignScanState *node, bool explain)
 	ListCell   *lc;
 
 	foreach(lc, plan->fdw_exprs)
-		if (mcIsPartitionClause(lfirst(lc), plan->scan.scanrelid, keys) &&
+		if (mcReadsOnly(lfirst(lc), plan->scan.scanrelid, keys) &&
 			!(explain && has_exec_param(lfirst(lc), NULL)))
 			result = lappend(result, lfirst(lc));
 	return result;

@@ -141,26 +141,63 @@ extern void mcOssPathAppend(const McOssTable *table, const mcw_view *values, Str
 
 /* ---- oss_qual.c: conditions that choose objects ---- */
 
+/*
+ * A condition that reads only object-level columns (those of the key and of the list,
+ * not __line__) chooses objects exactly: it leaves the local conditions and is evaluated
+ * once for each object, and for a directory before it is listed if it needs no more
+ * than what the directory's name tells.  Some of them also bound the listing: they are
+ * narrowing conditions besides.
+ */
 typedef enum McOssQualKind
 {
-	MC_OSS_QUAL_MODIFIED,		/* on __last_modified__: chooses objects */
-	MC_OSS_QUAL_OBJECT,			/* =, IN, range under collation C */
-	MC_OSS_QUAL_PATH			/* conditions on path columns alone, evaluated by the executor */
+	MC_OSS_QUAL_MODIFIED,		/* __last_modified__ op instant */
+	MC_OSS_QUAL_OBJECT,			/* __object__ = text, or a range under collation C */
+	MC_OSS_QUAL_PATH			/* = text on a text path column: + index of its part */
 } McOssQualKind;
 
-/*
- * Conditions that read only path and object columns choose objects exactly: they are
- * taken off the local conditions and evaluated once for each object (and, where the
- * form allows, once for each directory before it is listed).
- */
+/* a clause that chooses objects exactly */
+extern bool mcOssIsObjectQual(const McOssTable *table, RelOptInfo *rel, Expr *clause);
+/* does such a clause bound the listing as well? */
+extern bool mcOssMatchQual(PlannerInfo *root, RestrictInfo *rinfo, RelOptInfo *rel, const McOssTable *table, McQual *qual);
+
+/* fdw_exprs holds the expressions of the narrowing conditions, then the object conditions */
 enum McOssPrivate
 {
 	MC_OSS_PRIVATE_ATTRS,		/* list of int: attribute numbers to fill */
-	MC_OSS_PRIVATE_QUALS,		/* narrowing conditions, see mcQualsToList: shorten the listing */
-	MC_OSS_PRIVATE_OBJECT_QUALS,	/* expression trees: conditions on object-level columns only */
-	MC_OSS_PRIVATE_EAGER,		/* Integer: all rows will be wanted, as far as the plan tells */
-	MC_OSS_PRIVATE_NPARAMS		/* Integer: expressions of MC_OSS_PRIVATE_QUALS at the begin of fdw_exprs */
+	MC_OSS_PRIVATE_QUALS,		/* narrowing conditions, see mcQualsToList */
+	MC_OSS_PRIVATE_EAGER		/* Integer: all rows will be wanted, as far as the plan tells */
 };
+
+/* What a scan has evaluated; zero it before the first use, it is used again by a rescan */
+typedef struct McOssFilter
+{
+	ExprState  *state;
+	Bitmapset  *parts;			/* path parts it reads */
+	bool		path_only;		/* it reads nothing else of the object */
+} McOssFilter;
+
+typedef struct McOssChoice
+{
+	bool		empty;			/* nothing can qualify: no request is made */
+	bool		narrowed;		/* there were conditions: finding nothing is no error */
+	char	   *from_key;		/* UTF-8, inclusive; NULL = none */
+	char	   *to_key;			/* inclusive; NULL = none */
+	int64		modified_from;	/* Unix microseconds, inclusive; PG_INT64_MIN = none */
+	int64		modified_to;	/* inclusive; PG_INT64_MAX = none */
+	char	  **part_values;	/* by part: UTF-8 text it must be; NULL = any */
+	McOssFilter *filters;
+	int			nfilters;
+	Relation	rel;
+	PlanState  *ps;
+	ExprContext *econtext;
+} McOssChoice;
+
+/*
+ * quals: narrowing conditions with their values; object_quals: list of Expr.  Memory is
+ * CurrentMemoryContext, which lives as long as the source.
+ */
+extern void mcOssChoose(const McOssTable *table, List *quals, const Datum *values, const bool *nulls,
+						List *object_quals, Relation rel, PlanState *ps, McOssChoice *choice);
 
 /* ---- oss_source.c: the objects of a scan ---- */
 
@@ -170,26 +207,24 @@ typedef struct McOssSourceStats
 {
 	int64		listed;			/* keys seen */
 	int64		taken;
-	int64		pruned_directories;	/* common prefixes not listed */
+	int64		pruned;			/* objects and directories that a condition ruled out */
+	int64		passed_over;	/* keys without the table's form */
 	int64		pages;
 } McOssSourceStats;
 
-/* What a scan has evaluated: bounds of the listing, and the filter for one object */
-typedef struct McOssChoice
-{
-	bool		empty;			/* nothing can qualify: no request is made */
-	char	   *from_key;		/* UTF-8, inclusive; NULL = none */
-	char	   *to_key;			/* exclusive */
-	int64		modified_from;	/* Unix microseconds, inclusive; PG_INT64_MIN = none */
-	int64		modified_to;	/* exclusive; PG_INT64_MAX = none */
-	ExprState  *filter;			/* over a slot with the object-level columns filled; NULL = none */
-	ExprContext *econtext;
-	TupleTableSlot *slot;		/* of the relation's row type; others are NULL */
-} McOssChoice;
-
+/*
+ * Looks at the one object of option "object" at once (one HEAD); lists later.  An error
+ * in a condition, a value in a key that does not fit its column, and a table without
+ * any object are raised by mcOssSourceRaise after mcOssSourceNext has failed, because
+ * the latter is called from inside the network layer and must not raise.
+ */
 extern McOssSource *mcOssSourceOpen(McOssConn *conn, const McOssTable *table, const McOssChoice *choice, MemoryContext cxt);
 /* for mcs_oss_read_spec.next_object; ctx is the source */
 extern mcw_status mcOssSourceNext(void *source, bool wait, bool *pending, mcs_oss_object *object, mcw_error *err);
+extern void mcOssSourceRaise(McOssSource *source);	/* returns if it was not the source that failed */
+/* Datum of an object-level column; false: NULL.  In CurrentMemoryContext; raises on a bad value. */
+extern bool mcOssObjectValue(const McOssTable *table, const McOssColumn *column, McTextColumn *text,
+							 const mcs_oss_object *object, const mcw_view *parts, Datum *value);
 extern const McOssSourceStats *mcOssSourceStats(const McOssSource *source);
 extern void mcOssSourceClose(McOssSource *source);
 

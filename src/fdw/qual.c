@@ -53,6 +53,27 @@ mcQualUsable(PlannerInfo *root, Node *expr, RelOptInfo *rel)
 		!contain_volatile_functions(expr) && !contain_subplans(expr);
 }
 
+bool
+mcReadsOnly(Node *clause, Index relid, Bitmapset *allowed)
+{
+	Bitmapset  *attnums = NULL;
+	int			x = -1;
+
+	if (contain_volatile_functions(clause) || contain_subplans(clause))
+		return false;
+	pull_varattnos(clause, relid, &attnums);
+	if (bms_is_empty(attnums))
+		return false;
+	while ((x = bms_next_member(attnums, x)) >= 0)
+	{
+		AttrNumber	attnum = x + FirstLowInvalidHeapAttributeNumber;
+
+		if (attnum <= 0 || !bms_is_member(attnum, allowed))
+			return false;
+	}
+	return true;
+}
+
 List *
 mcQualsToList(List *quals)
 {

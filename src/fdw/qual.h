@@ -31,6 +31,12 @@ extern int	mcQualStrategy(Oid opno, Oid column_type, Oid *righttype);
 /* An expression that can be evaluated before the scan begins */
 extern bool mcQualUsable(PlannerInfo *root, Node *expr, RelOptInfo *rel);
 
+/*
+ * Does the clause read at least one of these attributes of the relation and no other, and
+ * can it be evaluated by itself?  Then it chooses whole partitions or objects.
+ */
+extern bool mcReadsOnly(Node *clause, Index relid, Bitmapset *allowed);
+
 /* For fdw_private: one list of integers for each condition; the expressions travel in fdw_exprs */
 extern List *mcQualsToList(List *quals);
 extern List *mcQualsFromList(List *list, List *exprs);
