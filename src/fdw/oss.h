@@ -232,19 +232,33 @@ extern void mcOssSourceClose(McOssSource *source);
 
 typedef struct McOssRows McOssRows;
 
-typedef struct McOssPosition
+typedef struct McOssRowsStats
 {
-	const mcs_oss_object *object;
-	uint64		line;
-} McOssPosition;
+	int64		objects;		/* begun */
+	int64		records;
+	int64		bytes;			/* as received */
+	int64		decoded;		/* after decompression; 0 if nothing was compressed */
+	int64		stalls;
+	int			codecs;			/* bits 1 << mcw_codec of the objects read */
+} McOssRowsStats;
 
-/* the pipeline: reader > decompression > encoding > format */
+/*
+ * The pipeline: reader > decompression > encoding > format.  'needed' has a member for
+ * each FIELD column by its index and one more for the REST column.  In 'cxt'; closed
+ * before it ends.  Raises if the encoding cannot be converted.
+ */
 extern McOssRows *mcOssRowsOpen(McOssConn *conn, const McOssTable *table, const bool *needed,
 								McOssSource *source, bool eager, MemoryContext cxt);
 /* MCW_OK, MCW_END; wait false: MCW_END with *pending */
-extern mcw_status mcOssRowsNext(McOssRows *rows, bool wait, bool *pending, mcw_record *record,
-								McOssPosition *position, mcw_error *err);
+extern mcw_status mcOssRowsNext(McOssRows *rows, bool wait, bool *pending, mcw_record *record, mcw_error *err);
+/* the object of the last record or failure, NULL = none; it changes with the number */
+extern const mcs_oss_object *mcOssRowsObject(const McOssRows *rows, int64 *number);
+/* number of fields that a record of the present object has; -1 = any */
+extern int	mcOssRowsFields(const McOssRows *rows);
+/* SQLSTATE of a failure, 0 = by its status; line where it is, 0 = none */
+extern int	mcOssRowsFailure(const McOssRows *rows, uint64 *line);
 extern bool mcOssRowsReady(const McOssRows *rows);
+extern void mcOssRowsStats(const McOssRows *rows, McOssRowsStats *stats);
 extern void mcOssRowsClose(McOssRows *rows);
 
 /* ---- oss_plan.c, oss_scan.c, oss_explain.c ---- */
