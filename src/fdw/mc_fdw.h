@@ -173,7 +173,5 @@ extern void mcOtsRoutine(FdwRoutine *routine);	/* ots_routine.c */
 extern void mcOtsModifyRoutine(FdwRoutine *routine);	/* ots_modify.c */
 extern void mcOssRoutine(FdwRoutine *routine);	/* oss_scan.c: planning, scan, explain */
 extern void mcOssModifyRoutine(FdwRoutine *routine);	/* oss_modify.c */
-/* registers the transaction callbacks once; called at the first write */
-extern void mcOdpsInitXact(void);
 
 #endif							/* MC_FDW_H */

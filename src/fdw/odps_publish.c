@@ -1,22 +1,20 @@
 /*
  * odps_publish.c
- *		Publishing at commit: everything that can be checked is checked, then sessions
- *		are committed in order of first write, then TRUNCATE and DELETE are executed.
+ *		MaxCompute's part of publishing at commit (publish.h): sessions are compared
+ *		with what was acknowledged, committed in order of first write, then TRUNCATE
+ *		and DELETE are executed.
  *
- * Several sessions are several commits: there is no atomicity between them.  If
- * nothing was published the failure is an ordinary error; else SQLSTATE 40003 with
- * three lists.  The protocol of one session is in service/mcs_odps_upload.c.
+ * The protocol of one session is in service/mcs_odps_upload.c.
  */
 #include "postgres.h"
 
-#include "access/transam.h"
-#include "access/xact.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
 #include "odps_write.h"
+#include "publish.h"
 
 /* One erasing statement of the service */
 typedef struct Erasure
@@ -37,16 +35,8 @@ typedef struct McPublication
 	int64		deadline_us;
 } McPublication;
 
-static bool published_any = false;
-
-bool
-mcPublished(void)
-{
-	bool		result = published_any;
-
-	published_any = false;
-	return result;
-}
+/* of the commit that is under way, in publishing memory */
+static McPublication *present = NULL;
 
 static void
 collect_uploads(McPublication *pub)
@@ -169,7 +159,7 @@ drop_checks(void *arg)
  * once.
  */
 static void
-verify(McPublication *pub, MemoryContext cxt)
+compare(McPublication *pub, MemoryContext cxt)
 {
 	int			total = list_length(pub->uploads);
 	Checks	   *checks = palloc0(sizeof(Checks));
@@ -213,95 +203,77 @@ verify(McPublication *pub, MemoryContext cxt)
 }
 
 static void
-append_item(StringInfo list, const char *fmt, const McTarget *target, const char *spec, const char *rest)
+describe(StringInfo list, const char *verb, const McTarget *target, const char *spec, const char *rest)
 {
-	if (list->len > 0)
-		appendStringInfoString(list, ", ");
-	appendStringInfoString(list, fmt);
-	appendStringInfo(list, "%s%s%s%s%s", target->odps->label, spec && spec[0] ? " (" : "", spec ? mcPrintable(spec) : "",
-					 spec && spec[0] ? ")" : "", rest);
+	mcPublishItem(list, "%s%s%s%s%s%s", verb, target->odps->label, spec && spec[0] ? " (" : "",
+				  spec ? mcPrintable(spec) : "", spec && spec[0] ? ")" : "", rest);
 }
 
 static void
 describe_upload(StringInfo list, const McUpload *u)
 {
-	append_item(list, "", u->target, u->spec,
-				psprintf(" " INT64_FORMAT " rows in session %s%s", u->session.rows, u->session.id,
-						 u->session.residue_possible ? " (rows may remain of the failed commit)" : ""));
+	describe(list, "", u->target, u->spec,
+			 psprintf(" " INT64_FORMAT " rows in session %s%s", u->session.rows, u->session.id,
+					  u->session.residue_possible ? " (rows may remain of the failed commit)" : ""));
 }
 
 static void
 describe_erasure(StringInfo list, const Erasure *e)
 {
-	append_item(list, e->spec && !e->keep_partition ? "drop of " : "truncation of ", e->target, e->spec, "");
+	describe(list, e->spec && !e->keep_partition ? "drop of " : "truncation of ", e->target, e->spec, "");
 }
 
 static void
-log_intention(const McPublication *pub)
+announce(StringInfo text)
 {
-	TransactionId xid = GetTopTransactionIdIfAny();
-	StringInfoData text;
 	ListCell   *lc;
 
-	initStringInfo(&text);
-	foreach(lc, pub->uploads)
-		describe_upload(&text, lfirst(lc));
-	foreach(lc, pub->erasures)
-		describe_erasure(&text, lfirst(lc));
-	ereport(LOG,
-			(errmsg("mc_fdw: transaction %s publishes to MaxCompute: %s",
-					TransactionIdIsValid(xid) ? psprintf("%u", xid) : "without local changes", text.data),
-			 errhidestmt(true), errhidecontext(true)));
+	foreach(lc, present->uploads)
+		describe_upload(text, lfirst(lc));
+	foreach(lc, present->erasures)
+		describe_erasure(text, lfirst(lc));
 }
 
-/* 40003 with the three lists, or the plain error if nothing happened */
 static void
-fail(McPublication *pub, const mcw_error *err, const McUpload *upload, const Erasure *erasure)
+outcomes(McOutcomes *all)
 {
-	StringInfoData yes;
-	StringInfoData no;
-	StringInfoData perhaps;
 	ListCell   *lc;
 
-	initStringInfo(&yes);
-	initStringInfo(&no);
-	initStringInfo(&perhaps);
-	foreach(lc, pub->uploads)
+	foreach(lc, present->uploads)
 	{
 		McUpload   *u = lfirst(lc);
 
-		describe_upload(u->attempted && u->outcome == MCS_ODPS_PUBLISHED ? &yes :
-						u->attempted && u->outcome == MCS_ODPS_IN_DOUBT ? &perhaps : &no, u);
+		describe_upload(u->attempted && u->outcome == MCS_ODPS_PUBLISHED ? &all->published :
+						u->attempted && u->outcome == MCS_ODPS_IN_DOUBT ? &all->unknown : &all->not_published, u);
+		if (u->session.residue_possible)
+			all->residue = true;
 	}
-	foreach(lc, pub->erasures)
+	foreach(lc, present->erasures)
 	{
 		Erasure    *e = lfirst(lc);
 
-		describe_erasure(e->done ? &yes : e->in_doubt ? &perhaps : &no, e);
+		describe_erasure(e->done ? &all->published : e->in_doubt ? &all->unknown : &all->not_published, e);
 	}
-	if (yes.len == 0 && perhaps.len == 0 && !(upload && upload->session.residue_possible))
-	{
-		if (upload)
-			raise_upload(upload, err);
-		mcOdpsCheck(erasure->target->odps, err->status ? err->status : MCW_ERR_PROTOCOL, err);
-	}
-	published_any = false;		/* this error says it */
-	ereport(ERROR,
-			(errcode(ERRCODE_T_R_STATEMENT_COMPLETION_UNKNOWN),
-			 errmsg("publishing to MaxCompute failed halfway: %s", mcPrintable(err->message)),
-			 errdetail("Published: %s.\nNot published: %s.\nUnknown: %s.%s%s",
-					   yes.len ? yes.data : "nothing", no.len ? no.data : "nothing",
-					   perhaps.len ? perhaps.data : "nothing",
-					   mcErrorDetail(err) ? "\n" : "", mcErrorDetail(err) ? mcErrorDetail(err) : ""),
-			 errhint("The local transaction is rolled back. Look at the unknown ones in MaxCompute before repeating the statement.")));
 }
 
 static void
-commit_uploads(McPublication *pub)
+upload_failed(const mcw_error *err, void *arg)
+{
+	raise_upload(arg, err);
+}
+
+static void
+erasure_failed(const mcw_error *err, void *arg)
+{
+	mcOdpsCheck(((Erasure *) arg)->target->odps, err->status ? err->status : MCW_ERR_PROTOCOL, err);
+}
+
+static void
+publish(void)
 {
 	ListCell   *lc;
 
-	foreach(lc, pub->uploads)
+	foreach(lc, present->uploads)
 	{
 		McUpload   *u = lfirst(lc);
 		mcw_error	err;
@@ -309,15 +281,15 @@ commit_uploads(McPublication *pub)
 		memset(&err, 0, sizeof(err));
 		u->attempted = true;
 		u->outcome = mcs_odps_upload_commit(&u->target->odps->service, u->target->once, &u->session,
-											pub->deadline_us, &err);
+											present->deadline_us, &err);
 		if (u->outcome != MCS_ODPS_PUBLISHED)
-			fail(pub, &err, u, NULL);
-		published_any = true;
+			mcPublishFailed(&err, upload_failed, u);
+		mcPublishDone();
 	}
 }
 
 static void
-erase(McPublication *pub, Erasure *e)
+execute(Erasure *e)
 {
 	mcs_odps   *service = &e->target->odps->service;
 	mcs_odps_sql sql = {0};
@@ -349,54 +321,76 @@ erase(McPublication *pub, Erasure *e)
 	if (status != MCW_OK)
 	{
 		e->in_doubt = result.in_doubt;
-		fail(pub, &err, NULL, e);
+		mcPublishFailed(&err, erasure_failed, e);
 	}
 	e->done = true;
-	published_any = true;
+	mcPublishDone();
 }
 
-/* the channel for commit requests repeats nothing by itself */
 static void
-open_once(McTarget *target)
+erase(void)
 {
-	static const mcn_retry_rule never[] = {{NULL, 0, MCN_RETRY_NO}};
-	McServer	server = *target->odps->server;
+	ListCell   *lc;
 
-	if (target->once)
-		return;
-	server.net.max_retries = 0;
-	target->once = mcOpenChannel(&server, &target->odps->alloc,
-								 mcn_channel_url(target->odps->service.tunnel), NULL, never);
-	mcn_channel_set_private(target->once, mcn_channel_private(target->odps->service.tunnel));
+	foreach(lc, present->erasures)
+		execute(lfirst(lc));
+}
+
+static void
+verify(int64 deadline_us)
+{
+	ListCell   *lc;
+
+	present = palloc0(sizeof(McPublication));
+	present->deadline_us = deadline_us;
+	for (McTarget *t = mcWriteTargets(); t; t = t->next)
+		t->odps->service.deadline_us = deadline_us;
+	collect_uploads(present);
+	collect_erasures(present);
+	compare(present, CurrentMemoryContext);
+	foreach(lc, present->uploads)
+	{
+		McTarget   *target = ((McUpload *) lfirst(lc))->target;
+
+		if (!target->once)
+			target->once = mcPublishChannel(target->odps->server, &target->odps->alloc,
+											target->odps->service.tunnel, NULL);
+	}
+}
+
+static bool
+pending(void)
+{
+	return mcWriteUploads() || mcWriteIntents();
+}
+
+static void
+forget(bool committed)
+{
+	present = NULL;
+	if (committed)
+		for (McTarget *t = mcWriteTargets(); t; t = t->next)
+			mcOdpsForgetTable(t->relid);
+	mcWriteForget();
 }
 
 void
-mcPublish(void)
+mcOdpsInitXact(void)
 {
-	/* not below TopTransactionContext: calls under way must end before their connections do */
-	MemoryContext cxt = AllocSetContextCreate(mcWriteContext(), "mc_fdw publish", ALLOCSET_DEFAULT_SIZES);
-	MemoryContext old = MemoryContextSwitchTo(cxt);
-	McPublication pub = {NIL, NIL, 0};
-	ListCell   *lc;
+	static const McPublisher publisher = {
+		.service = "MaxCompute",
+		.expires = "Upload sessions belong to this session and expire.",
+		.pending = pending,
+		.writers = mcWriters,
+		.verify = verify,
+		.announce = announce,
+		.publish = publish,
+		.erase = erase,
+		.outcomes = outcomes,
+		.forget = forget,
+		.sub_commit = mcWriteSubCommit,
+		.sub_abort = mcWriteSubAbort,
+	};
 
-	published_any = false;
-	pub.deadline_us = mcn_now_us() + (int64) mc_publish_timeout * 1000;
-	for (McTarget *t = mcWriteTargets(); t; t = t->next)
-		t->odps->service.deadline_us = pub.deadline_us;
-	collect_uploads(&pub);
-	collect_erasures(&pub);
-	if (pub.uploads != NIL || pub.erasures != NIL)
-	{
-		verify(&pub, cxt);
-		foreach(lc, pub.uploads)
-			open_once(((McUpload *) lfirst(lc))->target);
-		log_intention(&pub);
-		CHECK_FOR_INTERRUPTS();
-		mcHoldInterrupts();
-		commit_uploads(&pub);
-		foreach(lc, pub.erasures)
-			erase(&pub, lfirst(lc));
-	}
-	MemoryContextSwitchTo(old);
-	MemoryContextDelete(cxt);
+	mcPublisherAdd(MC_MAXCOMPUTE, &publisher);
 }

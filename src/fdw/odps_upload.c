@@ -20,6 +20,7 @@
 #include "utils/rel.h"
 
 #include "odps_write.h"
+#include "publish.h"
 
 static MemoryContext write_cxt = NULL;
 static McTarget *targets = NULL;
@@ -92,12 +93,7 @@ mcWriteTarget(Relation rel, Oid userid)
 	McServer   *wanted;
 	const char *partition;
 
-	if (IsolationIsSerializable())
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("cannot write to \"%s\" in a serializable transaction", RelationGetRelationName(rel)),
-				 errdetail("The check for serializability comes after the remote changes are published and could still fail."),
-				 errhint("Use isolation level REPEATABLE READ or READ COMMITTED.")));
+	mcPublishRefuseSerializable(RelationGetRelationName(rel));
 	wanted = mcGetServer(MC_MAXCOMPUTE, GetForeignTable(relid)->serverid, userid, relid, false);
 	for (t = targets; t; t = t->next)
 		if (t->relid == relid && t->userid == userid && same_settings(t->odps->server, wanted))

@@ -2,7 +2,7 @@
  * odps_write.h
  *		Writing to MaxCompute: converter of Datums, uploads of a transaction, the sink
  *		of one statement.  Private to convert_odps_out*.c and odps_{modify,sink,block,
- *		partition,upload,xact,publish,truncate,delete}.c.
+ *		partition,upload,publish,truncate,delete}.c.
  */
 #ifndef MC_ODPS_WRITE_H
 #define MC_ODPS_WRITE_H
@@ -215,10 +215,7 @@ extern void mcSinkAbandonAll(void);
 extern bool mcSinkOn(const McTarget *target);
 
 /* ---- odps_publish.c ---- */
-extern void mcPublish(void);
-/* was anything published that no error has reported?  Resets the answer. */
-extern bool mcPublished(void);
-/* odps_xact.c: no cancel from here to the end of the local commit */
-extern void mcHoldInterrupts(void);
+/* takes part in publishing; called at the first write */
+extern void mcOdpsInitXact(void);
 
 #endif							/* MC_ODPS_WRITE_H */

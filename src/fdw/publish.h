@@ -4,7 +4,7 @@
  *
  * A service that keeps uploads invisible until they are committed takes part with a
  * table of functions.  At PRE_COMMIT everybody checks all that can be checked; then
- * uploads are published, services in the order of the enum, each in order of first
+ * uploads are published, services in the order of McWrapper, each in order of first
  * write; then everybody deletes and drops.  If anything fails after something became
  * visible the error is 40003 with the three lists of all services together.
  */
@@ -20,36 +20,53 @@ typedef struct McOutcomes
 	StringInfoData published;
 	StringInfoData not_published;
 	StringInfoData unknown;
+	bool		residue;		/* what failed may have left rows all the same */
 } McOutcomes;
 
 typedef struct McPublisher
 {
 	const char *service;		/* "MaxCompute", "OSS" */
+	const char *expires;		/* DETAIL of a refused PREPARE TRANSACTION */
 	bool		(*pending) (void);	/* uploads or erasures of this transaction? */
 	int			(*writers) (void);	/* statements still writing */
 	/* collect and check; raises plainly.  CurrentMemoryContext lives until the end of publishing. */
 	void		(*verify) (int64 deadline_us);
-	/* one line of what will happen, for the server log */
+	/* what will happen, as a list for the server log; nothing = there is nothing to do */
 	void		(*announce) (StringInfo text);
 	/* raise with mcPublishFailed after the first failure */
 	void		(*publish) (void);
 	void		(*erase) (void);
 	/* add one item for each upload and erasure to one of the lists */
 	void		(*outcomes) (McOutcomes *outcomes);
-	/* end of transaction: no I/O, no palloc, cannot fail */
+	/*
+	 * End of transaction, after memory of 'verify' is gone: no palloc, no catalog,
+	 * cannot fail.  A rollback may spend MC_ROLLBACK_US on taking back what it uploaded.
+	 */
 	void		(*forget) (bool committed);
 	void		(*sub_commit) (SubTransactionId mine, SubTransactionId parent);
 	void		(*sub_abort) (SubTransactionId mine);
+	/* what an earlier rollback could not take back, before another commit; NULL = nothing */
+	void		(*tidy) (void);
 } McPublisher;
+
+/* Longest delay of a rollback by requests */
+#define MC_ROLLBACK_US INT64CONST(2000000)
 
 /* Takes part from now on; called at the first write of the backend */
 extern void mcPublisherAdd(McWrapper wrapper, const McPublisher *publisher);
-/* Something has become visible; from then to the local commit no cancel, and an abort warns */
+/* Raises: a serializable transaction must not write what only becomes visible at commit */
+extern void mcPublishRefuseSerializable(const char *relname);
+/* Something has become visible; from then on an abort warns */
 extern void mcPublishDone(void);
 /*
  * Publishing stops.  If nothing is visible and nothing unknown 'plain' raises the ordinary
  * error (it gets 'arg'); otherwise 40003 with the lists of all services.
  */
 pg_noreturn extern void mcPublishFailed(const mcw_error *err, void (*plain) (const mcw_error *err, void *arg), void *arg);
+/* one more item of a list */
+extern void mcPublishItem(StringInfo list, const char *fmt,...) pg_attribute_printf(2, 3);
+/* a channel like 'like' that never repeats a request by itself, for commit requests */
+extern mcn_channel *mcPublishChannel(const McServer *server, const mcw_alloc *alloc, const mcn_channel *like,
+									 const char *virtual_host);
 
 #endif							/* MC_PUBLISH_H */

@@ -1,0 +1,319 @@
+/*
+ * publish.c
+ *		The transaction callbacks of everything that is published at commit.
+ *
+ * Publishing happens in PRE_COMMIT, because an error in COMMIT would be a PANIC.
+ * Several uploads are several commits: there is no atomicity between them.  If
+ * nothing was published the failure is an ordinary error; else SQLSTATE 40003 with
+ * three lists.  ABORT and the subtransaction events cannot fail.
+ */
+#include "postgres.h"
+
+#include "access/transam.h"
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "utils/memutils.h"
+
+#include "publish.h"
+
+/* in the order in which they publish */
+static const McWrapper wrappers[] = {MC_MAXCOMPUTE, MC_OSS};
+static const McPublisher *publishers[lengthof(wrappers)];
+
+static MemoryContext publish_cxt = NULL;
+static const McPublisher *current = NULL;	/* whose requests are under way */
+static bool visible = false;	/* something was published that no error has reported */
+
+/*
+ * Interrupts stay held from the first commit request until the local commit: a cancel
+ * in between would roll back what is published.  An ERROR resets the counter itself.
+ */
+static bool holding = false;
+
+static void
+hold_interrupts(void)
+{
+	if (!holding)
+		HOLD_INTERRUPTS();
+	holding = true;
+}
+
+/* Not below TopTransactionContext: calls under way must end before their connections do */
+static void
+drop_memory(void)
+{
+	if (publish_cxt)
+		MemoryContextDelete(publish_cxt);
+	publish_cxt = NULL;
+	current = NULL;
+}
+
+void
+mcPublishItem(StringInfo list, const char *fmt,...)
+{
+	if (list->len > 0)
+		appendStringInfoString(list, ", ");
+	for (;;)
+	{
+		va_list		args;
+		int			needed;
+
+		va_start(args, fmt);
+		needed = appendStringInfoVA(list, fmt, args);
+		va_end(args);
+		if (needed == 0)
+			return;
+		enlargeStringInfo(list, needed);
+	}
+}
+
+void
+mcPublishDone(void)
+{
+	visible = true;
+}
+
+void
+mcPublishRefuseSerializable(const char *relname)
+{
+	if (IsolationIsSerializable())
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot write to \"%s\" in a serializable transaction", relname),
+				 errdetail("The check for serializability comes after the remote changes are published and could still fail."),
+				 errhint("Use isolation level REPEATABLE READ or READ COMMITTED.")));
+}
+
+mcn_channel *
+mcPublishChannel(const McServer *server, const mcw_alloc *alloc, const mcn_channel *like, const char *virtual_host)
+{
+	static const mcn_retry_rule never[] = {{NULL, 0, MCN_RETRY_NO}};
+	McServer	copy = *server;
+	mcn_channel *channel;
+
+	copy.net.max_retries = 0;
+	channel = mcOpenChannel(&copy, alloc, mcn_channel_url(like), virtual_host, never);
+	mcn_channel_set_private(channel, mcn_channel_private(like));
+	return channel;
+}
+
+/* "MaxCompute", "OSS", "MaxCompute and OSS": who has something to publish.  No allocation. */
+static const char *
+service_names(void)
+{
+	static char names[64];
+
+	names[0] = '\0';
+	for (int i = 0; i < lengthof(publishers); i++)
+		if (publishers[i] && publishers[i]->pending())
+		{
+			if (names[0])
+				strlcat(names, " and ", sizeof(names));
+			strlcat(names, publishers[i]->service, sizeof(names));
+		}
+	return names;
+}
+
+void
+mcPublishFailed(const mcw_error *err, void (*plain) (const mcw_error *err, void *arg), void *arg)
+{
+	McOutcomes	all;
+	char	   *detail = mcErrorDetail(err);
+
+	initStringInfo(&all.published);
+	initStringInfo(&all.not_published);
+	initStringInfo(&all.unknown);
+	all.residue = false;
+	for (int i = 0; i < lengthof(publishers); i++)
+		if (publishers[i] && publishers[i]->pending())
+			publishers[i]->outcomes(&all);
+	if (all.published.len == 0 && all.unknown.len == 0 && !all.residue)
+	{
+		plain(err, arg);
+		elog(ERROR, "publishing failed without an error");
+	}
+	visible = false;			/* this error says it */
+	ereport(ERROR,
+			(errcode(ERRCODE_T_R_STATEMENT_COMPLETION_UNKNOWN),
+			 errmsg("publishing to %s failed halfway: %s", current->service, mcPrintable(err->message)),
+			 errdetail("Published: %s.\nNot published: %s.\nUnknown: %s.%s%s",
+					   all.published.len ? all.published.data : "nothing",
+					   all.not_published.len ? all.not_published.data : "nothing",
+					   all.unknown.len ? all.unknown.data : "nothing",
+					   detail ? "\n" : "", detail ? detail : ""),
+			 errhint("The local transaction is rolled back. Look at the unknown ones in %s before repeating the statement.",
+					 service_names())));
+}
+
+static bool
+announce(void)
+{
+	TransactionId xid = GetTopTransactionIdIfAny();
+	StringInfoData all;
+
+	initStringInfo(&all);
+	for (int i = 0; i < lengthof(publishers); i++)
+	{
+		StringInfoData text;
+
+		if (!publishers[i] || !publishers[i]->pending())
+			continue;
+		initStringInfo(&text);
+		publishers[i]->announce(&text);
+		if (text.len > 0)
+			appendStringInfo(&all, "%sto %s: %s", all.len ? "; " : "", publishers[i]->service, text.data);
+	}
+	if (all.len == 0)
+		return false;
+	ereport(LOG,
+			(errmsg("mc_fdw: transaction %s publishes %s",
+					TransactionIdIsValid(xid) ? psprintf("%u", xid) : "without local changes", all.data),
+			 errhidestmt(true), errhidecontext(true)));
+	return true;
+}
+
+static void
+pre_commit(void)
+{
+	bool		any = false;
+	MemoryContext old;
+	int64		deadline_us;
+
+	visible = false;
+	for (int i = 0; i < lengthof(publishers); i++)
+	{
+		if (!publishers[i])
+			continue;
+		if (publishers[i]->tidy)
+			publishers[i]->tidy();
+		if (!publishers[i]->pending())
+			continue;
+		if (publishers[i]->writers() > 0)
+			elog(ERROR, "a %s write is still running at commit", publishers[i]->service);
+		any = true;
+	}
+	if (!any)
+		return;
+
+	drop_memory();
+	publish_cxt = AllocSetContextCreate(TopMemoryContext, "mc_fdw publish", ALLOCSET_DEFAULT_SIZES);
+	old = MemoryContextSwitchTo(publish_cxt);
+	deadline_us = mcn_now_us() + (int64) mc_publish_timeout * 1000;
+	for (int i = 0; i < lengthof(publishers); i++)
+		if ((current = publishers[i]) != NULL && current->pending())
+			current->verify(deadline_us);
+	if (announce())
+	{
+		CHECK_FOR_INTERRUPTS();
+		hold_interrupts();
+		for (int i = 0; i < lengthof(publishers); i++)
+			if ((current = publishers[i]) != NULL && current->pending())
+				current->publish();
+		for (int i = 0; i < lengthof(publishers); i++)
+			if ((current = publishers[i]) != NULL && current->pending())
+				current->erase();
+	}
+	MemoryContextSwitchTo(old);
+	drop_memory();
+}
+
+static void
+pre_prepare(void)
+{
+	for (int i = 0; i < lengthof(publishers); i++)
+	{
+		if (!publishers[i])
+			continue;
+		if (publishers[i]->pending())
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("cannot PREPARE a transaction that has written to %s %s table",
+							strchr("AEIO", publishers[i]->service[0]) ? "an" : "a", publishers[i]->service),
+					 errdetail("%s", publishers[i]->expires)));
+		publishers[i]->forget(true);
+	}
+}
+
+static void
+end(bool committed)
+{
+	drop_memory();
+	for (int i = 0; i < lengthof(publishers); i++)
+		if (publishers[i])
+			publishers[i]->forget(committed);
+}
+
+static void
+committed(void)
+{
+	end(true);
+	visible = false;
+	if (holding)
+		RESUME_INTERRUPTS();
+	holding = false;
+}
+
+static void
+aborted(void)
+{
+	holding = false;
+	if (visible)
+		ereport(WARNING,
+				(errcode(ERRCODE_T_R_STATEMENT_COMPLETION_UNKNOWN),
+				 errmsg("%s changes of this transaction were published before it failed", service_names()),
+				 errdetail("They are not undone; the server log names the uploads.")));
+	visible = false;
+	end(false);
+}
+
+static void
+xact_callback(XactEvent event, void *arg)
+{
+	switch (event)
+	{
+		case XACT_EVENT_PRE_COMMIT:
+			pre_commit();
+			break;
+		case XACT_EVENT_PRE_PREPARE:
+			pre_prepare();
+			break;
+		case XACT_EVENT_COMMIT:
+			committed();
+			break;
+		case XACT_EVENT_ABORT:
+			aborted();
+			break;
+		default:
+			break;
+	}
+}
+
+static void
+subxact_callback(SubXactEvent event, SubTransactionId mine, SubTransactionId parent, void *arg)
+{
+	for (int i = 0; i < lengthof(publishers); i++)
+	{
+		if (!publishers[i])
+			continue;
+		if (event == SUBXACT_EVENT_COMMIT_SUB)
+			publishers[i]->sub_commit(mine, parent);
+		else if (event == SUBXACT_EVENT_ABORT_SUB)
+			publishers[i]->sub_abort(mine);
+	}
+}
+
+void
+mcPublisherAdd(McWrapper wrapper, const McPublisher *publisher)
+{
+	static bool registered = false;
+
+	if (!registered)
+	{
+		RegisterXactCallback(xact_callback, NULL);
+		RegisterSubXactCallback(subxact_callback, NULL);
+		registered = true;
+	}
+	for (int i = 0; i < lengthof(wrappers); i++)
+		if (wrappers[i] == wrapper)
+			publishers[i] = publisher;
+}
