@@ -26,7 +26,7 @@ typedef enum mcs_oss_style
 	MCS_OSS_PLAIN				/* base_url: any web server; no bucket, no signature, no list */
 } mcs_oss_style;
 
-/* One bucket as one statement uses it.  The caller fills it and owns the channel. */
+/* One bucket as one statement uses it.  The caller fills it (the rest is zero) and owns the channel. */
 typedef struct mcs_oss
 {
 	mcn_loop   *loop;
@@ -38,6 +38,9 @@ typedef struct mcs_oss
 	bool		v4;
 	mcw_credentials cred;		/* id empty = anonymous */
 	int64_t		deadline_us;	/* mcn_now_us() limit of every request, 0 = by channel options */
+
+	/* set by us: the service's clock is this far ahead of ours; 0 until it refuses ours */
+	int64_t		clock_offset;	/* seconds */
 } mcs_oss;
 
 /* oss.md 3.15; pass it when a channel is opened */
@@ -61,6 +64,7 @@ typedef struct mcs_oss_call
 	/* private */
 	mcw_error	failed;
 	char		date[40];
+	int			clock_errors;
 } mcs_oss_call;
 
 /* key empty: a call on the bucket */
@@ -72,6 +76,8 @@ extern void mcs_oss_call_headerf(mcs_oss_call *call, const char *name, const cha
 extern void mcs_oss_call_start(mcs_oss_call *call);
 extern mcw_status mcs_oss_call_run(mcs_oss_call *call, mcw_error *err);
 extern bool mcs_oss_error_is(const mcw_error *err, const char *code);
+/* a key as messages show it: cut at a character's end when it is long */
+extern const char *mcs_oss_show_key(mcw_view key, char out[324]);
 
 /* ---- objects: mcs_oss_meta.c ---- */
 
