@@ -86,3 +86,10 @@ RETURNS SETOF record
 LANGUAGE c STRICT VOLATILE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'mc_stream_shards';
 COMMENT ON FUNCTION mc.stream_shards(regclass) IS
 'shards of the change stream of a Tablestore table; a parent that is not listed itself has expired, a closed shard has children';
+
+CREATE FUNCTION mc.objects(
+	relation regclass, OUT key text, OUT size bigint, OUT etag text, OUT last_modified timestamptz)
+RETURNS SETOF record
+LANGUAGE c STRICT VOLATILE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'mc_objects';
+COMMENT ON FUNCTION mc.objects(regclass) IS
+'the objects that a scan of an OSS foreign table would read now, in the order of their keys';

@@ -136,6 +136,12 @@ extern bool mcOssPathValues(const McOssTable *table, mcw_view key, mcw_view *val
 extern bool mcOssCovers(const McOssTable *table, mcw_view key);
 /* glob behind the literal: * ? [..] {a,b} do not match '/', ** does */
 extern bool mcOssGlob(const char *pattern, mcw_view text);
+/*
+ * The same for a directory (a key up to a slash): which parts its name tells, as bits.
+ * False: no key below it can have the table's form.
+ */
+#define MC_OSS_MAX_PARTS 32
+extern bool mcOssPathKnown(const McOssTable *table, mcw_view directory, mcw_view *values, mcw_buf *scratch, uint64 *known);
 /* append the directory of these values behind the literal, encoded */
 extern void mcOssPathAppend(const McOssTable *table, const mcw_view *values, StringInfo key);
 
@@ -172,7 +178,7 @@ enum McOssPrivate
 typedef struct McOssFilter
 {
 	ExprState  *state;
-	Bitmapset  *parts;			/* path parts it reads */
+	uint64		parts;			/* bit of each path part it reads */
 	bool		path_only;		/* it reads nothing else of the object */
 } McOssFilter;
 

@@ -86,70 +86,93 @@ encode_value(mcw_view value, StringInfo key)
 	}
 }
 
-/* the values of a template; 'rest' is what stands behind it */
+/*
+ * The values of a template as far as the key goes.  *n is the number of those that end
+ * in it; false if it contradicts the template.  'rest' is what stands behind the whole
+ * template, data NULL if the key is shorter.
+ */
 static bool
-match_template(const McOssTable *table, mcw_view key, mcw_view *raw, mcw_view *rest)
+match_template(const McOssTable *table, mcw_view key, mcw_view *raw, int *n, mcw_view *rest)
 {
-	mcw_view	at = skip(key, strlen(table->literal));
+	mcw_view	at;
+	size_t		len;
 
-	for (int i = 0; i < table->nparts; i++)
+	*n = 0;
+	rest->data = NULL;
+	len = strlen(table->literal);
+	if (memcmp(key.data, table->literal, Min(len, key.len)) != 0)
+		return false;
+	if (key.len < len)
+		return true;
+	for (at = skip(key, len);; at = skip(at, raw[(*n)++].len))
 	{
-		const McOssPathPart *part = &table->parts[i];
+		const char *before = *n < table->nparts ? table->parts[*n].before : table->tail;
 		const char *slash;
 
-		if (!begins_with(at, part->before))
+		len = strlen(before);
+		if (memcmp(at.data, before, Min(len, at.len)) != 0)
 			return false;
-		at = skip(at, strlen(part->before));
+		if (at.len < len)
+			return true;
+		at = skip(at, len);
+		if (*n == table->nparts)
+		{
+			*rest = at;
+			return true;
+		}
 		slash = at.len ? memchr(at.data, '/', at.len) : NULL;
 		if (slash == NULL)
-			return false;
-		raw[i] = (mcw_view) {at.data, slash - at.data};
-		at = skip(at, raw[i].len);
+			return true;
+		raw[*n] = (mcw_view) {at.data, slash - at.data};
 	}
-	if (!begins_with(at, table->tail))
-		return false;
-	*rest = skip(at, strlen(table->tail));
-	return true;
 }
 
-/* name=value directories, wherever they stand in the key */
-static bool
+/* name=value directories, wherever they stand in the key, as bits */
+static uint64
 match_hive(const McOssTable *table, mcw_view key, mcw_view *raw)
 {
-	int			found = 0;
+	uint64		found = 0;
+	const char *slash;
 
-	for (int i = 0; i < table->nparts; i++)
-		raw[i].data = NULL;
-	while (key.len > 0)
+	for (; key.len > 0 && (slash = memchr(key.data, '/', key.len)) != NULL; key = skip(key, slash + 1 - key.data))
 	{
-		const char *slash = memchr(key.data, '/', key.len);
-		mcw_view	segment;
+		mcw_view	segment = {key.data, slash - key.data};
 
-		if (slash == NULL)
-			break;
-		segment = (mcw_view) {key.data, slash - key.data};
 		for (int i = 0; i < table->nparts; i++)
-			if (raw[i].data == NULL && begins_with(segment, table->parts[i].before))
+			if (!(found & UINT64CONST(1) << i) && begins_with(segment, table->parts[i].before))
 			{
 				raw[i] = skip(segment, strlen(table->parts[i].before));
-				found++;
+				found |= UINT64CONST(1) << i;
 				break;
 			}
-		key = skip(key, segment.len + 1);
 	}
-	return found == table->nparts;
+	return found;
 }
+
+#define ALL_PARTS(table) ((UINT64CONST(1) << (table)->nparts) - 1)
 
 /* does the key have the table's form?  'rest' is what a glob has to match. */
 static bool
 match_key(const McOssTable *table, mcw_view key, mcw_view *raw, mcw_view *rest)
 {
+	int			n;
+
 	if (!begins_with(key, table->literal) || (table->scope == MC_OSS_ONE && key.len != strlen(table->literal)))
 		return false;
 	*rest = skip(key, strlen(table->literal));
 	if (table->nparts == 0)
 		return true;
-	return table->hive ? match_hive(table, key, raw) : match_template(table, key, raw, rest);
+	if (table->hive)
+		return match_hive(table, key, raw) == ALL_PARTS(table);
+	return match_template(table, key, raw, &n, rest) && rest->data != NULL;
+}
+
+static void
+reserve(mcw_buf *scratch, size_t n)
+{
+	/* values point into it, so it must not move later */
+	if (mcw_buf_grow(scratch, n + 1) != MCW_OK)
+		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
 }
 
 bool
@@ -157,9 +180,7 @@ mcOssPathValues(const McOssTable *table, mcw_view key, mcw_view *values, mcw_buf
 {
 	mcw_view	rest;
 
-	/* values point into it, so it must not move */
-	if (mcw_buf_grow(scratch, key.len + 1) != MCW_OK)
-		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+	reserve(scratch, key.len);
 	if (!match_key(table, key, values, &rest))
 		return false;
 	for (int i = 0; i < table->nparts; i++)
@@ -168,17 +189,33 @@ mcOssPathValues(const McOssTable *table, mcw_view key, mcw_view *values, mcw_buf
 }
 
 bool
+mcOssPathKnown(const McOssTable *table, mcw_view directory, mcw_view *values, mcw_buf *scratch, uint64 *known)
+{
+	reserve(scratch, directory.len);
+	if (table->hive)
+		*known = match_hive(table, directory, values);
+	else
+	{
+		mcw_view	rest;
+		int			n;
+
+		if (!match_template(table, directory, values, &n, &rest))
+			return false;
+		*known = (UINT64CONST(1) << n) - 1;
+	}
+	for (int i = 0; i < table->nparts; i++)
+		if (*known & UINT64CONST(1) << i)
+			values[i] = decode_value(values[i], scratch);
+	return true;
+}
+
+bool
 mcOssCovers(const McOssTable *table, mcw_view key)
 {
-	mcw_view	few[16];
-	mcw_view   *raw = table->nparts > lengthof(few) ? palloc(table->nparts * sizeof(mcw_view)) : few;
+	mcw_view	raw[MC_OSS_MAX_PARTS];
 	mcw_view	rest;
-	bool		result = match_key(table, key, raw, &rest) &&
-		(table->glob == NULL || mcOssGlob(table->glob, rest));
 
-	if (raw != few)
-		pfree(raw);
-	return result;
+	return match_key(table, key, raw, &rest) && (table->glob == NULL || mcOssGlob(table->glob, rest));
 }
 
 void

@@ -236,6 +236,8 @@ add_part(McOssTable *t, McOssColumn *column, const char *before)
 {
 	McOssPathPart *part;
 
+	if (t->nparts == MC_OSS_MAX_PARTS)
+		refuse("prefix", psprintf("has more than %d values", MC_OSS_MAX_PARTS), NULL);
 	for (int i = 0; i < t->nparts; i++)
 		if (strcmp(t->parts[i].name, column->wire) == 0)
 			ereport(ERROR,

@@ -1,0 +1,522 @@
+/*
+ * oss_source.c
+ *		The objects of a scan, one after the other: listed page by page while the ones
+ *		before are read, and chosen by the conditions that read nothing of their content.
+ *
+ * Where such a condition reads values that stand in the key, directories are walked
+ * and ruled out before what is below them is listed.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "executor/executor.h"
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/timestamp.h"
+
+#include "oss.h"
+
+#define UNIX_TO_POSTGRES (INT64CONST(86400000000) * (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE))
+#define MAX_DEPTH 256
+
+typedef struct Level
+{
+	mcs_oss_lister *lister;
+	bool		walk;			/* lists directories */
+	char		directory[MCS_OSS_MAX_KEY + 1];	/* one that is entered next */
+} Level;
+
+struct McOssSource
+{
+	McOssConn  *conn;
+	const McOssTable *table;
+	const McOssChoice *choice;
+	MemoryContext cxt;
+	MemoryContextCallback callback;
+	Level	   *levels;
+	int			nlevels;
+	bool		finished;
+	bool		has_one;
+	mcs_oss_object one;
+	mcw_arena	arena;			/* of 'one' */
+
+	/* to evaluate conditions */
+	TupleTableSlot *slot;
+	McTextColumn *texts;		/* by attnum - 1 */
+	mcw_view	parts[MC_OSS_MAX_PARTS];
+	mcw_buf		scratch;
+	ErrorData  *failure;		/* raised when it is safe */
+	McOssSourceStats stats;
+};
+
+/* ---- values of an object ---- */
+
+static Datum
+text_value(McTextColumn *text, mcw_view value, const char *what, const McOssColumn *column, const mcs_oss_object *object)
+{
+	Datum		datum;
+	McTextError error;
+
+	if (mcTextConvert(text, value, true, &datum, &error) != MC_TEXT_OK)
+		ereport(ERROR,
+				(errcode(error.sqlstate),
+				 errmsg("%s of object \"%s\" does not fit column \"%s\": %s", what,
+						mcOssShown(object->key), column->attname, error.reason),
+				 column->kind == MC_OSS_PATH ? errhint("Declare the column as text.") : 0));
+	return datum;
+}
+
+bool
+mcOssObjectValue(const McOssTable *table, const McOssColumn *column, McTextColumn *text,
+				 const mcs_oss_object *object, const mcw_view *parts, Datum *value)
+{
+	switch (column->kind)
+	{
+		case MC_OSS_OBJECT:
+			*value = text_value(text, object->key, "the key", column, object);
+			return true;
+		case MC_OSS_ETAG:
+			if (object->etag.len == 0)
+				return false;
+			*value = text_value(text, object->etag, "the ETag", column, object);
+			return true;
+		case MC_OSS_SIZE:
+			*value = Int64GetDatum((int64) object->size);
+			return object->size != UINT64_MAX;
+		case MC_OSS_LAST_MODIFIED:
+			*value = TimestampTzGetDatum(object->last_modified - UNIX_TO_POSTGRES);
+			return object->last_modified != 0;
+		case MC_OSS_PATH:
+			if (parts[column->index].data == NULL)
+				return false;
+			*value = text_value(text, parts[column->index], psprintf("\"%s\" in the key", column->name), column, object);
+			return true;
+		default:
+			return false;
+	}
+}
+
+/* ---- conditions ---- */
+
+static void
+prepare_slot(McOssSource *source)
+{
+	const McOssChoice *choice = source->choice;
+	TupleDesc	desc = RelationGetDescr(choice->rel);
+	ListCell   *lc;
+
+	source->slot = MakeSingleTupleTableSlot(CreateTupleDescCopy(desc), &TTSOpsVirtual);
+	source->texts = palloc0(sizeof(McTextColumn) * (desc->natts + 1));
+	foreach(lc, source->table->columns)
+	{
+		const McOssColumn *column = lfirst(lc);
+		McTextColumn *text = &source->texts[column->attnum - 1];
+
+		if (column->kind == MC_OSS_PATH || column->kind == MC_OSS_OBJECT || column->kind == MC_OSS_ETAG)
+			mcTextColumnInit(text, column->type, column->typmod);
+		if (column->kind == MC_OSS_PATH)
+			text->zone = source->conn->server->timezone;
+	}
+}
+
+/* Fill what is known; 'known' has a bit for each path part, 'is_object' that all of the rest is there */
+static void
+fill_slot(McOssSource *source, const mcs_oss_object *object, uint64 known, bool is_object)
+{
+	TupleTableSlot *slot = source->slot;
+	ListCell   *lc;
+
+	ExecClearTuple(slot);
+	memset(slot->tts_isnull, true, slot->tts_tupleDescriptor->natts * sizeof(bool));
+	foreach(lc, source->table->columns)
+	{
+		const McOssColumn *column = lfirst(lc);
+		int			i = column->attnum - 1;
+
+		if (column->kind == MC_OSS_PATH ? (known & UINT64CONST(1) << column->index) != 0 : is_object)
+			slot->tts_isnull[i] = !mcOssObjectValue(source->table, column, &source->texts[i], object,
+													source->parts, &slot->tts_values[i]);
+	}
+	ExecStoreVirtualTuple(slot);
+}
+
+static bool
+passes(McOssSource *source, const mcs_oss_object *object, uint64 known, bool is_object)
+{
+	const McOssChoice *choice = source->choice;
+	ExprContext *econtext = choice->econtext;
+	MemoryContext old;
+	bool		result = true;
+
+	ResetExprContext(econtext);
+	old = MemoryContextSwitchTo(econtext->ecxt_per_tuple_memory);
+	fill_slot(source, object, known, is_object);
+	econtext->ecxt_scantuple = source->slot;
+	for (int i = 0; i < choice->nfilters && result; i++)
+	{
+		const McOssFilter *f = &choice->filters[i];
+
+		if (is_object || (f->path_only && (f->parts & ~known) == 0))
+			result = ExecQual(f->state, econtext);
+	}
+	MemoryContextSwitchTo(old);
+	return result;
+}
+
+/* The same without raising: false and a failure that mcOssSourceRaise raises later */
+static bool
+passes_quietly(McOssSource *source, const mcs_oss_object *object, uint64 known, bool is_object)
+{
+	volatile bool result = false;
+	MemoryContext old = CurrentMemoryContext;
+
+	if (source->choice->nfilters == 0)
+		return true;
+	PG_TRY();
+	{
+		result = passes(source, object, known, is_object);
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(source->cxt);
+		source->failure = CopyErrorData();
+		FlushErrorState();
+		MemoryContextSwitchTo(old);
+	}
+	PG_END_TRY();
+	return result;
+}
+
+/* Is one of the conditions waiting for a part that the directory does not tell? */
+static bool
+may_prune_below(const McOssSource *source, uint64 known)
+{
+	for (int i = 0; i < source->choice->nfilters; i++)
+		if (source->choice->filters[i].path_only && (source->choice->filters[i].parts & ~known) != 0)
+			return true;
+	return false;
+}
+
+/* ---- the listing ---- */
+
+/* Characters every writer leaves as they are: only then can a value be looked for in keys */
+static bool
+is_plain(const char *value)
+{
+	for (const char *p = value; *p; p++)
+		if (!IS_HIGHBIT_SET(*p) && !isalnum((unsigned char) *p) && strchr("-_.", *p) == NULL)
+			return false;
+	return value[0] != '\0';
+}
+
+/* What all keys of the scan begin with: the table's literal, lengthened by what conditions fix */
+static char *
+listing_prefix(const McOssSource *source)
+{
+	const McOssTable *table = source->table;
+	const McOssChoice *choice = source->choice;
+	StringInfoData prefix;
+	int			i;
+
+	if (choice->from_key && choice->to_key && strcmp(choice->from_key, choice->to_key) == 0 &&
+		strncmp(choice->from_key, table->literal, strlen(table->literal)) == 0)
+		return choice->from_key;
+	initStringInfo(&prefix);
+	appendStringInfoString(&prefix, table->literal);
+	if (table->hive)
+		return prefix.data;
+	for (i = 0; i < table->nparts && choice->part_values[i] && is_plain(choice->part_values[i]); i++)
+		appendStringInfo(&prefix, "%s%s", table->parts[i].before, choice->part_values[i]);
+	if (i > 0)
+		appendStringInfoString(&prefix, i < table->nparts ? table->parts[i].before : table->tail);
+	return prefix.data;
+}
+
+/* start-after is exclusive, so the bound loses its last character */
+static char *
+start_after(const McOssSource *source)
+{
+	const char *from = source->choice->from_key;
+	int			len = from ? (int) strlen(from) : 0;
+
+	while (len > 0 && ((unsigned char) from[len - 1] & 0xC0) == 0x80)
+		len--;
+	return len > 1 ? pnstrdup(from, len - 1) : "";
+}
+
+static mcw_status
+enter(McOssSource *source, const char *prefix, mcw_error *err)
+{
+	Level	   *level = &source->levels[source->nlevels];
+	uint64		known = 0;
+
+	if (source->nlevels == MAX_DEPTH)
+		return mcw_fail(err, MCW_ERR_LIMIT, "directories are nested deeper than %d", MAX_DEPTH);
+	source->scratch.len = 0;
+	level->walk = source->table->nparts > 0 &&
+		mcOssPathKnown(source->table, mcw_str(prefix), source->parts, &source->scratch, &known) &&
+		may_prune_below(source, known);
+	source->nlevels++;
+	return mcs_oss_list_open(&source->conn->client, mcw_str(prefix), mcw_str(start_after(source)),
+							 level->walk ? MCW_LIT("/") : MCW_LIT(""), &level->lister, err);
+}
+
+static void
+leave(McOssSource *source)
+{
+	Level	   *level = &source->levels[--source->nlevels];
+
+	if (level->lister != NULL)
+	{
+		source->stats.pages += mcs_oss_list_pages(level->lister);
+		mcs_oss_list_close(level->lister);
+		level->lister = NULL;
+	}
+}
+
+/* Should what is below this directory be listed? */
+static bool
+wants_directory(McOssSource *source, mcw_view directory)
+{
+	mcs_oss_object nobody = {.key = directory};
+	uint64		known;
+
+	source->scratch.len = 0;
+	if (!mcOssPathKnown(source->table, directory, source->parts, &source->scratch, &known))
+	{
+		source->stats.passed_over++;
+		return false;
+	}
+	if (passes_quietly(source, &nobody, known, false))
+		return true;
+	source->stats.pruned++;
+	return false;
+}
+
+static bool
+wants_object(McOssSource *source, const mcs_oss_object *object)
+{
+	const McOssChoice *choice = source->choice;
+
+	source->stats.listed++;
+	source->scratch.len = 0;
+	if (!mcOssCovers(source->table, object->key) ||
+		!mcOssPathValues(source->table, object->key, source->parts, &source->scratch))
+	{
+		source->stats.passed_over++;
+		return false;
+	}
+	if ((choice->from_key && mcw_view_cmp(object->key, mcw_str(choice->from_key)) < 0) ||
+		(object->last_modified != 0 &&
+		 (object->last_modified < choice->modified_from || object->last_modified > choice->modified_to)) ||
+		!passes_quietly(source, object, (UINT64CONST(1) << source->table->nparts) - 1, true))
+	{
+		source->stats.pruned++;
+		return false;
+	}
+	source->stats.taken++;
+	return true;
+}
+
+/* Nothing at all was found, and no condition explains it */
+static void
+note_nothing(McOssSource *source)
+{
+	const McOssTable *table = source->table;
+	McOssSourceStats *stats = &source->stats;
+	MemoryContext old = CurrentMemoryContext;
+
+	if (stats->taken > 0 || stats->pruned > 0 || source->choice->narrowed || source->choice->empty ||
+		mcServerOptionBool(source->conn->server, "missing_ok", false))
+		return;
+	PG_TRY();
+	{
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_FILE),
+				 errmsg("foreign table \"%s\" has no object", RelationGetRelationName(source->choice->rel)),
+				 stats->passed_over > 0 ?
+				 errdetail_plural("%lld key begins with \"%s\", but it does not have the form of the table's keys.",
+								  "%lld keys begin with \"%s\", but none has the form of the table's keys.",
+								  (unsigned long) stats->passed_over, (long long) stats->passed_over,
+								  mcOssShown(mcw_str(table->literal))) :
+				 errdetail("Bucket \"%s\" has no key that begins with \"%s\".", source->conn->server->bucket,
+						   mcOssShown(mcw_str(table->literal))),
+				 errhint("Option missing_ok makes it a table without rows.")));
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(source->cxt);
+		source->failure = CopyErrorData();
+		FlushErrorState();
+		MemoryContextSwitchTo(old);
+	}
+	PG_END_TRY();
+}
+
+static mcw_status
+finish(McOssSource *source, mcw_error *err)
+{
+	source->finished = true;
+	note_nothing(source);
+	return source->failure ? mcw_fail(err, MCW_ERR_ARGUMENT, "no object") : MCW_END;
+}
+
+static mcw_status
+next_listed(McOssSource *source, bool wait, bool *pending, mcs_oss_object *object, mcw_error *err)
+{
+	while (source->nlevels > 0)
+	{
+		Level	   *level = &source->levels[source->nlevels - 1];
+		mcs_oss_listing listing;
+		mcw_status	status = mcs_oss_list_next(level->lister, wait, pending, &listing, err);
+
+		if (status == MCW_END && *pending)
+			return MCW_END;
+		if (status != MCW_OK && status != MCW_END)
+			return status;
+		if (status == MCW_END || (source->choice->to_key &&
+								  mcw_view_cmp(listing.entry.key, mcw_str(source->choice->to_key)) > 0))
+		{
+			leave(source);
+			continue;
+		}
+		if (listing.is_prefix)
+		{
+			if (listing.entry.key.len <= MCS_OSS_MAX_KEY && wants_directory(source, listing.entry.key))
+			{
+				memcpy(level->directory, listing.entry.key.data, listing.entry.key.len);
+				level->directory[listing.entry.key.len] = '\0';
+				status = enter(source, level->directory, err);
+				if (status != MCW_OK)
+					return status;
+			}
+		}
+		else if (listing.entry.key.len > MCS_OSS_MAX_KEY)
+			return mcw_fail(err, MCW_ERR_PROTOCOL, "the list has a key of %zu bytes", listing.entry.key.len);
+		else if (listing.entry.size > 0 || listing.entry.key.len == 0 ||
+				 listing.entry.key.data[listing.entry.key.len - 1] != '/')
+		{
+			memset(object, 0, sizeof(*object));
+			object->key = listing.entry.key;
+			object->etag = listing.entry.etag;
+			object->size = listing.entry.size;
+			object->last_modified = listing.entry.last_modified;
+			object->ranges = true;
+			if (wants_object(source, object))
+				return MCW_OK;
+		}
+		if (source->failure)
+			return mcw_fail(err, MCW_ERR_ARGUMENT, "a condition failed");
+	}
+	return finish(source, err);
+}
+
+mcw_status
+mcOssSourceNext(void *arg, bool wait, bool *pending, mcs_oss_object *object, mcw_error *err)
+{
+	McOssSource *source = arg;
+
+	*pending = false;
+	if (source->failure)
+		return mcw_fail(err, MCW_ERR_ARGUMENT, "a condition failed");
+	if (source->finished)
+		return MCW_END;
+	if (source->table->scope == MC_OSS_PREFIX)
+		return next_listed(source, wait, pending, object, err);
+	source->finished = true;
+	if (source->has_one && wants_object(source, &source->one))
+	{
+		*object = source->one;
+		return MCW_OK;
+	}
+	return source->failure ? mcw_fail(err, MCW_ERR_ARGUMENT, "a condition failed") : MCW_END;
+}
+
+/* ---- life ---- */
+
+static void
+release(void *arg)
+{
+	McOssSource *source = arg;
+
+	while (source->nlevels > 0)
+		leave(source);
+	mcw_arena_reset(&source->arena);
+	mcw_buf_free(&source->scratch);
+}
+
+/* The object of option "object": what is read is what is there now */
+static void
+look_at_one(McOssSource *source)
+{
+	McServer   *server = source->conn->server;
+	McPlace		place = source->conn->place;
+	mcw_error	err;
+	mcw_status	status;
+
+	memset(&err, 0, sizeof(err));
+	place.object = server->bucket ? psprintf("%s/%s", server->bucket, mcOssShown(mcw_str(source->table->object)))
+		: mcOssShown(mcw_str(source->table->object));
+	status = mcs_oss_head(&source->conn->client, mcw_str(source->table->object), &source->arena, &source->one, &err);
+	source->has_one = status == MCW_OK;
+	if (status == MCW_ERR_SERVICE && err.http_status == 404 && !mcs_oss_error_is(&err, "NoSuchBucket") &&
+		mcServerOptionBool(server, "missing_ok", false))
+		return;
+	mcCheck(status, &err, &place);
+}
+
+McOssSource *
+mcOssSourceOpen(McOssConn *conn, const McOssTable *table, const McOssChoice *choice, MemoryContext cxt)
+{
+	MemoryContext old = MemoryContextSwitchTo(cxt);
+	McOssSource *source = palloc0(sizeof(McOssSource));
+	mcw_error	err;
+
+	source->conn = conn;
+	source->table = table;
+	source->choice = choice;
+	source->cxt = cxt;
+	mcw_arena_init(&source->arena, &conn->alloc, MCS_OSS_MAX_DOCUMENT);
+	mcw_buf_init(&source->scratch, &conn->alloc, MCS_OSS_MAX_DOCUMENT);
+	/* later, inside the network layer, running out of memory could not be raised */
+	if (mcw_buf_grow(&source->scratch, MCS_OSS_MAX_KEY + 2) != MCW_OK)
+		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+	source->callback.func = release;
+	source->callback.arg = source;
+	MemoryContextRegisterResetCallback(cxt, &source->callback);
+	prepare_slot(source);
+	if (choice->empty || choice->modified_from > choice->modified_to)
+		source->finished = true;
+	else if (table->scope == MC_OSS_ONE)
+		look_at_one(source);
+	else
+	{
+		memset(&err, 0, sizeof(err));
+		source->levels = palloc0(sizeof(Level) * MAX_DEPTH);
+		mcCheck(enter(source, listing_prefix(source), &err), &err, &conn->place);
+	}
+	MemoryContextSwitchTo(old);
+	return source;
+}
+
+void
+mcOssSourceRaise(McOssSource *source)
+{
+	if (source->failure)
+		ReThrowError(source->failure);
+}
+
+const McOssSourceStats *
+mcOssSourceStats(const McOssSource *source)
+{
+	return &source->stats;
+}
+
+void
+mcOssSourceClose(McOssSource *source)
+{
+	release(source);
+	source->finished = true;
+}
