@@ -76,8 +76,10 @@ typedef struct mcw_rows_options
 } mcw_rows_options;
 
 /*
- * For one stream (one object): a BOM of UTF-8 at its start is skipped.  Line ends
- * are those of the first line (LF, CR, CRLF), as COPY wants.
+ * For one stream (one object): a BOM of UTF-8 at its start is skipped.  Line ends of
+ * csv and text are those of the first line (LF, CR, CRLF), as COPY wants; a line of
+ * 'line' and jsonl ends with LF, or CRLF if the first one does, other CRs are data.
+ * MCW_ERR_ARGUMENT: options that make no sense together.
  */
 extern mcw_status mcw_rows_open(const mcw_format *format, const mcw_rows_options *options,
 								const mcw_alloc *alloc, mcw_rows **rows, mcw_error *err);
@@ -100,6 +102,8 @@ extern uint64_t mcw_rows_line(const mcw_rows *rows);	/* line where the reader st
 /* names of the header line after the first MCW_OK or MCW_END of the whole stream; 0 without one */
 extern int	mcw_rows_header(const mcw_rows *rows, const mcw_view **names);
 extern void mcw_rows_free(mcw_rows *rows);
+/* the HINT that COPY gives with this message of a failure; NULL = none */
+extern const char *mcw_rows_hint(const char *message);
 
 /* ---- writing ---- */
 
@@ -118,7 +122,11 @@ typedef struct mcw_write_options
 /*
  * One record: for each column in order exactly one call of null, text, bare or raw,
  * then end.  Failures stick to 'out' (mcw_buf_status), so a row is checked once; the
- * caller sets out->len back to drop a row.
+ * caller sets out->len back to drop a row, and calls mcw_row_restart if it was not ended.
+ * For the time of a call up to 96 kB more than a value takes in the end may be asked of 'out'.
+ *
+ * Text is in an encoding whose bytes below 0x80 are always ASCII characters, as all
+ * encodings of servers are; a file in another one is converted record by record.
  */
 typedef struct mcw_row_writer
 {
@@ -126,16 +134,35 @@ typedef struct mcw_row_writer
 	mcw_write_options options;	/* views stay with the caller */
 	mcw_buf    *out;
 	int			column;			/* of the next value, from 0 */
-	/* private: classes of bytes, prepared names */
-	uint8_t		special[256];
-	mcw_buf		names;
+	/* private: what is special, the names as they are written */
+	bool		plain_bare;		/* csv, text: nothing a bare value consists of is special */
+	bool		opened;			/* jsonl: the record has a member */
+	uint8_t		special[256];	/* ends a run of bytes that are copied: 1, or what follows the backslash */
+	uint8_t		x[16];			/* two of the special bytes, for mcw_rows_copy.h */
+	uint8_t		y[16];
+	mcw_buf		names;			/* jsonl: ,"name": of each column */
 	size_t	   *name_ends;
 	const mcw_alloc *alloc;
 } mcw_row_writer;
 
+/*
+ * MCW_ERR_ARGUMENT for options that would make files nobody can read: COPY's rules for
+ * delimiter, quote, escape and null; two members of one name.  MCW_ERR_UNSUPPORTED for
+ * a format that cannot be written.
+ */
 extern mcw_status mcw_row_writer_init(mcw_row_writer *w, const mcw_format *format, const mcw_write_options *options,
 									  const mcw_alloc *alloc, mcw_error *err);
 extern void mcw_row_writer_free(mcw_row_writer *w);
+/* jsonl, between the last column and the end: a member besides the columns; 'json' as for raw */
+extern void mcw_row_member(mcw_row_writer *w, mcw_view name, mcw_view json);
+
+/* forget the values since the last end */
+static inline void
+mcw_row_restart(mcw_row_writer *w)
+{
+	w->column = 0;
+	w->opened = false;
+}
 
 struct mcw_format
 {
@@ -148,9 +175,11 @@ struct mcw_format
 	/* writing; NULL = cannot */
 	void		(*header) (mcw_row_writer *w);
 	void		(*null) (mcw_row_writer *w);
-	void		(*text) (mcw_row_writer *w, const char *data, size_t len);	/* any text, valid UTF-8 */
-	void		(*bare) (mcw_row_writer *w, const char *data, size_t len);	/* number, boolean: nothing in it needs care */
-	void		(*raw) (mcw_row_writer *w, const char *data, size_t len);	/* a JSON text (jsonl: as it is; others: as text) */
+	void		(*text) (mcw_row_writer *w, const char *data, size_t len);	/* any text without NUL */
+	/* not empty, of ASCII letters, digits, blank, + - . and : only; jsonl: a number, true or false */
+	void		(*bare) (mcw_row_writer *w, const char *data, size_t len);
+	/* a JSON text: jsonl as it is, but line breaks between tokens become blanks; others as text */
+	void		(*raw) (mcw_row_writer *w, const char *data, size_t len);
 	void		(*end) (mcw_row_writer *w);
 };
 
