@@ -56,8 +56,6 @@ __asm__(".weak mcw_oss_read_parts\n.set mcw_oss_read_parts, mc_missing");
 __asm__(".weak mcw_oss_read_uploads\n.set mcw_oss_read_uploads, mc_missing");
 __asm__(".weak mcw_oss_write_complete\n.set mcw_oss_write_complete, mc_missing");
 __asm__(".weak mcw_oss_write_delete\n.set mcw_oss_write_delete, mc_missing");
-__asm__(".weak mcw_row_writer_free\n.set mcw_row_writer_free, mc_missing");
-__asm__(".weak mcw_row_writer_init\n.set mcw_row_writer_init, mc_missing");
 __asm__(".weak mcw_rows_feed\n.set mcw_rows_feed, mc_missing");
 __asm__(".weak mcw_rows_free\n.set mcw_rows_free, mc_missing");
 __asm__(".weak mcw_rows_header\n.set mcw_rows_header, mc_missing");
