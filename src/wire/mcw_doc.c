@@ -13,6 +13,7 @@
 #include <json-c/json.h>
 #include <libxml/parser.h>
 #include <libxml/tree.h>
+#include <stdio.h>
 
 #define MAX_ERROR_BODY 1048576
 
@@ -528,6 +529,38 @@ either(const mcw_node *node, const char *name, const char *other)
 	return text.data ? text : mcw_node_text(node, other);
 }
 
+/* " (EC 0026-00000001)" behind the text: the cause in OSS's troubleshooting pages */
+static void
+keep_ec(mcw_error *err, mcw_view ec)
+{
+	char		suffix[48];
+	size_t		len = strlen(err->text);
+	size_t		room;
+
+	ec = trim(ec);
+	if (ec.len == 0 || ec.len > 32 || mcw_utf8_valid(ec.data, ec.len) != ec.len || memchr(ec.data, '\0', ec.len))
+		return;
+	(void) snprintf(suffix, sizeof(suffix), "%s(EC %.*s)", len > 0 ? " " : "", (int) ec.len, ec.data);
+	room = sizeof(err->text) - strlen(suffix) - 1;
+	if (len > room)
+		len = mcw_utf8_valid(err->text, room);
+	memcpy(err->text + len, suffix, strlen(suffix) + 1);
+}
+
+/* A bucket of another region: say where it is */
+static void
+keep_endpoint(mcw_error *err, mcw_view endpoint)
+{
+	size_t		len = strlen(err->text);
+
+	endpoint = trim(endpoint);
+	if (endpoint.len == 0 || endpoint.len > 255 || len > sizeof(err->text) - 300 ||
+		mcw_utf8_valid(endpoint.data, endpoint.len) != endpoint.len || memchr(endpoint.data, '\0', endpoint.len))
+		return;
+	(void) snprintf(err->text + len, sizeof(err->text) - len, "%s(the endpoint of the bucket is %.*s)",
+					len > 0 ? " " : "", (int) endpoint.len, endpoint.data);
+}
+
 bool
 mcw_error_body(mcw_view body, mcw_error *err)
 {
@@ -554,6 +587,8 @@ mcw_error_body(mcw_view body, mcw_error *err)
 		keep(err->code, sizeof(err->code), code);
 		keep(err->text, sizeof(err->text), either(root, "Message", "errorMessage"));
 		keep(err->request_id, sizeof(err->request_id), either(root, "RequestId", "requestId"));
+		keep_endpoint(err, mcw_node_text(root, "Endpoint"));
+		keep_ec(err, mcw_node_text(root, "EC"));
 	}
 	mcw_arena_reset(&arena);
 	return code.len > 0;

@@ -48,7 +48,8 @@ extern mcw_status mcw_json_quote(mcw_buf *out, mcw_view text);
 /*
  * Fill code, text and request_id of 'err' from an error body: {"errorCode",
  * "errorMessage"} of Log Service, {"Code","Message","RequestId"} of a tunnel,
- * <Error> of MaxCompute REST.  Returns false if the body is none of these.
+ * <Error> of MaxCompute REST and of OSS, whose EC and right endpoint are added to the
+ * text.  Returns false if the body is none of these.
  */
 extern bool mcw_error_body(mcw_view body, mcw_error *err);
 

@@ -25,7 +25,7 @@ typedef struct mcw_oss_list
 	mcw_view   *prefixes;		/* CommonPrefixes, decoded */
 	int			nprefixes;
 	bool		truncated;
-	mcw_view	next_token;		/* NextContinuationToken */
+	mcw_view	next_token;		/* NextContinuationToken; NextMarker, decoded, of the old call */
 } mcw_oss_list;
 
 typedef struct mcw_oss_part
@@ -75,7 +75,9 @@ extern mcw_status mcw_oss_read_complete(mcw_view body, mcw_arena *arena, mcw_vie
 /* keys that were deleted; a quiet answer is empty */
 extern mcw_status mcw_oss_read_deleted(mcw_view body, mcw_arena *arena, mcw_view **keys, int *nkeys, mcw_error *err);
 
+/* Parts in ascending order, at least one */
 extern mcw_status mcw_oss_write_complete(const mcw_oss_part *parts, int nparts, mcw_buf *body);
+/* MCW_ERR_RANGE: a key holds a control character, which XML cannot say; delete it alone */
 extern mcw_status mcw_oss_write_delete(const mcw_view *keys, int nkeys, bool quiet, mcw_buf *body);
 
 /* take off the quotes of an ETag header */
