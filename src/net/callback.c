@@ -20,6 +20,13 @@ break_off(mcn_transfer *transfer, mcw_status status, const char *what)
 	return 0;
 }
 
+/* A body that is handed out while it comes? */
+static bool
+is_stream(const mcn_transfer *transfer)
+{
+	return transfer->req->window > 0 && transfer->answer / 100 == 2;
+}
+
 /* Room for the whole body at once when its length is known; a length above the limit ends it here. */
 static bool
 reserve_body(mcn_transfer *transfer)
@@ -58,7 +65,14 @@ on_body(char *data, size_t size, size_t count, void *arg)
 	size_t		len = size * count;
 	mcw_status	status;
 
+	if (transfer->broken != MCW_OK)
+		return 0;				/* libcurl delivered what a pause had held back, and that failed */
 	transfer->activity_us = mcn_now_us();
+	if (is_stream(transfer) && req->response.len > 0 && req->response.len + len > req->window)
+	{
+		transfer->held = true;
+		return CURL_WRITEFUNC_PAUSE;
+	}
 	if (rate->bytes_per_s > 0)
 	{
 		int64_t		at = mcn_rate_ready_at(rate, transfer->activity_us);
@@ -72,7 +86,7 @@ on_body(char *data, size_t size, size_t count, void *arg)
 		}
 		mcn_rate_take(rate, (int64_t) len, transfer->activity_us);
 	}
-	if (transfer->received == 0 && !reserve_body(transfer))
+	if (transfer->received == 0 && !is_stream(transfer) && !reserve_body(transfer))
 		return 0;
 	transfer->received += len;
 	req->channel->stats.bytes_in += len;
@@ -118,6 +132,7 @@ on_header(char *data, size_t size, size_t count, void *arg)
 
 		(void) curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &code);
 		transfer->headers_ready = code >= 200;
+		transfer->answer = transfer->headers_ready ? (int) code : 0;
 		return len;
 	}
 	if (++transfer->header_lines > MCN_MAX_HEADER_LINES ||
@@ -319,6 +334,12 @@ mcn_response_headers(const mcn_request *req, const char *prefix, mcw_pair *pairs
 		n++;
 	}
 	return n;
+}
+
+int
+mcn_response_status(const mcn_request *req)
+{
+	return req->transfer ? req->transfer->answer : req->http_status;
 }
 
 bool

@@ -129,6 +129,9 @@ typedef struct mcn_transfer
 	bool		by_callback;	/* body goes through the read callback */
 	bool		starting;		/* counted in loop->starting */
 	bool		paused;			/* by the rate limit */
+	bool		held;			/* paused because the window is full */
+	bool		taken;			/* bytes of a streamed body are gone */
+	int			answer;			/* HTTP status, once the headers are complete */
 	bool		blocked;		/* counted in channel->rate.blocked */
 	bool		stale;			/* a kept-alive connection was dead before it answered */
 	bool		fresh;			/* next attempt must not take a kept-alive connection */

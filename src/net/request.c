@@ -33,7 +33,7 @@ mcn_request_due(const mcn_request *req)
 		return due;
 	if (transfer->unwatched)
 		return 1;
-	if (options->stall_timeout_ms > 0 && transfer->activity_us != 0 && !transfer->paused)
+	if (options->stall_timeout_ms > 0 && transfer->activity_us != 0 && !transfer->paused && !transfer->held)
 		due = min_due(due, transfer->activity_us + (int64_t) options->stall_timeout_ms * 1000);
 	if (req->total_timeout_ms > 0)
 		due = min_due(due, transfer->attempt_us + (int64_t) req->total_timeout_ms * 1000);
@@ -180,7 +180,8 @@ conclude(mcn_request *req, mcn_verdict verdict)
 	if (verdict == MCN_SUCCESS)
 		complete(req, MCW_OK);
 	else if (verdict == MCN_FINAL ||
-			 ((verdict == MCN_LOST || verdict == MCN_STALE) && req->no_retry_after_send && req->sent))
+			 ((verdict == MCN_LOST || verdict == MCN_STALE) &&
+			  ((req->no_retry_after_send && req->sent) || req->transfer->taken)))
 		complete(req, req->error.status);
 	else
 		retry_or_give_up(req, verdict);
@@ -304,4 +305,46 @@ mcn_request_start(mcn_request *req)
 	if (req->transfer && req->transfer->phase == MCN_RUNNING)
 		mcn_loop_kick(loop);
 	mcn_loop_arm(loop);
+}
+
+/* ---- streamed bodies ---- */
+
+/* Half of the window is free again: go on.  'taken' bytes cannot be asked for a second time. */
+static void
+make_room(mcn_request *req, bool taken)
+{
+	mcn_transfer *transfer = req->transfer;
+
+	if (transfer == NULL)
+		return;
+	transfer->taken |= taken;
+	if (!transfer->held || req->response.len > req->window / 2)
+		return;
+	mcn_transfer_resume(transfer, mcn_now_us());
+	transfer->loop->finished = true;
+	mcn_loop_arm(transfer->loop);
+}
+
+void
+mcn_response_drain(mcn_request *req, size_t n)
+{
+	mcw_buf    *response = &req->response;
+
+	if (n > response->len)
+		n = response->len;
+	if (n > 0 && n < response->len)
+		memmove(response->data, response->data + n, response->len - n);
+	response->len -= n;
+	make_room(req, n > 0);
+}
+
+void
+mcn_response_take(mcn_request *req, mcw_buf *into)
+{
+	mcw_buf		full = req->response;
+
+	req->response = *into;
+	req->response.len = 0;
+	*into = full;
+	make_room(req, full.len > 0);
 }

@@ -95,11 +95,12 @@ mcn_transfer_stop(mcn_transfer *transfer)
 		mcn_sockets_check(transfer->loop);
 }
 
-/* After a pause of the rate limit; bytes libcurl held back are delivered from here. */
+/* After a pause; bytes libcurl held back are delivered from here. */
 void
 mcn_transfer_resume(mcn_transfer *transfer, int64_t now)
 {
 	transfer->paused = false;
+	transfer->held = false;
 	transfer->due_us = 0;
 	transfer->activity_us = now;
 	mcn_rate_unblock(transfer, now);
@@ -340,6 +341,9 @@ reset_attempt(mcn_transfer *transfer)
 	transfer->header_lines = 0;
 	transfer->headers_ready = false;
 	transfer->paused = false;
+	transfer->held = false;
+	transfer->taken = false;
+	transfer->answer = 0;
 	transfer->stale = false;
 	transfer->address_tried = false;
 	transfer->unwatched = 0;
