@@ -13,6 +13,8 @@ extern mcw_arena vec_arena;
 
 /* Begin a case; the one before is counted */
 extern void vec_case(const char *file, const char *section, mcw_view name);
+/* Tell of a vector that nothing here has a use for; it is not counted */
+extern void vec_not_used(const char *file, mcw_view name, const char *why);
 /* The current case fails; prints what is wrong.  Always false. */
 extern bool vec_wrong(const char *fmt, ...) MCW_PRINTF(1, 2);
 /* Has the current case failed? */
@@ -45,5 +47,6 @@ extern void check_oss_v1(const char *file, const mcw_node *root);
 extern void check_oss_v4(const char *file, const mcw_node *root);
 extern void check_oss_presigned(const char *file, const mcw_node *root);
 extern void check_oss_crc64(const char *file, const mcw_node *root);
+extern void check_oss_xml(const char *file, const mcw_node *root);
 
 #endif							/* CHECK_VECTORS_H */

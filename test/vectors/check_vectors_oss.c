@@ -1,8 +1,6 @@
 /*
  * check_vectors_oss.c
- *		Vectors of OSS: signatures, presigned URLs, CRC-64.  SelectObject is not used
- *		by anything here: a scan reads objects with GetObject, because the service
- *		compares texts by rules of its own and may have the call switched off.
+ *		Vectors of OSS: signatures, presigned URLs, CRC-64.
  */
 #include "check_vectors.h"
 
