@@ -95,6 +95,8 @@ extern int64 mcServerOptionInt(const McServer *server, const char *name, int64 d
 extern bool mcServerOptionBool(const McServer *server, const char *name, bool default_value);
 /* is that word given (case folded)? */
 extern bool mcServerOptionIs(const McServer *server, const char *name, const char *word);
+/* may a statement use the other's connection? */
+extern bool mcServerSame(const McServer *a, const McServer *b);
 /* a channel with this server's limits and address policy; freed by the caller (reset callback) */
 extern mcn_channel *mcOpenChannel(const McServer *server, const mcw_alloc *alloc, const char *endpoint,
 								  const char *virtual_host, const mcn_retry_rule *rules);
@@ -103,6 +105,8 @@ extern mcn_channel *mcOpenChannel(const McServer *server, const mcw_alloc *alloc
 
 /* the backend's event loop, made at first use, never in _PG_init */
 extern mcn_loop *mcLoop(void);
+/* from now on wait on the network only, without latch and memory: for the end of a transaction */
+extern void mcQuietWaits(bool quiet);
 /* allocator over a memory context: no-throw, huge allowed; 'cxt' must outlive it */
 extern mcw_alloc mcContextAlloc(MemoryContext cxt);
 /* OK passes; INTERRUPTED runs CHECK_FOR_INTERRUPTS and raises; see mcRaise for the rest */

@@ -116,13 +116,14 @@ prepare_columns(McSink *sink, const McOdpsMap *map)
 static void
 prepare_keys(McSink *sink, Relation rel, const McOdpsMap *map)
 {
+	int		   *attnos;
+
 	sink->nkeys = sink->target->table->nkeys;
 	sink->keys = mcPrepareKeys(rel, sink->target, map);
-	sink->last_values = palloc0(Max(sink->nkeys, 1) * sizeof(Datum));
-	sink->last_nulls = palloc0(Max(sink->nkeys, 1) * sizeof(bool));
-	sink->last_text = palloc0(Max(sink->nkeys, 1) * sizeof(StringInfoData));
+	attnos = palloc(Max(sink->nkeys, 1) * sizeof(int));
 	for (int k = 0; k < sink->nkeys; k++)
-		initStringInfo(&sink->last_text[k]);
+		attnos[k] = sink->keys[k].attno;
+	mcLastKeysInit(&sink->last, sink->desc, attnos, sink->nkeys);
 	initStringInfo(&sink->spec);
 	sink->null_partition = mcServerOption(sink->target->odps->server, "null_partition");
 	if (sink->null_partition)
@@ -214,66 +215,6 @@ mcSinkCreate(EState *estate, Relation rel, Oid userid)
 	return sink;
 }
 
-/* Are the keys of this row those of the last one?  Byte equality is enough. */
-static bool
-same_keys(McSink *sink, TupleTableSlot *slot)
-{
-	for (int k = 0; k < sink->nkeys; k++)
-	{
-		int			a = sink->keys[k].attno;
-
-		if (a < 0)
-			continue;
-		if (slot->tts_isnull[a] != sink->last_nulls[k])
-			return false;
-		if (slot->tts_isnull[a])
-			continue;
-		if (TupleDescAttr(sink->desc, a)->attbyval)
-		{
-			if (slot->tts_values[a] != sink->last_values[k])
-				return false;
-		}
-		else
-		{
-			struct varlena *v = (struct varlena *) DatumGetPointer(slot->tts_values[a]);
-
-			if (VARATT_IS_EXTENDED(v) && !VARATT_IS_SHORT(v))
-				return false;
-			if (VARSIZE_ANY_EXHDR(v) != sink->last_text[k].len ||
-				memcmp(VARDATA_ANY(v), sink->last_text[k].data, sink->last_text[k].len) != 0)
-				return false;
-		}
-	}
-	return true;
-}
-
-static void
-remember_keys(McSink *sink, TupleTableSlot *slot)
-{
-	sink->last_valid = true;
-	for (int k = 0; k < sink->nkeys; k++)
-	{
-		int			a = sink->keys[k].attno;
-
-		if (a < 0)
-			continue;
-		sink->last_nulls[k] = slot->tts_isnull[a];
-		sink->last_values[k] = slot->tts_values[a];
-		if (!slot->tts_isnull[a] && !TupleDescAttr(sink->desc, a)->attbyval)
-		{
-			struct varlena *v = (struct varlena *) DatumGetPointer(slot->tts_values[a]);
-
-			if (VARATT_IS_EXTENDED(v) && !VARATT_IS_SHORT(v))
-			{
-				sink->last_valid = false;
-				return;
-			}
-			resetStringInfo(&sink->last_text[k]);
-			appendBinaryStringInfo(&sink->last_text[k], VARDATA_ANY(v), VARSIZE_ANY_EXHDR(v));
-		}
-	}
-}
-
 static McSinkPartition *
 lookup_partition(McSink *sink, const char *spec, int len)
 {
@@ -323,7 +264,7 @@ refuse(McSink *sink, const char *column, int sqlstate, const char *reason, mcw_v
 static bool
 find_partition(McSink *sink, TupleTableSlot *slot)
 {
-	if (sink->current && (sink->nkeys == 0 || (sink->last_valid && same_keys(sink, slot))))
+	if (sink->current && (sink->nkeys == 0 || mcLastKeysSame(&sink->last, slot)))
 		return true;
 	resetStringInfo(&sink->spec);
 	for (int k = 0; k < sink->nkeys; k++)
@@ -344,7 +285,7 @@ find_partition(McSink *sink, TupleTableSlot *slot)
 						  "Correct the value in the SELECT, or set on_error to reject such rows.");
 		}
 	}
-	remember_keys(sink, slot);
+	mcLastKeysRemember(&sink->last, slot);
 	sink->current = lookup_partition(sink, sink->spec.data, sink->spec.len);
 	return true;
 }

@@ -8,6 +8,7 @@
 
 #include "odps_write.h"
 
+#include "last_keys.h"
 #include "utils/hsearch.h"
 
 #define MC_SINK_SPARES 8
@@ -69,10 +70,7 @@ struct McSink
 	McKeySource *keys;
 	int			nkeys;
 	const char *null_partition;
-	Datum	   *last_values;	/* keys of the last row, to skip the look-up */
-	bool	   *last_nulls;
-	StringInfoData *last_text;
-	bool		last_valid;
+	McLastKeys	last;			/* keys of the last row, to skip the look-up */
 	StringInfoData spec;
 	HTAB	   *partitions;
 	McSinkPartition *current;

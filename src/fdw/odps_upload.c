@@ -15,7 +15,6 @@
 
 #include "access/xact.h"
 #include "miscadmin.h"
-#include "nodes/nodes.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
@@ -72,18 +71,6 @@ mcWriters(void)
 	return writers;
 }
 
-/* A statement with other network settings or options gets a connection of its own */
-static bool
-same_settings(const McServer *a, const McServer *b)
-{
-	return a->net.connect_timeout_ms == b->net.connect_timeout_ms &&
-		a->net.stall_timeout_ms == b->net.stall_timeout_ms &&
-		a->net.max_retries == b->net.max_retries &&
-		a->net.retry_max_elapsed_ms == b->net.retry_max_elapsed_ms &&
-		a->net.rate_limit == b->net.rate_limit &&
-		equal(a->server_options, b->server_options) && equal(a->table_options, b->table_options);
-}
-
 McTarget *
 mcWriteTarget(Relation rel, Oid userid)
 {
@@ -96,7 +83,7 @@ mcWriteTarget(Relation rel, Oid userid)
 	mcPublishRefuseSerializable(RelationGetRelationName(rel));
 	wanted = mcGetServer(MC_MAXCOMPUTE, GetForeignTable(relid)->serverid, userid, relid, false);
 	for (t = targets; t; t = t->next)
-		if (t->relid == relid && t->userid == userid && same_settings(t->odps->server, wanted))
+		if (t->relid == relid && t->userid == userid && mcServerSame(t->odps->server, wanted))
 			return t;
 
 	mcOdpsInitXact();

@@ -2,6 +2,8 @@
  * oss_skeleton.c
  *		Weak traps for what is not linked in yet, so that the library always loads.
  */
+__asm__(".weak mcOssInitXact\n.set mcOssInitXact, mc_missing");
+__asm__(".weak mcOssSinkAbandonAll\n.set mcOssSinkAbandonAll, mc_missing");
 __asm__(".weak mcFileOutCreate\n.set mcFileOutCreate, mc_missing");
 __asm__(".weak mcFileOutHeader\n.set mcFileOutHeader, mc_missing");
 __asm__(".weak mcFileOutRow\n.set mcFileOutRow, mc_missing");

@@ -33,6 +33,13 @@ extern const char *mcFileOutRow(McFileOut *file, TupleTableSlot *slot, int *sqls
 
 /* ---- oss_upload.c: what this transaction has written and not yet published ---- */
 
+typedef enum McOssMode
+{
+	MC_OSS_APPEND,
+	MC_OSS_OVERWRITE,
+	MC_OSS_ERROR_IF_EXISTS
+} McOssMode;
+
 /* One foreign table as one user writes it, for the length of the transaction */
 typedef struct McOssTarget
 {
@@ -41,28 +48,135 @@ typedef struct McOssTarget
 	char	   *name;
 	McOssConn  *conn;
 	McOssTable *table;
-	mcn_channel *once;
+	mcn_channel *once;			/* without repetition, opened when publishing */
 	struct McOssTarget *next;
 } McOssTarget;
 
+/*
+ * One new object.  Its multipart upload is initiated when a part is full; an object
+ * that never fills one may stay in 'body' and is put when it is published.
+ */
 typedef struct McOssUpload
 {
 	mcs_oss_upload object;
-	mcs_oss_call opening;
+	mcs_oss_call call;			/* Initiate, later Abort */
+	bool		calling;		/* 'call' is in use */
+	void	   *owner;			/* the sink that writes it; NULL when its statement is over */
 	mcw_alloc	alloc;
 	McOssTarget *target;
 	char	   *key;
-	char	   *directory;		/* what overwrite replaces: literal + path parts; "" for option object */
+	char	   *directory;		/* what overwrite replaces: literal + path parts; the key for option object */
+	char		token[33];
 	mcw_buf		body;			/* a small object, kept until commit; then id is empty */
 	int64		rows;
-	bool		overwrite;
+	McOssMode	mode;
+	SubTransactionId subid;		/* present one, moves up with RELEASE */
+	int64		statement;		/* sequence number of the statement that wrote it */
+	int64		seq;			/* order of first write */
+	bool		complete;		/* its stream was ended: all parts are acknowledged */
+	bool		garbage;		/* rolled back, or its statement failed */
+	bool		repeated;		/* Initiate was sent more than once: there may be a twin */
+	bool		reaped;			/* nothing of it is left in the service */
+	bool		attempted;		/* publishing: Complete or Put was tried */
+	mcs_oss_outcome outcome;
+	struct McOssUpload *next;	/* in order of seq */
+} McOssUpload;
+
+/* TRUNCATE: what the table covers is deleted after the uploads were published */
+typedef struct McOssIntent
+{
+	McOssTarget *target;
 	SubTransactionId subid;
 	int64		seq;
-	bool		complete;		/* its stream was ended: all parts are acknowledged */
-	bool		garbage;
-	bool		attempted;
-	mcs_oss_outcome outcome;
-	struct McOssUpload *next;
-} McOssUpload;
+	bool		dead;			/* rolled back */
+	struct McOssIntent *next;
+} McOssIntent;
+
+extern McOssTarget *mcOssWriteTargets(void);
+extern McOssUpload *mcOssWriteUploads(void);
+extern McOssIntent *mcOssWriteIntents(void);
+/* Makes or finds the target; raises if the table cannot be written, or the transaction is serializable */
+extern McOssTarget *mcOssWriteTarget(Relation rel, Oid userid);
+/* a new object, registered at once */
+extern McOssUpload *mcOssWriteUpload(McOssTarget *target, void *owner, const char *key, const char *directory,
+									 McOssMode mode, int64 statement);
+extern void mcOssWriteIntend(McOssTarget *target);
+extern bool mcOssSameBucket(const McOssConn *a, const McOssConn *b);
+/* does this TRUNCATE erase the key? */
+extern bool mcOssIntentCovers(const McOssIntent *intent, const McOssTarget *target, const char *key);
+/* does something later in this transaction replace what this upload holds? */
+extern bool mcOssUploadSuperseded(const McOssUpload *upload);
+/* is the key below the directory, and an object of the table? */
+extern bool mcOssInDirectory(const McOssTable *table, const char *directory, mcw_view key);
+/* number for the next statement, upload or intent; and the last one given */
+extern int64 mcOssNextSequence(void);
+extern int64 mcOssWriteSequence(void);
+/* has one of those up to this number changed what the table shows? */
+extern bool mcOssWriteChanged(const McOssConn *conn, const McOssTable *table, int64 upto);
+/* may that many more bytes be kept in memory until commit?  Then they are counted. */
+extern bool mcOssKeep(Size bytes);
+extern void mcOssWriterBegin(void);
+extern void mcOssWriterEnd(void);
+extern int	mcOssWriters(void);
+extern void mcOssWriteForget(bool committed);
+extern void mcOssWriteSubCommit(SubTransactionId mine, SubTransactionId parent);
+extern void mcOssWriteSubAbort(SubTransactionId mine);
+
+/* ---- oss_list.c: objects that are there ---- */
+
+/*
+ * The objects of the table in a directory, or all with directory NULL: calls 'visit'
+ * until it returns false.  Entries are valid during the call.  Raises.
+ */
+extern void mcOssVisit(McOssTarget *target, const char *directory,
+					   bool (*visit) (const mcs_oss_object *object, void *arg), void *arg);
+
+/* ---- oss_reap.c: uploads that nobody will complete ---- */
+
+/*
+ * Take back uploads that are garbage (or all that were not published) until the
+ * deadline; several at once.  Needs no palloc that could fail, raises nothing.
+ * Returns how many may be left.
+ */
+extern int	mcOssReap(McOssUpload *uploads, bool all, int64 deadline_us);
+/* keep a transaction's memory until its uploads are taken back; 'cxt' holds them */
+extern void mcOssReapLater(MemoryContext cxt, McOssUpload *uploads, void *room);
+extern Size mcOssReapRoom(void);	/* bytes of 'room', in 'cxt' */
+/* a try at those kept; 'now': do not wait for their time */
+extern void mcOssReapKept(bool now);
+/* is the last part of the key one that an INSERT gives to objects? */
+extern bool mcOssOurKey(mcw_view key);
+
+/* ---- oss_sink.c, oss_part.c: rows of one statement on their way ---- */
+
+typedef struct McOssSink McOssSink;
+
+typedef struct McOssSinkStats
+{
+	int64		rows;
+	int64		raw_bytes;		/* encoded records */
+	int64		sent_bytes;		/* as they stand in the objects */
+	int64		objects;
+	int64		parts;
+	int64		directories;
+	int64		wait_us;		/* waiting for the service */
+} McOssSinkStats;
+
+extern McOssSink *mcOssSinkCreate(EState *estate, Relation rel, Oid userid);
+/* false: the row was rejected */
+extern bool mcOssSinkRow(McOssSink *sink, TupleTableSlot *slot);
+/* end every open object and wait until everything is acknowledged */
+extern void mcOssSinkFlush(McOssSink *sink);
+extern void mcOssSinkEnd(McOssSink *sink);
+extern const McOssSinkStats *mcOssSinkGetStats(const McOssSink *sink);
+extern void mcOssSinkRequests(const McOssSink *sink, int64 *requests, int64 *retries);
+extern int64 mcOssSinkRejected(const McOssSink *sink);
+extern const char *mcOssSinkCodec(const McOssSink *sink);
+/* end of transaction: no sink may touch an upload any more */
+extern void mcOssSinkAbandonAll(void);
+
+/* ---- oss_publish.c, oss_truncate.c ---- */
+extern void mcOssInitXact(void);
+extern void mcOssTruncate(List *rels, DropBehavior behavior, bool restart_seqs);
 
 #endif							/* MC_OSS_WRITE_H */

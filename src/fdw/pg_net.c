@@ -9,6 +9,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include "miscadmin.h"
@@ -24,12 +25,27 @@
 #include "mc_private.h"
 
 static mcn_loop *backend_loop = NULL;
+static bool quiet_waits = false;
+
+void
+mcQuietWaits(bool quiet)
+{
+	quiet_waits = quiet;
+}
 
 static void
 hook_wait(void *ctx, int fd, int timeout_ms)
 {
 	int			events = WL_LATCH_SET | WL_SOCKET_READABLE | WL_EXIT_ON_PM_DEATH;
 
+	/* WaitLatchOrSocket allocates and may raise */
+	if (quiet_waits)
+	{
+		struct pollfd one = {.fd = fd, .events = POLLIN};
+
+		(void) poll(&one, 1, timeout_ms);
+		return;
+	}
 	if (timeout_ms >= 0)
 		events |= WL_TIMEOUT;
 	if (WaitLatchOrSocket(MyLatch, events, fd, timeout_ms, mcWaitEventId()) & WL_LATCH_SET)

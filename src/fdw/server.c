@@ -12,6 +12,7 @@
 #include "catalog/pg_user_mapping.h"
 #include "foreign/foreign.h"
 #include "miscadmin.h"
+#include "nodes/nodes.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -263,6 +264,18 @@ mcGetServer(McWrapper wrapper, Oid serverid, Oid userid, Oid relid, bool need_cr
 	}
 	resolve_limits(server);
 	return server;
+}
+
+/* A statement with other network settings or options gets a connection of its own */
+bool
+mcServerSame(const McServer *a, const McServer *b)
+{
+	return a->net.connect_timeout_ms == b->net.connect_timeout_ms &&
+		a->net.stall_timeout_ms == b->net.stall_timeout_ms &&
+		a->net.max_retries == b->net.max_retries &&
+		a->net.retry_max_elapsed_ms == b->net.retry_max_elapsed_ms &&
+		a->net.rate_limit == b->net.rate_limit &&
+		equal(a->server_options, b->server_options) && equal(a->table_options, b->table_options);
 }
 
 mcn_channel *

@@ -1,0 +1,353 @@
+/*
+ * oss_upload.c
+ *		The register of a transaction's writes to OSS: targets, new objects, TRUNCATE.
+ *
+ * It lives in an own context under TopMemoryContext, because executor memory is gone
+ * when a transaction ends and CurTransactionContext is gone when a savepoint is
+ * rolled back.  Only the end of a transaction sends anything, see oss_reap.c.
+ *
+ * Every statement begins objects of its own, so what a subtransaction wrote is a set
+ * of objects.  A later overwrite or TRUNCATE replaces earlier ones of the same
+ * transaction, as it would if each statement were committed by itself.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+
+#include "oss_write.h"
+#include "publish.h"
+
+#define KEEP_TOTAL ((Size) 16 * 1024 * 1024)
+
+static MemoryContext write_cxt = NULL;
+static void *reap_room = NULL;	/* memory that the end of the transaction cannot allocate any more */
+static McOssTarget *targets = NULL;
+static McOssUpload *uploads = NULL;
+static McOssUpload **uploads_end = &uploads;
+static McOssIntent *intents = NULL;
+static int64 last_seq = 0;
+static int	writers = 0;
+static Size kept = 0;
+
+McOssTarget *
+mcOssWriteTargets(void)
+{
+	return targets;
+}
+
+McOssUpload *
+mcOssWriteUploads(void)
+{
+	return uploads;
+}
+
+McOssIntent *
+mcOssWriteIntents(void)
+{
+	return intents;
+}
+
+int64
+mcOssNextSequence(void)
+{
+	return ++last_seq;
+}
+
+int64
+mcOssWriteSequence(void)
+{
+	return last_seq;
+}
+
+void
+mcOssWriterBegin(void)
+{
+	writers++;
+}
+
+void
+mcOssWriterEnd(void)
+{
+	if (writers > 0)
+		writers--;
+}
+
+int
+mcOssWriters(void)
+{
+	return writers;
+}
+
+bool
+mcOssKeep(Size bytes)
+{
+	if (bytes > KEEP_TOTAL - kept)
+		return false;
+	kept += bytes;
+	return true;
+}
+
+/* ---- targets ---- */
+
+static void
+refuse_unwritable(const char *relname, const McServer *server, const McOssTable *table)
+{
+	if (!server->bucket)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot write to \"%s\": server \"%s\" is a plain web server", relname, server->name),
+				 errhint("A server with \"endpoint\" and \"bucket\" can be written.")));
+	if (!mcServerOptionBool(server, "updatable", true))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("foreign table \"%s\" does not allow changes", relname),
+				 errdetail("Option updatable is false.")));
+	if (table->scope == MC_OSS_PREFIX && !table->writable_prefix)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot write to \"%s\": its objects are not those of a directory", relname),
+				 errdetail("A table that is written has option \"object\", or a \"prefix\" that ends in \"/\" and no \"pattern\"."),
+				 errhint("Create another foreign table for writing.")));
+}
+
+McOssTarget *
+mcOssWriteTarget(Relation rel, Oid userid)
+{
+	Oid			relid = RelationGetRelid(rel);
+	MemoryContext old;
+	McServer   *wanted;
+	McOssTarget *t;
+
+	mcPublishRefuseSerializable(RelationGetRelationName(rel));
+	wanted = mcGetServer(MC_OSS, GetForeignTable(relid)->serverid, userid, relid, true);
+	refuse_unwritable(RelationGetRelationName(rel), wanted, mcOssTable(rel, wanted));
+	for (t = targets; t; t = t->next)
+		if (t->relid == relid && t->userid == userid && mcServerSame(t->conn->server, wanted))
+			return t;
+
+	mcOssInitXact();
+	mcOssReapKept(true);
+	if (!write_cxt)
+	{
+		write_cxt = AllocSetContextCreate(TopMemoryContext, "mc_fdw OSS uploads", ALLOCSET_DEFAULT_SIZES);
+		reap_room = MemoryContextAllocZero(write_cxt, mcOssReapRoom());
+	}
+	/* registered only when complete: a failure leaves memory that ends with the transaction */
+	old = MemoryContextSwitchTo(write_cxt);
+	t = palloc0(sizeof(McOssTarget));
+	t->relid = relid;
+	t->userid = userid;
+	t->name = pstrdup(RelationGetRelationName(rel));
+	t->conn = mcOssConnect(mcGetServer(MC_OSS, wanted->serverid, userid, relid, true), write_cxt);
+	t->table = mcOssTable(rel, t->conn->server);
+	t->next = targets;
+	targets = t;
+	MemoryContextSwitchTo(old);
+	return t;
+}
+
+bool
+mcOssSameBucket(const McOssConn *a, const McOssConn *b)
+{
+	return a == b || (a->server->bucket && b->server->bucket &&
+					  strcmp(a->server->bucket, b->server->bucket) == 0 &&
+					  pg_strcasecmp(a->server->endpoint, b->server->endpoint) == 0);
+}
+
+/* ---- uploads ---- */
+
+static char *
+random_token(char *hex, int bytes)
+{
+	unsigned char raw[16];
+
+	if (!pg_strong_random(raw, bytes))
+		ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("could not generate random bytes")));
+	for (int i = 0; i < bytes; i++)
+		snprintf(hex + 2 * i, 3, "%02x", raw[i]);
+	return hex;
+}
+
+static mcw_view
+content_type(const McOssTable *table, const char *key)
+{
+	mcw_codec	codec = table->compression_auto ? mcw_codec_from_suffix(mcw_str(key)) : table->codec;
+
+	if (codec != MCW_CODEC_NONE)
+		return MCW_LIT("application/octet-stream");
+	if (table->format == &mcw_format_csv)
+		return MCW_LIT("text/csv");
+	return table->format == &mcw_format_jsonl ? MCW_LIT("application/x-ndjson") : MCW_LIT("text/plain");
+}
+
+/* is everything gone, or replaced, that this object finds under its key? */
+static bool
+truncated_before(const McOssTarget *target, const char *key, int64 statement)
+{
+	for (McOssIntent *i = intents; i; i = i->next)
+		if (i->seq < statement && mcOssIntentCovers(i, target, key))
+			return true;
+	return false;
+}
+
+McOssUpload *
+mcOssWriteUpload(McOssTarget *target, void *owner, const char *key, const char *directory,
+				 McOssMode mode, int64 statement)
+{
+	MemoryContext old = MemoryContextSwitchTo(write_cxt);
+	McOssUpload *u = palloc0(sizeof(McOssUpload));
+
+	u->alloc = mcContextAlloc(write_cxt);
+	u->target = target;
+	u->owner = owner;
+	u->key = pstrdup(key);
+	u->directory = pstrdup(directory);
+	u->mode = mode;
+	u->statement = statement;
+	u->object.alloc = &u->alloc;
+	u->object.key = mcw_str(u->key);
+	u->object.content_type = content_type(target->table, key);
+	u->object.token = mcw_str(random_token(u->token, 16));
+	u->object.may_replace = target->table->scope == MC_OSS_ONE &&
+		(mode == MC_OSS_OVERWRITE || truncated_before(target, key, statement));
+	u->subid = GetCurrentSubTransactionId();
+	u->seq = ++last_seq;
+	*uploads_end = u;
+	uploads_end = &u->next;
+	MemoryContextSwitchTo(old);
+	return u;
+}
+
+void
+mcOssWriteIntend(McOssTarget *target)
+{
+	McOssIntent *i = MemoryContextAllocZero(write_cxt, sizeof(McOssIntent));
+	McOssIntent **end = &intents;
+
+	i->target = target;
+	i->subid = GetCurrentSubTransactionId();
+	i->seq = ++last_seq;
+	while (*end)
+		end = &(*end)->next;
+	*end = i;
+}
+
+/* ---- what replaces what ---- */
+
+bool
+mcOssInDirectory(const McOssTable *table, const char *directory, mcw_view key)
+{
+	size_t		len = strlen(directory);
+
+	if (table->scope == MC_OSS_ONE)
+		return key.len == len && memcmp(key.data, directory, len) == 0;
+	return key.len >= len && memcmp(key.data, directory, len) == 0 && mcOssCovers(table, key);
+}
+
+bool
+mcOssIntentCovers(const McOssIntent *intent, const McOssTarget *target, const char *key)
+{
+	return !intent->dead && mcOssSameBucket(intent->target->conn, target->conn) &&
+		mcOssCovers(intent->target->table, mcw_str(key));
+}
+
+bool
+mcOssUploadSuperseded(const McOssUpload *upload)
+{
+	for (McOssIntent *i = intents; i; i = i->next)
+		if (i->seq > upload->seq && mcOssIntentCovers(i, upload->target, upload->key))
+			return true;
+	for (McOssUpload *u = upload->next; u; u = u->next)
+		if (!u->garbage && u->mode == MC_OSS_OVERWRITE && u->statement > upload->statement &&
+			mcOssSameBucket(u->target->conn, upload->target->conn) &&
+			mcOssInDirectory(u->target->table, u->directory, mcw_str(upload->key)))
+			return true;
+	return false;
+}
+
+/* one of the two literals continues the other: they may have objects in common */
+static bool
+overlap(const McOssTable *a, const McOssTable *b)
+{
+	return strncmp(a->literal, b->literal, Min(strlen(a->literal), strlen(b->literal))) == 0;
+}
+
+bool
+mcOssWriteChanged(const McOssConn *conn, const McOssTable *table, int64 upto)
+{
+	for (McOssUpload *u = uploads; u; u = u->next)
+		if (!u->garbage && u->seq <= upto && mcOssSameBucket(u->target->conn, conn) &&
+			(u->mode == MC_OSS_OVERWRITE ? overlap(u->target->table, table) : mcOssCovers(table, mcw_str(u->key))))
+			return true;
+	for (McOssIntent *i = intents; i; i = i->next)
+		if (!i->dead && i->seq <= upto && mcOssSameBucket(i->target->conn, conn) && overlap(i->target->table, table))
+			return true;
+	return false;
+}
+
+/* ---- transaction events ---- */
+
+void
+mcOssWriteSubCommit(SubTransactionId mine, SubTransactionId parent)
+{
+	for (McOssUpload *u = uploads; u; u = u->next)
+		if (u->subid == mine)
+			u->subid = parent;
+	for (McOssIntent *i = intents; i; i = i->next)
+		if (i->subid == mine)
+			i->subid = parent;
+}
+
+/* the bodies are not needed any more; what is in the service is taken back later */
+void
+mcOssWriteSubAbort(SubTransactionId mine)
+{
+	for (McOssUpload *u = uploads; u; u = u->next)
+		if (u->subid == mine && !u->garbage)
+		{
+			u->garbage = true;
+			kept -= u->body.len;
+			mcw_buf_free(&u->body);
+		}
+	for (McOssIntent *i = intents; i; i = i->next)
+		if (i->subid == mine)
+			i->dead = true;
+}
+
+/*
+ * What was uploaded and will not be published is taken back now, as far as that takes
+ * no longer than a rollback may; the rest is kept for the next occasion.
+ */
+void
+mcOssWriteForget(bool committed)
+{
+	MemoryContext cxt = write_cxt;
+	McOssUpload *list = uploads;
+
+	mcOssSinkAbandonAll();
+	for (McOssUpload *u = uploads; u; u = u->next)
+		mcw_buf_free(&u->body);
+	targets = NULL;
+	uploads = NULL;
+	uploads_end = &uploads;
+	intents = NULL;
+	writers = 0;
+	last_seq = 0;
+	kept = 0;
+	write_cxt = NULL;
+	if (!cxt)
+		return;
+	if (mcOssReap(list, true, mcn_now_us() + MC_ROLLBACK_US) > 0)
+		mcOssReapLater(cxt, list, reap_room);
+	else
+	{
+		for (McOssUpload *u = list; u; u = u->next)
+			if (u->calling)
+				mcs_oss_call_free(&u->call);
+		MemoryContextDelete(cxt);
+	}
+	reap_room = NULL;
+}
