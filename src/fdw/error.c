@@ -31,6 +31,14 @@
 #define HINT_OTS_TABLE "Check option \"table\" of the foreign table and option \"instance\" of the server."
 #define HINT_OTS_BUSY "The service is overloaded or in maintenance: the statement may be repeated as it is."
 #define HINT_OTS_ROW "See the limits in docs/tablestore.md."
+#define HINT_OSS_SECRET "Check access_key_secret in the user mapping, and options \"region\" and \"signature_version\" of the server."
+#define HINT_OSS_RIGHT "Grant the key the right to this operation in RAM or in the policy of the bucket."
+#define HINT_OSS_BUCKET "Check option \"bucket\" of the server and that option \"endpoint\" names its region."
+#define HINT_OSS_OBJECT "Check options \"object\", \"prefix\" and \"pattern\" of the foreign table."
+#define HINT_OSS_CHANGED "The object was replaced or deleted while it was read: repeat the statement."
+#define HINT_OSS_STYLE "Set option \"url_style\" of the server to 'virtual': the public service takes no bucket in the path."
+#define HINT_OSS_QUOTA "Lower concurrency or rate_limit or buy quota; the statement may be repeated as it is."
+#define HINT_OSS_ARCHIVE "Restore the object (its storage class is an archive) and repeat the statement."
 #define HINT_ENDPOINT "Check that option \"endpoint\" is the address of this service and region."
 #define HINT_CHANGED "The remote table changed while it was read: repeat the statement."
 
@@ -145,6 +153,46 @@ static const ErrorRule service_rules[] = {
 	{NULL, 0, ERRCODE_FDW_ERROR, NULL},
 };
 
+/* Codes of OSS; what is not here is looked up above */
+static const ErrorRule oss_rules[] = {
+	{"SignatureDoesNotMatch", 0, ERRCODE_INVALID_PASSWORD, HINT_OSS_SECRET},
+	{"InvalidSecurityToken", 0, ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION, HINT_KEY},
+	{"SecurityTokenExpired", 0, ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION, HINT_KEY},
+	{"SecurityTokenNotSupported", 0, ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION, HINT_KEY},
+	{"UserDisable", 0, ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION, HINT_KEY},
+	{"SecondLevelDomainForbidden", 0, ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE, HINT_OSS_STYLE},
+	{"AccessDenied", 0, ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION, "The bucket belongs to another region: use the endpoint that the message names.", "specified endpoint"},
+	{"AccessDenied", 0, ERRCODE_INSUFFICIENT_PRIVILEGE, HINT_OSS_RIGHT},
+	{"InvalidObjectState", 0, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, HINT_OSS_ARCHIVE},
+	{"KmsServiceNotEnabled", 0, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, NULL},
+	{"NoSuchBucket", 0, ERRCODE_FDW_TABLE_NOT_FOUND, HINT_OSS_BUCKET},
+	{"InvalidBucketName", 0, ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE, HINT_OSS_BUCKET},
+	{"NoSuchKey", 0, ERRCODE_UNDEFINED_FILE, HINT_OSS_OBJECT},
+	{"SymlinkTargetNotExist", 0, ERRCODE_UNDEFINED_FILE, HINT_OSS_OBJECT},
+	{"InvalidObjectName", 0, ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE, HINT_OSS_OBJECT},
+	{"FileAlreadyExists", 0, ERRCODE_DUPLICATE_FILE, NULL},
+	{"ObjectAlreadyExists", 0, ERRCODE_DUPLICATE_FILE, NULL},
+	{"FileImmutable", 0, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, "A retention policy of the bucket protects the object."},
+	{"PreconditionFailed", 0, ERRCODE_T_R_SERIALIZATION_FAILURE, HINT_OSS_CHANGED},
+	{"InvalidRange", 0, ERRCODE_T_R_SERIALIZATION_FAILURE, HINT_OSS_CHANGED},
+	{"MethodNotAllowed", 0, ERRCODE_FEATURE_NOT_SUPPORTED, NULL},
+	{"NoSuchUpload", 0, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, "The upload was aborted by somebody else or by a lifecycle rule of the bucket: repeat the statement."},
+	{"EntityTooLarge", 0, ERRCODE_PROGRAM_LIMIT_EXCEEDED, NULL},
+	{"EntityTooSmall", 0, ERRCODE_PROGRAM_LIMIT_EXCEEDED, NULL},
+	{"QpsLimitExceeded", 0, ERRCODE_CONFIGURATION_LIMIT_EXCEEDED, HINT_OSS_QUOTA},
+	{"TotalQpsLimitExceeded", 0, ERRCODE_CONFIGURATION_LIMIT_EXCEEDED, HINT_OSS_QUOTA},
+	{"MetaOperationQpsLimitExceeded", 0, ERRCODE_CONFIGURATION_LIMIT_EXCEEDED, HINT_OSS_QUOTA},
+	{"ActiveRequestLimitExceeded", 0, ERRCODE_CONFIGURATION_LIMIT_EXCEEDED, HINT_OSS_QUOTA},
+	{"CpuLimitExceeded", 0, ERRCODE_CONFIGURATION_LIMIT_EXCEEDED, HINT_OSS_QUOTA},
+	{"DownloadTrafficRateLimitExceeded", 0, ERRCODE_CONFIGURATION_LIMIT_EXCEEDED, HINT_OSS_QUOTA},
+	{"UploadTrafficRateLimitExceeded", 0, ERRCODE_CONFIGURATION_LIMIT_EXCEEDED, HINT_OSS_QUOTA},
+	/* a web server, or HEAD without the code */
+	{NULL, 403, ERRCODE_INSUFFICIENT_PRIVILEGE, HINT_OSS_RIGHT},
+	{NULL, 404, ERRCODE_UNDEFINED_FILE, HINT_OSS_OBJECT},
+	{NULL, 412, ERRCODE_T_R_SERIALIZATION_FAILURE, HINT_OSS_CHANGED},
+	{NULL, 416, ERRCODE_T_R_SERIALIZATION_FAILURE, HINT_OSS_CHANGED},
+};
+
 static bool
 rule_applies(const ErrorRule *rule, const mcw_error *err)
 {
@@ -161,7 +209,7 @@ rule_applies(const ErrorRule *rule, const mcw_error *err)
 }
 
 static int
-sql_state(const mcw_error *err, const char **hint)
+sql_state(const mcw_error *err, McWrapper wrapper, const char **hint)
 {
 	*hint = NULL;
 	switch (err->status)
@@ -198,6 +246,14 @@ sql_state(const mcw_error *err, const char **hint)
 			return ERRCODE_INTERNAL_ERROR;
 		case MCW_ERR_SERVICE:
 			break;
+	}
+	for (int i = 0; wrapper == MC_OSS && i < lengthof(oss_rules); i++)
+	{
+		/* a rule by HTTP status is for an answer whose code says nothing */
+		if (!rule_applies(&oss_rules[i], err) || (oss_rules[i].code == NULL && err->code[0] != '\0'))
+			continue;
+		*hint = oss_rules[i].hint;
+		return oss_rules[i].sqlstate;
 	}
 	for (int i = 0;; i++)
 	{
@@ -269,7 +325,7 @@ object_label(McWrapper wrapper)
 		case MC_TABLESTORE:
 			return "Tablestore table";
 		case MC_OSS:
-			return "object";
+			return "bucket";
 		default:
 			return "MaxCompute table";
 	}
@@ -297,14 +353,20 @@ mcPlaceContext(const McPlace *place)
 void
 mcRaise(const mcw_error *err, const McPlace *place)
 {
-	const char *hint;
-	int			sqlstate;
+	mcRaiseAs(0, err, place);
+}
+
+void
+mcRaiseAs(int sqlstate, const mcw_error *err, const McPlace *place)
+{
+	const char *hint = NULL;
 	const char *message;
 	char	   *detail;
 
 	if (err->status == MCW_ERR_INTERRUPTED)
 		CHECK_FOR_INTERRUPTS();
-	sqlstate = sql_state(err, &hint);
+	if (sqlstate == 0)
+		sqlstate = sql_state(err, place ? place->wrapper : 0, &hint);
 	detail = mcErrorDetail(err);
 	/* the code belongs into the first line: a log is often read without the others */
 	message = err->message[0] ? mcPrintable(err->message) : mcw_status_name(err->status);

@@ -120,14 +120,16 @@ typedef struct McPlace
 {
 	McWrapper	wrapper;
 	const char *server;
-	const char *object;			/* logstore, project.table, instance.table, or bucket/key */
-	const char *part;			/* "shard 3", "partition pt=20240101" or "split 2" */
+	const char *object;			/* logstore, project.table, instance.table, or bucket */
+	const char *part;			/* "shard 3", "partition pt=20240101", "split 2" or "object \"a.csv\"" */
 	const char *position;		/* cursor, block id, row number, key */
 	const char *column;
 } McPlace;
 
 /* ereport(ERROR) with SQLSTATE, DETAIL, HINT and CONTEXT; never returns */
 pg_noreturn extern void mcRaise(const mcw_error *err, const McPlace *place);
+/* with a SQLSTATE that the caller knows better; 0 = as above */
+pg_noreturn extern void mcRaiseAs(int sqlstate, const mcw_error *err, const McPlace *place);
 /* adds the CONTEXT line to an ereport in progress: ereport(ERROR, (errcode(..), errmsg(..), mcPlaceContext(&place))) */
 extern int	mcPlaceContext(const McPlace *place);
 /* a copy of a service's text, which may be in any encoding, that can be shown */

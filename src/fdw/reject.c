@@ -106,6 +106,8 @@ advice(const McPlace *place, int sqlstate)
 		case ERRCODE_UNTRANSLATABLE_CHARACTER:
 		case ERRCODE_CHARACTER_NOT_IN_REPERTOIRE:
 			return "Correct the value at its source, or set on_error.";
+		case ERRCODE_BAD_COPY_FILE_FORMAT:
+			return "Correct the object, compare the options of the foreign table and its columns, or set on_error.";
 		case ERRCODE_FDW_INVALID_DATA_TYPE:
 			if (place->wrapper == MC_TABLESTORE)
 				return "Declare the column as text OPTIONS (type 'any'), which takes values of every type, or set on_error.";

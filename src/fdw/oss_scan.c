@@ -1,0 +1,272 @@
+/*
+ * oss_scan.c
+ *		Executing a scan of OSS objects: begin, rows, rescan, end.
+ *
+ * Nothing is asked of the service before the first row is asked for.  Rows come in a
+ * virtual slot of our own; its values stay valid until the next row is asked for.
+ */
+#include "postgres.h"
+
+#include "executor/executor.h"
+#include "foreign/fdwapi.h"
+#include "miscadmin.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+
+#include "compat.h"
+#include "oss_scan.h"
+
+/*
+ * Runs whenever the context of a run ends, before the connection's own callback:
+ * requests leave the loop before their memory goes.
+ */
+static void
+release_run(void *arg)
+{
+	McOssRun   *run = arg;
+
+	if (run->rows != NULL)
+		mcOssRowsClose(run->rows);
+	if (run->source != NULL)
+		mcOssSourceClose(run->source);
+	run->rows = NULL;
+	run->source = NULL;
+}
+
+static void
+release_scan(void *arg)
+{
+	mcAsyncRelease(arg);
+}
+
+static bool
+has_news(void *arg)
+{
+	McOssScan  *scan = arg;
+
+	return scan->run == NULL || mcOssRowsReady(scan->run->rows);
+}
+
+/* What EXPLAIN needs too */
+static McOssScan *
+make_scan(ForeignScanState *node)
+{
+	ForeignScan *plan = (ForeignScan *) node->ss.ps.plan;
+	Relation	rel = node->ss.ss_currentRelation;
+	Oid			relid = RelationGetRelid(rel);
+	MemoryContext cxt = AllocSetContextCreate(node->ss.ps.state->es_query_cxt, "oss scan", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(cxt);
+	McOssScan  *scan = palloc0(sizeof(McOssScan));
+	List	   *quals = list_nth(plan->fdw_private, MC_OSS_PRIVATE_QUALS);
+
+	scan->cxt = cxt;
+	mcAsyncInit(&scan->async, has_news);
+	scan->relname = pstrdup(RelationGetRelationName(rel));
+	scan->server = mcGetServer(MC_OSS, GetForeignTable(relid)->serverid, mcScanUserId(node), relid, false);
+	scan->table = mcOssTable(rel, scan->server);
+	scan->quals = mcQualsFromList(quals, plan->fdw_exprs);
+	scan->object_quals = list_copy_tail(plan->fdw_exprs, list_length(quals));
+	scan->eager = intVal(list_nth(plan->fdw_private, MC_OSS_PRIVATE_EAGER)) != 0;
+	MemoryContextSwitchTo(old);
+	return scan;
+}
+
+static void
+oss_begin(ForeignScanState *node, int eflags)
+{
+	ForeignScan *plan = (ForeignScan *) node->ss.ps.plan;
+	Relation	rel = node->ss.ss_currentRelation;
+	McOssScan  *scan = make_scan(node);
+	List	   *values = list_copy_head(plan->fdw_exprs, list_length(scan->quals));
+	MemoryContext old;
+
+	node->fdw_state = scan;
+	if (eflags & EXEC_FLAG_EXPLAIN_ONLY)
+		return;
+
+	old = MemoryContextSwitchTo(scan->cxt);
+	scan->server = mcGetServer(MC_OSS, scan->server->serverid, scan->server->userid, scan->server->relid, true);
+	scan->alloc = mcContextAlloc(scan->cxt);
+	scan->run_cxt = AllocSetContextCreate(scan->cxt, "oss run", ALLOCSET_DEFAULT_SIZES);
+	scan->object_cxt = AllocSetContextCreate(scan->cxt, "oss object", ALLOCSET_SMALL_SIZES);
+	scan->row_cxt = AllocSetContextCreate(scan->cxt, "oss row", ALLOCSET_SMALL_SIZES);
+	scan->callback.func = release_scan;
+	scan->callback.arg = scan;
+	MemoryContextRegisterResetCallback(scan->cxt, &scan->callback);
+	scan->conn = mcOssConnect(scan->server, scan->cxt);
+	mcRejectsInit(&scan->rejects, scan->server);
+	mcOssRowInit(scan, RelationGetDescr(rel), list_nth(plan->fdw_private, MC_OSS_PRIVATE_ATTRS));
+	/* makes what all runs use */
+	mcOssChoose(scan->table, NIL, NULL, NULL, scan->object_quals, rel, (PlanState *) node, &scan->choice);
+	MemoryContextSwitchTo(old);
+	/* expression states belong to the plan state */
+	scan->expr_states = ExecInitExprList(values, (PlanState *) node);
+}
+
+/* ---- a run ---- */
+
+pg_noreturn static void
+raise_failure(McOssScan *scan, const mcw_error *err)
+{
+	McPlace		place;
+	int			sqlstate = 0;
+
+	if (err->status == MCW_ERR_INTERRUPTED)
+		CHECK_FOR_INTERRUPTS();
+	if (scan->run->source != NULL)
+		mcOssSourceRaise(scan->run->source);
+	if (scan->run->rows != NULL)
+		sqlstate = mcOssRowsFailure(scan->run->rows, &scan->line);
+	mcOssScanPlace(scan, &place);
+	mcRaiseAs(sqlstate, err, &place);
+}
+
+static void
+start_run(McOssScan *scan, ForeignScanState *node)
+{
+	MemoryContext old = MemoryContextSwitchTo(scan->run_cxt);
+	McOssRun   *run = palloc0(sizeof(McOssRun));
+	Datum	   *values;
+	bool	   *nulls;
+
+	mcQualsEvaluate(scan->expr_states, node->ss.ps.ps_ExprContext, &values, &nulls);
+	mcOssChoose(scan->table, scan->quals, values, nulls, scan->object_quals, node->ss.ss_currentRelation,
+				(PlanState *) node, &scan->choice);
+	scan->started = true;
+	scan->object_number = 0;
+	if (scan->choice.empty)
+		scan->done = true;
+	else
+	{
+		scan->runs++;
+		run->callback.func = release_run;
+		run->callback.arg = run;
+		MemoryContextRegisterResetCallback(scan->run_cxt, &run->callback);
+		run->source = mcOssSourceOpen(scan->conn, scan->table, &scan->choice, scan->run_cxt);
+		run->rows = mcOssRowsOpen(scan->conn, scan->table, scan->needed, run->source, scan->eager, scan->run_cxt);
+		scan->run = run;
+	}
+	MemoryContextSwitchTo(old);
+}
+
+static void
+add_figures(McOssSourceStats *listed, McOssRowsStats *read, const McOssSourceStats *l, const McOssRowsStats *r)
+{
+	listed->listed += l->listed;
+	listed->taken += l->taken;
+	listed->pruned += l->pruned;
+	listed->passed_over += l->passed_over;
+	listed->pages += l->pages;
+	read->objects += r->objects;
+	read->records += r->records;
+	read->bytes += r->bytes;
+	read->decoded += r->decoded;
+	read->stalls += r->stalls;
+	read->codecs |= r->codecs;
+}
+
+void
+mcOssScanStats(const McOssScan *scan, McOssSourceStats *listed, McOssRowsStats *read)
+{
+	McOssRowsStats now;
+
+	*listed = scan->listed;
+	*read = scan->read;
+	if (scan->run == NULL)
+		return;
+	mcOssRowsStats(scan->run->rows, &now);
+	add_figures(listed, read, mcOssSourceStats(scan->run->source), &now);
+}
+
+static void
+finish_run(McOssScan *scan)
+{
+	mcOssScanStats(scan, &scan->listed, &scan->read);
+	scan->run = NULL;
+	MemoryContextReset(scan->run_cxt);
+}
+
+/* ---- rows ---- */
+
+/* The scan's next row or its end; NULL if none is there yet and 'wait' is false */
+static TupleTableSlot *
+next_row(ForeignScanState *node, bool wait)
+{
+	McOssScan  *scan = node->fdw_state;
+	mcw_error	err;
+	mcw_status	status;
+	bool		pending = false;
+
+	if (unlikely(!scan->started))
+		start_run(scan, node);
+	if (unlikely(scan->done))
+		return ExecClearTuple(scan->slot);
+	while (unlikely((status = mcOssNextRow(scan, wait, &pending, &err)) == MCW_ERR_INTERRUPTED))
+		CHECK_FOR_INTERRUPTS();
+	if (likely(status == MCW_OK && !pending))
+		return scan->slot;
+	if (pending)
+		return NULL;
+	if (status != MCW_END)
+		raise_failure(scan, &err);
+	finish_run(scan);
+	scan->done = true;
+	return scan->slot;
+}
+
+static TupleTableSlot *
+oss_iterate(ForeignScanState *node)
+{
+	McOssScan  *scan = node->fdw_state;
+	TupleTableSlot *slot = next_row(node, !scan->async.no_wait);
+
+	scan->async.starved = slot == NULL;
+	return slot != NULL ? slot : ExecClearTuple(scan->slot);
+}
+
+static void
+oss_rescan(ForeignScanState *node)
+{
+	McOssScan  *scan = node->fdw_state;
+
+	if (!scan->started)
+		return;
+	ExecClearTuple(scan->slot);
+	finish_run(scan);
+	scan->started = false;
+	scan->done = false;
+}
+
+static void
+oss_end(ForeignScanState *node)
+{
+	McOssScan  *scan = node->fdw_state;
+
+	if (scan == NULL || scan->conn == NULL)
+		return;
+	/* once for all loops */
+	mcRejectsReport(&scan->rejects, scan->relname);
+	ExecDropSingleTupleTableSlot(scan->slot);
+	MemoryContextDelete(scan->cxt);
+	node->fdw_state = NULL;
+}
+
+/* A sample would mean reading all objects */
+static bool
+oss_analyze(Relation relation, AcquireSampleRowsFunc *func, BlockNumber *totalpages)
+{
+	return false;
+}
+
+void
+mcOssRoutine(FdwRoutine *routine)
+{
+	mcOssPlanRoutine(routine);
+	mcOssExplainRoutine(routine);
+	routine->BeginForeignScan = oss_begin;
+	routine->IterateForeignScan = oss_iterate;
+	routine->ReScanForeignScan = oss_rescan;
+	routine->EndForeignScan = oss_end;
+	routine->AnalyzeForeignTable = oss_analyze;
+	mcAsyncRoutine(routine);
+}
