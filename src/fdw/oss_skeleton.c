@@ -4,10 +4,6 @@
  */
 __asm__(".weak mcOssInitXact\n.set mcOssInitXact, mc_missing");
 __asm__(".weak mcOssSinkAbandonAll\n.set mcOssSinkAbandonAll, mc_missing");
-__asm__(".weak mcFileOutCreate\n.set mcFileOutCreate, mc_missing");
-__asm__(".weak mcFileOutHeader\n.set mcFileOutHeader, mc_missing");
-__asm__(".weak mcFileOutRow\n.set mcFileOutRow, mc_missing");
-__asm__(".weak mcFileOutTarget\n.set mcFileOutTarget, mc_missing");
 __asm__(".weak mcOssModifyRoutine\n.set mcOssModifyRoutine, mc_missing");
 __asm__(".weak mcn_response_drain\n.set mcn_response_drain, mc_missing");
 __asm__(".weak mcs_oss_delete\n.set mcs_oss_delete, mc_missing");

@@ -23,11 +23,12 @@ typedef struct McFileOut McFileOut;
 extern McFileOut *mcFileOutCreate(const McOssTable *table, const McServer *server, TupleDesc desc, mcw_buf *out);
 /* the buffer records go to from now on */
 extern void mcFileOutTarget(McFileOut *file, mcw_buf *out);
+/* the header line, if the table's files have one */
 extern void mcFileOutHeader(McFileOut *file);
 /*
  * Append the record of a row; scratch memory is CurrentMemoryContext, reset by the
- * caller.  NULL, or the reason why a value cannot be written (sqlstate and column are
- * set): then nothing was appended.
+ * caller.  NULL, or the reason why the row cannot be written (sqlstate is set, column too
+ * unless NULL: the whole record): then nothing was appended.  Output functions may raise.
  */
 extern const char *mcFileOutRow(McFileOut *file, TupleTableSlot *slot, int *sqlstate, const char **column);
 
