@@ -353,13 +353,12 @@ mcPlaceContext(const McPlace *place)
 void
 mcRaise(const mcw_error *err, const McPlace *place)
 {
-	mcRaiseAs(0, err, place);
+	mcRaiseAs(0, NULL, err, place);
 }
 
 void
-mcRaiseAs(int sqlstate, const mcw_error *err, const McPlace *place)
+mcRaiseAs(int sqlstate, const char *hint, const mcw_error *err, const McPlace *place)
 {
-	const char *hint = NULL;
 	const char *message;
 	char	   *detail;
 

@@ -128,8 +128,8 @@ typedef struct McPlace
 
 /* ereport(ERROR) with SQLSTATE, DETAIL, HINT and CONTEXT; never returns */
 pg_noreturn extern void mcRaise(const mcw_error *err, const McPlace *place);
-/* with a SQLSTATE that the caller knows better; 0 = as above */
-pg_noreturn extern void mcRaiseAs(int sqlstate, const mcw_error *err, const McPlace *place);
+/* with a SQLSTATE and its HINT that the caller knows better; 0 = as above */
+pg_noreturn extern void mcRaiseAs(int sqlstate, const char *hint, const mcw_error *err, const McPlace *place);
 /* adds the CONTEXT line to an ereport in progress: ereport(ERROR, (errcode(..), errmsg(..), mcPlaceContext(&place))) */
 extern int	mcPlaceContext(const McPlace *place);
 /* a copy of a service's text, which may be in any encoding, that can be shown */

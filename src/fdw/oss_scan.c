@@ -118,7 +118,7 @@ raise_failure(McOssScan *scan, const mcw_error *err)
 	if (scan->run->rows != NULL)
 		sqlstate = mcOssRowsFailure(scan->run->rows, &scan->line);
 	mcOssScanPlace(scan, &place);
-	mcRaiseAs(sqlstate, err, &place);
+	mcRaiseAs(sqlstate, mcw_rows_hint(err->message), err, &place);
 }
 
 static void
