@@ -14,8 +14,8 @@
  *
  * A format's next() reads one record from [at, end) and ends with
  *	MCW_OK	at, offset and line moved behind the record and its line end (mcw_rows_took);
- *	MCW_END	no whole record there.  If not 'last': nothing was moved or changed, 'scanned'
- *			may say how many bytes behind 'at' need not be looked at again; next() is called
+ *	MCW_END	no whole record there.  If not 'last': 'at' is the beginning of a record, nothing
+ *			behind it was changed (lines before it may have been passed over), 'scanned' may say how many bytes behind 'at' need not be looked at again; next() is called
  *			again with the same bytes, perhaps at another address, and more behind them
  *			('window' has changed).  If 'last': at == end, this is the end of the stream;
  *	an error with err->offset set (mcw_rows_fail), 'line' its line.
@@ -43,7 +43,6 @@ struct mcw_rows
 	size_t		chunk_used;		/* copied to the seam, if in_seam */
 	bool		chunk_last;
 	mcw_buf		seam;			/* its first byte is reserved */
-	size_t		seam_old;		/* bytes of the seam that come from earlier chunks */
 	bool		in_seam;
 	bool		begun;			/* BOM was looked for */
 	mcw_error	failure;		/* what ended the stream: told again */

@@ -1,0 +1,296 @@
+/*
+ * mcw_rows_scan.c
+ *		The first pass over csv and text, see mcw_rows_scan.h: byte by byte, with SSE2 and
+ *		with AVX2.
+ */
+#include "mcw_rows_scan.h"
+
+#include "mcw_text.h"
+
+/* ---- byte by byte: the definition ---- */
+
+static size_t
+csv_scalar(mcw_scan *scan, const char *data, size_t len, uint32_t *out)
+{
+	uint32_t   *first = out;
+
+	for (size_t i = 0; i < len; i++)
+	{
+		char		c = data[i];
+
+		if (!scan->in_quote)
+		{
+			if (c == scan->quote)
+				scan->in_quote = true;
+			else if (c != scan->delimiter && c != '\r' && c != '\n')
+				continue;
+			*out++ = (uint32_t) i;
+		}
+		else if (scan->escape && (scan->escaped || c == scan->escape))
+		{
+			/* an escape escapes itself and the quote; before anything else it is data */
+			if (!scan->escaped)
+				*out++ = (uint32_t) i;
+			else if (c != scan->escape && c != scan->quote)
+				scan->line_inside |= c == '\r' || c == '\n';
+			scan->escaped = !scan->escaped;
+		}
+		else if (c == scan->quote)
+		{
+			scan->in_quote = false;
+			*out++ = (uint32_t) i;
+		}
+		else
+			scan->line_inside |= c == '\r' || c == '\n';
+	}
+	return out - first;
+}
+
+static size_t
+text_scalar(mcw_scan *scan, const char *data, size_t len, uint32_t *out)
+{
+	uint32_t   *first = out;
+
+	for (size_t i = 0; i < len; i++)
+	{
+		char		c = data[i];
+
+		if (scan->escaped)
+		{
+			scan->escaped = false;
+			scan->line_inside |= c == '\r' || c == '\n';
+			continue;
+		}
+		if (scan->escape && c == scan->escape)
+			scan->escaped = true;
+		else if (c != scan->delimiter && c != '\r' && c != '\n')
+			continue;
+		*out++ = (uint32_t) i;
+	}
+	return out - first;
+}
+
+#ifdef __SSE2__
+
+#include <immintrin.h>
+
+typedef struct scan_masks
+{
+	uint64_t	stop;			/* delimiter, CR, LF */
+	uint64_t	line;			/* CR, LF */
+	uint64_t	quote;
+	uint64_t	escape;			/* if it is not the quote */
+} scan_masks;
+
+/* A last block of less than 64 bytes, padded with bytes that nobody looks for */
+static const char *
+scan_tail(char tail[64], const char *p, size_t n)
+{
+	memset(tail, 0, 64);
+	memcpy(tail, p, n);
+	return tail;
+}
+
+/*
+ * A block with escapes that are not the quote, and with quotes: only inside of quotes
+ * they escape, so that both states must be followed together.  Returns the positions.
+ */
+static uint64_t
+scan_csv_escapes(mcw_scan *scan, uint64_t *inside, uint64_t *line_inside, const scan_masks *m, size_t n)
+{
+	uint64_t	left = m->stop | m->quote | m->escape;
+	uint64_t	found = 0;
+	bool		in_quote = *inside != 0;
+	int			escaped = scan->escaped ? 0 : -1;	/* position that an escape stands before */
+
+	for (; left; left &= left - 1)
+	{
+		int			at = __builtin_ctzll(left);
+		uint64_t	bit = left & -left;
+
+		if (!in_quote)
+		{
+			if (m->quote & bit)
+				in_quote = true;
+			else if (!(m->stop & bit))
+				continue;
+			found |= bit;
+		}
+		else if (at == escaped)
+			*line_inside |= m->line & bit;
+		else if (m->escape & bit)
+		{
+			escaped = at + 1;
+			found |= bit;
+		}
+		else if (m->quote & bit)
+		{
+			in_quote = false;
+			found |= bit;
+		}
+		else
+			*line_inside |= m->line & bit;
+	}
+	*inside = in_quote ? ~UINT64_C(0) : 0;
+	scan->escaped = escaped == (int) n;
+	return found;
+}
+
+/* ---- SSE2: every x86-64 has it ---- */
+
+static inline uint64_t
+sse2_bits(__m128i a, __m128i b, __m128i c, __m128i d)
+{
+	return (uint64_t) (uint32_t) _mm_movemask_epi8(a) | (uint64_t) (uint32_t) _mm_movemask_epi8(b) << 16 |
+		(uint64_t) (uint32_t) _mm_movemask_epi8(c) << 32 | (uint64_t) (uint32_t) _mm_movemask_epi8(d) << 48;
+}
+
+static inline uint64_t
+prefix_xor(uint64_t x)
+{
+	x ^= x << 1;
+	x ^= x << 2;
+	x ^= x << 4;
+	x ^= x << 8;
+	x ^= x << 16;
+	return x ^ x << 32;
+}
+
+#define SCAN_TARGET
+#define SCAN_NAME(name) name##_sse2
+/* an escape of 0 finds nothing but padding and NULs, hence the masks */
+#define SCAN_BYTES(scan) \
+	const __m128i delimiter = _mm_set1_epi8((scan)->delimiter), quote = _mm_set1_epi8((scan)->quote), \
+		escape = _mm_set1_epi8((scan)->escape), cr = _mm_set1_epi8('\r'), lf = _mm_set1_epi8('\n'); \
+	const uint64_t quote_used = (scan)->quote ? ~UINT64_C(0) : 0, escape_used = (scan)->escape ? ~UINT64_C(0) : 0
+#define SSE2_EQ(x) sse2_bits(_mm_cmpeq_epi8(v0, x), _mm_cmpeq_epi8(v1, x), _mm_cmpeq_epi8(v2, x), _mm_cmpeq_epi8(v3, x))
+#define SCAN_MASKS(p, m) \
+	do { \
+		const __m128i v0 = _mm_loadu_si128((const __m128i *) (p)), v1 = _mm_loadu_si128((const __m128i *) (p) + 1), \
+			v2 = _mm_loadu_si128((const __m128i *) (p) + 2), v3 = _mm_loadu_si128((const __m128i *) (p) + 3); \
+		(m).line = SSE2_EQ(cr) | SSE2_EQ(lf); \
+		(m).stop = SSE2_EQ(delimiter) | (m).line; \
+		(m).quote = SSE2_EQ(quote) & quote_used; \
+		(m).escape = SSE2_EQ(escape) & escape_used; \
+	} while (0)
+#define SCAN_PREFIX_XOR(x) prefix_xor(x)
+#define SCAN_FLATTEN(out, bits, base) \
+	for (; (bits) != 0; (bits) &= (bits) - 1) \
+		*(out)++ = (base) + (uint32_t) __builtin_ctzll(bits)
+
+#include "mcw_rows_scan_core.h"
+
+#undef SCAN_TARGET
+#undef SCAN_NAME
+#undef SCAN_BYTES
+#undef SCAN_MASKS
+#undef SCAN_PREFIX_XOR
+#undef SCAN_FLATTEN
+
+/* ---- AVX2, and what processors that have it have besides ---- */
+
+#define SCAN_TARGET __attribute__((target("avx2,bmi,popcnt,pclmul")))
+#define SCAN_NAME(name) name##_avx2
+#define SCAN_BYTES(scan) \
+	const __m256i delimiter = _mm256_set1_epi8((scan)->delimiter), quote = _mm256_set1_epi8((scan)->quote), \
+		escape = _mm256_set1_epi8((scan)->escape), cr = _mm256_set1_epi8('\r'), lf = _mm256_set1_epi8('\n'); \
+	const uint64_t quote_used = (scan)->quote ? ~UINT64_C(0) : 0, escape_used = (scan)->escape ? ~UINT64_C(0) : 0
+#define AVX2_BITS(a, b) ((uint64_t) (uint32_t) _mm256_movemask_epi8(a) | (uint64_t) (uint32_t) _mm256_movemask_epi8(b) << 32)
+#define AVX2_EQ(x) AVX2_BITS(_mm256_cmpeq_epi8(v0, x), _mm256_cmpeq_epi8(v1, x))
+#define SCAN_MASKS(p, m) \
+	do { \
+		const __m256i v0 = _mm256_loadu_si256((const __m256i *) (p)), v1 = _mm256_loadu_si256((const __m256i *) (p) + 1); \
+		const __m256i l0 = _mm256_or_si256(_mm256_cmpeq_epi8(v0, cr), _mm256_cmpeq_epi8(v0, lf)), \
+			l1 = _mm256_or_si256(_mm256_cmpeq_epi8(v1, cr), _mm256_cmpeq_epi8(v1, lf)); \
+		(m).line = AVX2_BITS(l0, l1); \
+		(m).stop = AVX2_BITS(_mm256_or_si256(_mm256_cmpeq_epi8(v0, delimiter), l0), \
+							 _mm256_or_si256(_mm256_cmpeq_epi8(v1, delimiter), l1)); \
+		(m).quote = AVX2_EQ(quote) & quote_used; \
+		(m).escape = AVX2_EQ(escape) & escape_used; \
+	} while (0)
+#define SCAN_PREFIX_XOR(x) \
+	(uint64_t) _mm_cvtsi128_si64(_mm_clmulepi64_si128(_mm_set_epi64x(0, (int64_t) (x)), _mm_set1_epi8(-1), 0))
+/* eight at a time, some of them nonsense: cheaper than a branch that is guessed wrong */
+#define SCAN_FLATTEN(out, bits, base) \
+	do { \
+		int			count_ = __builtin_popcountll(bits); \
+		uint32_t   *to_ = (out); \
+		(out) += count_; \
+		for (; count_ > 0; count_ -= 8, to_ += 8) \
+			for (int k_ = 0; k_ < 8; k_++) \
+			{ \
+				to_[k_] = (base) + (uint32_t) _tzcnt_u64(bits); \
+				(bits) &= (bits) - 1; \
+			} \
+	} while (0)
+
+#include "mcw_rows_scan_core.h"
+
+#endif							/* __SSE2__ */
+
+mcw_scan_level
+mcw_scan_best(void)
+{
+#ifdef __SSE2__
+	if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") &&
+		__builtin_cpu_supports("popcnt") && __builtin_cpu_supports("pclmul"))
+		return MCW_SCAN_AVX2;
+	return MCW_SCAN_SSE2;
+#else
+	return MCW_SCAN_SCALAR;
+#endif
+}
+
+mcw_scan_function
+mcw_scan_choose(const mcw_scan *scan, mcw_scan_level level)
+{
+	bool		csv = scan->quote != 0;
+
+#ifdef __SSE2__
+	if (level == MCW_SCAN_AVX2)
+		return csv ? csv_avx2 : text_avx2;
+	if (level == MCW_SCAN_SSE2)
+		return csv ? csv_sse2 : text_sse2;
+#endif
+	return csv ? csv_scalar : text_scalar;
+}
+
+/* ---- UTF-8 ---- */
+
+size_t
+mcw_scan_valid(const char *data, size_t len)
+{
+	size_t		i = 0;
+
+	for (;;)
+	{
+		size_t		valid;
+		const char *nul;
+
+#ifdef __SSE2__
+		const __m128i zero = _mm_setzero_si128();
+
+		for (; len - i >= 64; i += 64)
+		{
+			const __m128i *p = (const __m128i *) (data + i);
+			__m128i		good = _mm_and_si128(_mm_and_si128(_mm_cmpgt_epi8(_mm_loadu_si128(p), zero),
+														   _mm_cmpgt_epi8(_mm_loadu_si128(p + 1), zero)),
+											 _mm_and_si128(_mm_cmpgt_epi8(_mm_loadu_si128(p + 2), zero),
+														   _mm_cmpgt_epi8(_mm_loadu_si128(p + 3), zero)));
+
+			if (_mm_movemask_epi8(good) != 0xFFFF)
+				break;
+		}
+#endif
+		if (i == len)
+			return i;
+		/* a stretch that is not plain ASCII, or the end */
+		valid = mcw_utf8_valid(data + i, len - i < 256 ? len - i : 256);
+		nul = memchr(data + i, 0, valid);
+		if (nul)
+			return nul - data;
+		if (valid == 0)
+			return i;
+		i += valid;
+	}
+}
