@@ -38,7 +38,11 @@ extern void mcs_oss_upload_open(mcs_oss_call *call, mcs_oss *oss, const mcs_oss_
 extern mcw_status mcs_oss_upload_opened(mcs_oss_call *call, mcs_oss_upload *upload, mcw_error *err);
 /* Reserve the next part: MCW_OK, MCW_ERR_LIMIT, MCW_ERR_NOMEM */
 extern mcw_status mcs_oss_upload_new_part(mcs_oss_upload *upload, int *number, mcw_error *err);
-/* UploadPart; 'body' stays until the call is over.  'stored' compares ETag and CRC-64 with what was sent. */
+/*
+ * UploadPart; 'body' stays until 'stored' was called.  The answer's CRC-64 is compared
+ * with the body, the ETag's MD5 where the service tells no CRC-64; a difference is
+ * repaired by sending again.  'stored' records the part, or says why it is not there.
+ */
 extern void mcs_oss_upload_put_part(mcs_oss_call *call, mcs_oss *oss, const mcs_oss_upload *upload, int number, mcw_view body);
 extern mcw_status mcs_oss_upload_stored(mcs_oss_call *call, mcs_oss_upload *upload, int number, mcw_error *err);
 /* The service's list of parts must be exactly ours (numbers, ETags, sizes); MCW_ERR_PROTOCOL if not */
@@ -64,11 +68,14 @@ extern mcs_oss_outcome mcs_oss_publish(mcs_oss *oss, mcn_channel *once, mcs_oss_
 
 /* The ETag the finished object will have: MD5 of the part MD5s, "-", number of parts */
 extern mcw_status mcs_oss_upload_etag(const mcs_oss_upload *upload, mcw_buf *etag, mcw_error *err);
+/* the record of the parts; not needed where the allocator's memory goes as a whole */
+extern void mcs_oss_upload_free(mcs_oss_upload *upload);
 
 /*
  * Delete these objects unless they changed: each is looked at with HEAD just before
- * and passed over if its ETag is another one (counted in *changed).  DeleteMultipleObjects
- * in groups of up to 1000.  May be repeated.
+ * and passed over if its ETag is another one (counted in *changed).  *deleted counts
+ * those that are gone, whoever did it.  DeleteMultipleObjects in groups of up to 1000.
+ * May be repeated.
  */
 extern mcw_status mcs_oss_delete(mcs_oss *oss, const mcs_oss_object *objects, int nobjects, int concurrency,
 								 int *deleted, int *changed, mcw_error *err);
