@@ -2,6 +2,7 @@
 
 The environment comes from test/lib.sh (PGHOST, MC_LOGHUB_PORT, ...).
 """
+import base64
 import json
 import os
 import queue
@@ -14,6 +15,7 @@ import urllib.request
 LOGHUB = "http://localhost:" + os.environ["MC_LOGHUB_PORT"]
 MAXCOMPUTE = "http://127.0.0.1:%s/api" % os.environ["MC_MAXCOMPUTE_PORT"]
 TABLESTORE = "http://127.0.0.1:%s" % os.environ["MC_TABLESTORE_PORT"]
+OSS = "http://127.0.0.1:%s" % os.environ["MC_OSS_PORT"]
 KEY = os.environ["MC_KEY_ID"], os.environ["MC_KEY_SECRET"]
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 WINDOW = ("__receive_time__ >= '2018-01-11 01:30:00+08' AND __receive_time__ < '2018-01-11 01:35:00+08'")
@@ -73,11 +75,37 @@ def ots_content(table):
     return answer["count"], answer["sum"]
 
 
+def oss_bucket(bucket="demo", **more):
+    """a bucket made anew"""
+    command("oss", "create_bucket", bucket=bucket, replace=True, **more)
+
+
+def oss_put(key, data, bucket="demo", **more):
+    """an object; data is text or bytes"""
+    content = {"text": data} if isinstance(data, str) else {"base64": base64.b64encode(data).decode()}
+    command("oss", "put_object", bucket=bucket, key=key, **dict(content, **more))
+
+
+def oss_get(key, bucket="demo"):
+    """the bytes of an object"""
+    return base64.b64decode(command("oss", "get", bucket=bucket, key=key, base64=True)["base64"])
+
+
+def oss_keys(prefix="", bucket="demo"):
+    return command("oss", "keys", bucket=bucket, prefix=prefix, limit=10000000)["keys"]
+
+
+def oss_uploads(bucket="demo"):
+    """what is begun and neither completed nor aborted"""
+    return command("oss", "uploads", bucket=bucket)["uploads"]
+
+
 def localize(sql):
     """the cloud's addresses and keys of an example become the emulator's"""
     sql = re.sub(r"https://[a-z0-9-]+\.log\.aliyuncs\.com", LOGHUB, sql)
     sql = re.sub(r"https://service\.[a-z0-9.-]*maxcompute\.aliyun\.com/api", MAXCOMPUTE, sql)
     sql = re.sub(r"https://[a-z0-9.-]+\.ots\.aliyuncs\.com", TABLESTORE, sql)
+    sql = re.sub(r"https://oss-[a-z0-9-]+\.aliyuncs\.com", OSS, sql)
     sql = sql.replace("access_key_id '...'", "access_key_id '%s'" % KEY[0])
     return sql.replace("access_key_secret '...'", "access_key_secret '%s'" % KEY[1])
 

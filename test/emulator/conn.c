@@ -88,7 +88,7 @@ response_ready(conn *c)
 
 	if (r->blob)
 	{
-		c->out_body = r->blob->data + r->blob_off;
+		c->out_body = r->blob->data;
 		c->out_body_len = r->blob_len;
 	}
 	else
@@ -110,12 +110,13 @@ response_ready(conn *c)
 		mcw_http_date(emu_now_us() / 1000000, date);
 		mcw_buf_printf(&head, "Date: %s\r\n", date);
 	}
-	mcw_buf_printf(&head, "Content-Length: %zu\r\n", c->out_body_len);
+	if (r->status != 204 && r->status != 304)
+		mcw_buf_printf(&head, "Content-Length: %zu\r\n", c->out_body_len);
 	mcw_buf_append_str(&head, c->close_after && c->hit.action != EMU_ACT_CLOSE_AFTER ?
 					   "Connection: close\r\n\r\n" : "Connection: keep-alive\r\n\r\n");
 	if (head.failed)
 		emu_oom();
-	if (mcw_view_eq(c->req.http.method, MCW_LIT("HEAD")) || r->head_only)
+	if (mcw_view_eq(c->req.http.method, MCW_LIT("HEAD")) || r->head_only || r->status == 204 || r->status == 304)
 		c->out_body_len = 0;
 	c->out_head = head.data;
 	c->out_head_len = head.len;
@@ -174,13 +175,22 @@ call_service(conn *c)
 		service_error(c, 500, "InternalServerError", "the emulator did not answer this request");
 }
 
+/* What comes after 'done' bytes of a blob's body in one piece: the blob may be repeated */
+static mcw_view
+body_piece(const emu_response *r, size_t done)
+{
+	size_t		at = (r->blob_off + done) % r->blob->len;
+	size_t		left = r->blob_len - done;
+
+	return (mcw_view) {r->blob->data + at, r->blob->len - at < left ? r->blob->len - at : left};
+}
+
 /* A private copy with bits flipped, never the shared blob */
 static void
 corrupt_body(conn *c)
 {
 	emu_response *r = &c->resp;
 	uint64_t	x = c->hit.seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-	const char *src = r->blob ? r->blob->data + r->blob_off : r->body.data;
 	size_t		len = r->blob ? r->blob_len : r->body.len;
 	char	   *copy;
 	size_t		at;
@@ -188,7 +198,16 @@ corrupt_body(conn *c)
 	if (len == 0)
 		return;
 	copy = emu_malloc(len);
-	memcpy(copy, src, len);
+	if (r->blob == NULL)
+		memcpy(copy, r->body.data, len);
+	else
+		for (size_t done = 0; done < len;)
+		{
+			mcw_view	piece = body_piece(r, done);
+
+			memcpy(copy + done, piece.data, piece.len);
+			done += piece.len;
+		}
 	at = c->hit.at >= 0 ? (size_t) c->hit.at % len : (size_t) ((x >> 17) % len);
 	copy[at] ^= (char) (1 << ((x >> 11) & 7));
 	emu_blob_unref(r->blob);
@@ -504,7 +523,13 @@ conn_write(conn *c)
 
 		if (head_left > 0)
 			iov[msg.msg_iovlen++] = (struct iovec) {c->out_head + c->out_done, head_left};
-		if (body_left > 0)
+		if (body_left > 0 && c->resp.blob)
+		{
+			mcw_view	piece = body_piece(&c->resp, body_done);
+
+			iov[msg.msg_iovlen++] = (struct iovec) {(char *) piece.data, piece.len < body_left ? piece.len : body_left};
+		}
+		else if (body_left > 0)
 			iov[msg.msg_iovlen++] = (struct iovec) {(char *) c->out_body + body_done, body_left};
 		n = sendmsg(c->fd, &msg, MSG_NOSIGNAL);
 		if (n < 0)

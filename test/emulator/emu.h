@@ -59,8 +59,8 @@ typedef struct emu_response
 	int			nheaders;
 	mcw_buf		body;			/* used if blob is NULL */
 	emu_blob   *blob;			/* the response owns one reference */
-	size_t		blob_off;		/* part of the blob to send */
-	size_t		blob_len;
+	size_t		blob_off;		/* part of the blob to send, an offset within it */
+	size_t		blob_len;		/* beyond the blob's end it begins anew: a large body of one block */
 	bool		head_only;		/* HEAD: send headers with the length, no body */
 } emu_response;
 
@@ -106,6 +106,8 @@ typedef struct emu_service
 	/* Optional, for --data: write the whole state to a file, read it back at start */
 	bool		(*save) (FILE *out);
 	bool		(*load) (FILE *in, mcw_error *err);
+	/* A chunked body may come with a Content-Length (one SDK of OSS); else it is refused */
+	bool		both_lengths;
 } emu_service;
 
 /* Weak: the core links with whichever services are compiled in */

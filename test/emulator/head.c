@@ -207,8 +207,10 @@ emu_parse_head(char *text, size_t len, emu_request *req, emu_head *head, const c
 		p = nl + 1;
 	}
 	*why = "Content-Length together with Transfer-Encoding";
-	if (head->chunked && head->has_length)
+	if (head->chunked && head->has_length && !(req->service && req->service->both_lengths))
 		return 400;
+	if (head->chunked)
+		head->length = 0;		/* the coding decides, RFC 9112 6.3 */
 	if (req->host.data == NULL)
 		req->host = MCW_LIT("");
 	return 0;
