@@ -6,10 +6,17 @@ EMU_BIN = test/emulator/mc-emulator
 emulator: $(EMU_BIN)
 emulator-asan: $(BUILD)/asan/mc-emulator
 
-$(EMU_BIN): $(call plain_objs,$(EMU_SRC) $(WIRE_SRC))
+# of the wire layer only what the emulator uses
+$(BUILD)/plain/libwire.a: $(call plain_objs,$(WIRE_SRC))
+$(BUILD)/asan/libwire.a: $(call asan_objs,$(WIRE_SRC))
+$(BUILD)/plain/libwire.a $(BUILD)/asan/libwire.a:
+	rm -f $@
+	ar rcs $@ $^
+
+$(EMU_BIN): $(call plain_objs,$(EMU_SRC)) $(BUILD)/plain/libwire.a
 	$(TEST_CC) $(TEST_CFLAGS) -o $@ $^ $(TEST_LIBS)
 
-$(BUILD)/asan/mc-emulator: $(call asan_objs,$(EMU_SRC) $(WIRE_SRC))
+$(BUILD)/asan/mc-emulator: $(call asan_objs,$(EMU_SRC)) $(BUILD)/asan/libwire.a
 	$(SAN_CC) $(TEST_CFLAGS) $(SAN_FLAGS) -o $@ $^ $(TEST_LIBS)
 
 EXTRA_CLEAN += $(EMU_BIN)
