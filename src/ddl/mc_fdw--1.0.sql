@@ -66,7 +66,20 @@ CREATE FUNCTION mc.uploads(
 RETURNS SETOF record
 LANGUAGE c STRICT VOLATILE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'mc_uploads';
 COMMENT ON FUNCTION mc.uploads() IS
-'MaxCompute upload sessions of the running transaction, in the order in which COMMIT will publish them';
+'MaxCompute upload sessions and new OSS objects of the running transaction, in the order in which COMMIT will publish them; part is the partition or the key, blocks counts parts of an object';
+
+CREATE FUNCTION mc.orphaned_uploads(
+	server name, older_than interval DEFAULT '1 day', everybody boolean DEFAULT false,
+	OUT key text, OUT upload_id text, OUT initiated timestamptz, OUT ours boolean)
+RETURNS SETOF record
+LANGUAGE c STRICT VOLATILE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'mc_orphaned_uploads';
+COMMENT ON FUNCTION mc.orphaned_uploads(name, interval, boolean) IS
+'multipart uploads in the bucket of an OSS server that were begun by an INSERT and neither completed nor aborted; everybody: also those of others';
+
+CREATE FUNCTION mc.cleanup_uploads(server name, older_than interval DEFAULT '1 day') RETURNS bigint
+LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'mc_cleanup_uploads';
+COMMENT ON FUNCTION mc.cleanup_uploads(name, interval) IS
+'aborts the multipart uploads that mc.orphaned_uploads() lists and returns their number; never those of others';
 
 CREATE FUNCTION mc.splits(
 	relation regclass, OUT split int, OUT from_key text, OUT to_key text)

@@ -2,9 +2,6 @@
  * oss_skeleton.c
  *		Weak traps for what is not linked in yet, so that the library always loads.
  */
-__asm__(".weak mcOssInitXact\n.set mcOssInitXact, mc_missing");
-__asm__(".weak mcOssSinkAbandonAll\n.set mcOssSinkAbandonAll, mc_missing");
-__asm__(".weak mcOssModifyRoutine\n.set mcOssModifyRoutine, mc_missing");
 __asm__(".weak mcn_response_drain\n.set mcn_response_drain, mc_missing");
 __asm__(".weak mcw_codec_file_name\n.set mcw_codec_file_name, mc_missing");
 __asm__(".weak mcw_codec_from_file\n.set mcw_codec_from_file, mc_missing");

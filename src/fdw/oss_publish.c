@@ -1,0 +1,382 @@
+/*
+ * oss_publish.c
+ *		OSS's part of publishing at commit (publish.h): uploads are compared with what
+ *		the service holds, what is to be deleted is listed; then uploads are completed
+ *		in order of first write, and at the very end the listed objects are deleted.
+ *
+ * The protocol of one object is in service/mcs_oss_publish.c.  A replacement never
+ * destroys anything before all new objects of the transaction are complete; between
+ * the two a reader sees old and new objects together.
+ */
+#include "postgres.h"
+
+#include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "utils/hsearch.h"
+#include "utils/memutils.h"
+
+#include "oss_write.h"
+#include "publish.h"
+
+/* Objects of one table, or of one of its directories, that go when the new ones are there */
+typedef struct Erasure
+{
+	McOssTarget *target;
+	const char *directory;		/* NULL = all of the table */
+	mcs_oss_object *objects;
+	int			nobjects;
+	int			cap;
+	bool		attempted;
+	bool		done;
+} Erasure;
+
+typedef struct McOssPublication
+{
+	List	   *uploads;		/* McOssUpload, in order */
+	List	   *erasures;
+	int64		deadline_us;
+} McOssPublication;
+
+/* of the commit that is under way, in publishing memory */
+static McOssPublication *present = NULL;
+
+static bool
+one_object(const McOssTarget *target)
+{
+	return target->table->scope == MC_OSS_ONE;
+}
+
+static const char *
+object_name(const McOssUpload *u)
+{
+	return psprintf("oss://%s/%s", u->target->conn->server->bucket, mcOssShown(u->object.key));
+}
+
+pg_noreturn static void
+raise_upload(const mcw_error *err, void *arg)
+{
+	McOssUpload *u = arg;
+	McPlace		place = u->target->conn->place;
+
+	place.object = psprintf("%s/%s", place.object, mcOssShown(u->object.key));
+	if (err->status == MCW_ERR_INTERRUPTED)
+		CHECK_FOR_INTERRUPTS();
+	mcRaise(err, &place);
+}
+
+pg_noreturn static void
+raise_erasure(const mcw_error *err, void *arg)
+{
+	Erasure    *e = arg;
+
+	if (err->status == MCW_ERR_INTERRUPTED)
+		CHECK_FOR_INTERRUPTS();
+	mcRaise(err, &e->target->conn->place);
+}
+
+/* ---- what is to be published ---- */
+
+static void
+collect_uploads(void)
+{
+	for (McOssUpload *u = mcOssWriteUploads(); u; u = u->next)
+	{
+		if (u->garbage)
+			continue;
+		if (!u->complete)
+			elog(ERROR, "object \"%s\" was not written to its end", u->key);
+		/* at this point nothing can bring it back */
+		if (mcOssUploadSuperseded(u))
+			u->garbage = true;
+	}
+	for (McOssUpload *u = mcOssWriteUploads(); u; u = u->next)
+		if (!u->garbage)
+			present->uploads = lappend(present->uploads, u);
+}
+
+static bool
+is_ours(const McOssConn *conn, mcw_view key)
+{
+	ListCell   *lc;
+
+	foreach(lc, present->uploads)
+	{
+		McOssUpload *u = lfirst(lc);
+
+		if (mcw_view_eq(u->object.key, key) && mcOssSameBucket(u->target->conn, conn))
+			return true;
+	}
+	return false;
+}
+
+/* ---- what is to be deleted ---- */
+
+static bool
+add_object(const mcs_oss_object *object, void *arg)
+{
+	Erasure    *e = arg;
+	mcs_oss_object *copy;
+
+	/* only a key given by option "object" can be there before it is published */
+	if (one_object(e->target) && is_ours(e->target->conn, object->key))
+		return true;
+	if (e->nobjects == e->cap)
+	{
+		e->cap = Max(e->cap * 2, 64);
+		e->objects = e->objects ? repalloc_huge(e->objects, e->cap * sizeof(mcs_oss_object)) :
+			palloc(e->cap * sizeof(mcs_oss_object));
+	}
+	copy = &e->objects[e->nobjects++];
+	*copy = *object;
+	copy->key = mcw_str(pnstrdup(object->key.data, object->key.len));
+	copy->etag = mcw_str(pnstrdup(object->etag.data, object->etag.len));
+	return true;
+}
+
+static bool
+same_scope(const Erasure *e, const McOssTarget *target, const char *directory)
+{
+	return mcOssSameBucket(e->target->conn, target->conn) &&
+		(e->target == target || e->directory != NULL) &&
+		(e->directory && directory ? strcmp(e->directory, directory) == 0 : e->directory == directory);
+}
+
+static void
+add_erasure(McOssTarget *target, const char *directory)
+{
+	Erasure    *e;
+	ListCell   *lc;
+
+	foreach(lc, present->erasures)
+		if (same_scope(lfirst(lc), target, directory))
+			return;
+	e = palloc0(sizeof(Erasure));
+	e->target = target;
+	e->directory = directory;
+	mcOssVisit(target, directory, add_object, e);
+	if (e->nobjects > 0)
+		present->erasures = lappend(present->erasures, e);
+}
+
+/* An overwrite replaces also when TRUNCATE, or a later overwrite, took its own objects away */
+static void
+collect_erasures(void)
+{
+	for (McOssIntent *i = mcOssWriteIntents(); i; i = i->next)
+		if (!i->dead)
+			add_erasure(i->target, NULL);
+	for (McOssUpload *u = mcOssWriteUploads(); u; u = u->next)
+		if (u->mode == MC_OSS_OVERWRITE && !u->garbage && !one_object(u->target))
+			add_erasure(u->target, u->directory);
+}
+
+/* error_if_exists once more: what appeared since the statement looked */
+static bool
+refuse_object(const mcs_oss_object *object, void *arg)
+{
+	McOssUpload *u = arg;
+	char	   *key = pnstrdup(object->key.data, object->key.len);
+
+	for (McOssIntent *i = mcOssWriteIntents(); i; i = i->next)
+		if (i->seq < u->statement && mcOssIntentCovers(i, u->target, key))
+			return true;
+	ereport(ERROR,
+			(errcode(ERRCODE_DUPLICATE_OBJECT),
+			 errmsg("\"%s\" has objects in \"%s\"", u->target->name, mcOssShown(mcw_str(u->directory))),
+			 errdetail("\"%s\" has appeared since the statement began.", mcOssShown(object->key)),
+			 errhint("Nothing was published.")));
+}
+
+static void
+check_absence(void)
+{
+	const McOssUpload *last = NULL;
+	ListCell   *lc;
+
+	foreach(lc, present->uploads)
+	{
+		McOssUpload *u = lfirst(lc);
+
+		if (u->mode != MC_OSS_ERROR_IF_EXISTS ||
+			(last && last->statement == u->statement && strcmp(last->directory, u->directory) == 0))
+			continue;
+		mcOssVisit(u->target, u->directory, refuse_object, u);
+		last = u;
+	}
+}
+
+/* ---- the steps ---- */
+
+static void
+open_once(McOssTarget *target)
+{
+	const mcs_oss *client = &target->conn->client;
+
+	if (!target->once)
+		target->once = mcPublishChannel(target->conn->server, &target->conn->alloc, client->channel,
+										client->style == MCS_OSS_VIRTUAL ? target->conn->server->bucket : NULL);
+}
+
+static void
+verify(int64 deadline_us)
+{
+	ListCell   *lc;
+
+	present = palloc0(sizeof(McOssPublication));
+	present->deadline_us = deadline_us;
+	collect_erasures();
+	collect_uploads();
+	/* what is left of rolled back savepoints; and twins of what will be published */
+	(void) mcOssReap(mcOssWriteUploads(), false, Min(deadline_us, mcn_now_us() + MC_ROLLBACK_US));
+	CHECK_FOR_INTERRUPTS();
+	for (McOssTarget *t = mcOssWriteTargets(); t; t = t->next)
+		t->conn->client.deadline_us = deadline_us;
+	check_absence();
+	foreach(lc, present->uploads)
+	{
+		McOssUpload *u = lfirst(lc);
+		mcw_error	err;
+
+		open_once(u->target);
+		if (!u->object.id[0])
+			continue;
+		memset(&err, 0, sizeof(err));
+		if (mcs_oss_upload_verify(&u->target->conn->client, &u->object, &err) != MCW_OK)
+			raise_upload(&err, u);
+	}
+}
+
+static void
+describe_upload(StringInfo list, const McOssUpload *u)
+{
+	mcPublishItem(list, "%s (" INT64_FORMAT " rows%s%s)", object_name(u), u->rows,
+				  u->object.id[0] ? ", upload " : "", u->object.id);
+}
+
+static void
+describe_erasure(StringInfo list, const Erasure *e)
+{
+	mcPublishItem(list, "deletion of %d %s of \"%s\"%s%s", e->nobjects, e->nobjects == 1 ? "object" : "objects",
+				  e->target->name, e->directory ? " in " : "",
+				  e->directory ? mcOssShown(mcw_str(e->directory)) : "");
+}
+
+static void
+announce(StringInfo text)
+{
+	ListCell   *lc;
+
+	foreach(lc, present->uploads)
+		describe_upload(text, lfirst(lc));
+	foreach(lc, present->erasures)
+		describe_erasure(text, lfirst(lc));
+}
+
+static void
+outcomes(McOutcomes *all)
+{
+	ListCell   *lc;
+
+	foreach(lc, present->uploads)
+	{
+		McOssUpload *u = lfirst(lc);
+
+		describe_upload(u->attempted && u->outcome == MCS_OSS_PUBLISHED ? &all->published :
+						u->attempted && u->outcome == MCS_OSS_IN_DOUBT ? &all->unknown : &all->not_published, u);
+	}
+	foreach(lc, present->erasures)
+	{
+		Erasure    *e = lfirst(lc);
+
+		describe_erasure(e->done ? &all->published : e->attempted ? &all->unknown : &all->not_published, e);
+	}
+}
+
+static void
+publish(void)
+{
+	ListCell   *lc;
+
+	foreach(lc, present->uploads)
+	{
+		McOssUpload *u = lfirst(lc);
+		mcw_error	err;
+
+		memset(&err, 0, sizeof(err));
+		u->attempted = true;
+		u->outcome = mcs_oss_publish(&u->target->conn->client, u->target->once, &u->object,
+									 mcw_buf_view(&u->body), present->deadline_us, &err);
+		if (u->outcome != MCS_OSS_PUBLISHED)
+			mcPublishFailed(&err, raise_upload, u);
+		u->reaped = true;
+		mcPublishDone();
+	}
+}
+
+static void
+erase(void)
+{
+	ListCell   *lc;
+
+	foreach(lc, present->erasures)
+	{
+		Erasure    *e = lfirst(lc);
+		mcw_error	err;
+		int			deleted = 0;
+		int			changed = 0;
+
+		memset(&err, 0, sizeof(err));
+		e->attempted = true;
+		if (mcs_oss_delete(&e->target->conn->client, e->objects, e->nobjects, e->target->conn->server->concurrency,
+						   &deleted, &changed, &err) != MCW_OK)
+			mcPublishFailed(&err, raise_erasure, e);
+		e->done = true;
+		mcPublishDone();
+		if (changed > 0)
+			ereport(WARNING,
+					(errmsg_plural("%d object of \"%s\" was changed by others and was not deleted",
+								   "%d objects of \"%s\" were changed by others and were not deleted",
+								   changed, changed, e->target->name)));
+	}
+}
+
+static bool
+pending(void)
+{
+	return mcOssWriteUploads() || mcOssWriteIntents();
+}
+
+static void
+forget(bool committed)
+{
+	present = NULL;
+	mcOssWriteForget(committed);
+}
+
+static void
+tidy(void)
+{
+	mcOssReapKept(false);
+}
+
+void
+mcOssInitXact(void)
+{
+	static const McPublisher publisher = {
+		.service = "OSS",
+		.expires = "Uploads belong to this session.",
+		.pending = pending,
+		.writers = mcOssWriters,
+		.verify = verify,
+		.announce = announce,
+		.publish = publish,
+		.erase = erase,
+		.outcomes = outcomes,
+		.forget = forget,
+		.sub_commit = mcOssWriteSubCommit,
+		.sub_abort = mcOssWriteSubAbort,
+		.tidy = tidy,
+	};
+
+	mcPublisherAdd(MC_OSS, &publisher);
+}
