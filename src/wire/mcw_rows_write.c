@@ -293,6 +293,8 @@ delimited_init(mcw_row_writer *w, mcw_error *err)
 		if (o->null.data[i] == o->delimiter)
 			return mcw_fail(err, MCW_ERR_ARGUMENT, "the delimiter must not appear in the null text");
 	}
+	if (mcw_view_eq(o->null, MCW_LIT("\\.")))
+		return mcw_fail(err, MCW_ERR_ARGUMENT, "the null text must not be the end-of-data marker \"\\.\"");
 	return w->format == &mcw_format_csv ? csv_init(w, err) : text_init(w, err);
 }
 

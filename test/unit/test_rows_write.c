@@ -4,6 +4,7 @@
  *		byte, over thousands of nasty records and options.
  */
 #include "../../src/wire/mcw_rows.h"
+#include "rows_round_trip.h"
 #include "unit.h"
 
 #define MAX_COLUMNS 6
@@ -431,6 +432,8 @@ test_refused(void)
 	check_refused(&mcw_format_text, bad, MCW_ERR_ARGUMENT);
 	bad = o, bad.null = MCW_LIT("a\"b");
 	check_refused(&mcw_format_csv, bad, MCW_ERR_ARGUMENT);
+	bad = o, bad.null = MCW_LIT("\\.");
+	check_refused(&mcw_format_csv, bad, MCW_ERR_ARGUMENT);
 	bad = o, bad.null = MCW_LIT("\r");
 	check_refused(&mcw_format_text, bad, MCW_ERR_ARGUMENT);
 	bad = o, bad.names = twice;
@@ -518,6 +521,25 @@ test_memory(void)
 	unit_torture(attempt, (void *) &mcw_format_jsonl);
 }
 
+static void
+test_round_trip(void)
+{
+	unit_random r = {4};
+	char		data[600];
+	int			tried = 0;
+
+	for (int i = 0; i < 20000; i++)
+	{
+		size_t		len = unit_below(&r, sizeof(data));
+
+		unit_fill(&r, data, len, 256);
+		if (!CHECK(rows_round_trip((const uint8_t *) data, len, &tried)))
+			break;
+	}
+	/* most options are possible together */
+	CHECK(tried > 10000);
+}
+
 static const unit_case cases[] = {
 	{"csv", test_csv},
 	{"text", test_text},
@@ -527,6 +549,7 @@ static const unit_case cases[] = {
 	{"refused", test_refused},
 	{"limit", test_limit},
 	{"memory", test_memory},
+	{"round_trip", test_round_trip},
 };
 
 UNIT_MAIN(cases)
