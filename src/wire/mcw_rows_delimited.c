@@ -8,6 +8,8 @@
  */
 #include "mcw_rows_delimited.h"
 
+#include "mcw_text.h"
+
 #define PIECE 8192				/* bytes that are indexed at a time: bytes and index fit into L1 */
 #define INDEX_SIZE ((PIECE + MCW_SCAN_SLACK) * sizeof(uint32_t))
 
@@ -148,8 +150,9 @@ void
 mcw_rows_scan_with(mcw_rows *rows, mcw_scan_level level)
 {
 	mcw_delimited *d = rows->state;
+	mcw_scan_level best = mcw_scan_best();
 
-	d->find = mcw_scan_choose(&d->scan, level);
+	d->find = mcw_scan_choose(&d->scan, level < best ? level : best);
 }
 
 /* ---- the index ---- */
@@ -313,6 +316,7 @@ mcw_delimited_finish(mcw_rows *rows, mcw_delimited *d, mcw_record *record,
 			d->fields[d->slots[i]].flags = MCW_FIELD_NULL | MCW_FIELD_ABSENT;
 		}
 	}
+	rows->record_offset = rows->offset;
 	record->fields = d->fields;
 	record->nfields = nfields;
 	record->line = rows->line;
@@ -329,6 +333,7 @@ mcw_delimited_finish(mcw_rows *rows, mcw_delimited *d, mcw_record *record,
 
 /* ---- header ---- */
 
+/* COPY's words for the first bad bytes of 'text' */
 static mcw_status
 not_utf8(mcw_view text, mcw_error *err)
 {
@@ -376,7 +381,10 @@ keep_names(mcw_rows *rows, const mcw_field *fields, int n)
 	return MCW_OK;
 }
 
-#define SHOWN(v) (int) ((v).len < 63 ? (v).len : 63), (v).data ? (v).data : ""
+/* for "%.*s" in a message of limited length; whole characters */
+#define SHOWN(v, max) (int) mcw_utf8_valid((v).data, (v).len < (max) ? (v).len : (max)), (v).data
+#define NAME_MAX_SHOWN 63
+#define FIELD_MAX_SHOWN 256
 
 static mcw_status
 match_header(mcw_rows *rows, mcw_error *err)
@@ -394,11 +402,11 @@ match_header(mcw_rows *rows, mcw_error *err)
 		if (!got.data)
 			return mcw_fail(err, MCW_ERR_FORMAT,
 								 "column name mismatch in header line field %d: got null value (\"%.*s\"), expected \"%.*s\"",
-								 i + 1, SHOWN(o->null), SHOWN(want));
+								 i + 1, SHOWN(o->null, NAME_MAX_SHOWN), SHOWN(want, NAME_MAX_SHOWN));
 		if (!mcw_view_eq(got, want))
 			return mcw_fail(err, MCW_ERR_FORMAT,
 								 "column name mismatch in header line field %d: got \"%.*s\", expected \"%.*s\"",
-								 i + 1, SHOWN(got), SHOWN(want));
+								 i + 1, SHOWN(got, FIELD_MAX_SHOWN), SHOWN(want, NAME_MAX_SHOWN));
 	}
 	return MCW_OK;
 }
@@ -427,7 +435,7 @@ slots_by_name(mcw_rows *rows, mcw_delimited *d, mcw_error *err)
 				if (found >= 0)
 					return mcw_fail(err, MCW_ERR_FORMAT,
 										 "column name \"%.*s\" stands twice in header line: fields %d and %d",
-										 SHOWN(o->columns[c].name), found + 1, i + 1);
+										 SHOWN(o->columns[c].name, NAME_MAX_SHOWN), found + 1, i + 1);
 				found = i;
 			}
 			if (found < 0)
@@ -437,7 +445,7 @@ slots_by_name(mcw_rows *rows, mcw_delimited *d, mcw_error *err)
 			if (pass == 0)
 				continue;
 			if (d->slots[found] >= 0)
-				return mcw_fail(err, MCW_ERR_ARGUMENT, "two columns show field \"%.*s\"", SHOWN(o->columns[c].name));
+				return mcw_fail(err, MCW_ERR_ARGUMENT, "two columns show field \"%.*s\"", SHOWN(o->columns[c].name, NAME_MAX_SHOWN));
 			d->slots[found] = c;
 		}
 	}
@@ -464,6 +472,14 @@ read_fields(mcw_rows *rows, mcw_delimited *d, mcw_field **fields, mcw_record *re
 	rows->at = at;
 	rows->offset = offset;
 	rows->line = line;
+	/* before anything is changed in place */
+	if (!record->verified)
+	{
+		status = not_utf8(record->raw, err);
+		if (err)
+			err->offset = offset;
+		return status;
+	}
 	d->ended = false;
 	restart(rows, d);
 	*fields = mcw_new0(rows->alloc, record->nfields * sizeof(mcw_field));
@@ -482,13 +498,11 @@ check_header(mcw_rows *rows, mcw_delimited *d, const mcw_field *fields, const mc
 
 	if (record->raw.len > rows->options.max_record)
 		return mcw_fail(err, MCW_ERR_LIMIT, "record of more than %zu bytes", rows->options.max_record);
-	if (!record->verified)
-		return not_utf8(record->raw, err);
 	for (int i = 0; i < record->nfields; i++)
 	{
 		mcw_view	name = {fields[i].data, fields[i].len};
 
-		if ((fields[i].flags & MCW_FIELD_CHECK) && mcw_scan_valid(name.data, name.len) < name.len)
+		if ((fields[i].flags & MCW_FIELD_CHECK) && rows->options.header != MCW_HEADER_SKIP && mcw_scan_valid(name.data, name.len) < name.len)
 			return not_utf8(name, err);
 	}
 	status = keep_names(rows, fields, record->nfields);
@@ -510,6 +524,7 @@ header(mcw_rows *rows, mcw_delimited *d, mcw_error *err)
 	mcw_record	record = {0};
 	uint64_t	offset = rows->offset;
 	uint64_t	line = rows->line;
+	bool		match = rows->options.header == MCW_HEADER_MATCH;
 	bool		nothing = rows->at == rows->end && rows->last;
 	mcw_status	status = MCW_END;
 
@@ -517,22 +532,19 @@ header(mcw_rows *rows, mcw_delimited *d, mcw_error *err)
 	{
 		status = read_fields(rows, d, &fields, &record, err);
 		d->fields = rows->fields;
-		nothing = status == MCW_END && d->ended;
+		nothing = status != MCW_OK && d->ended;
 	}
-	if (nothing)
+	/* without a line there is nothing to skip, but for COPY something to match */
+	if (nothing && match)
 	{
-		/* without a line there is nothing to skip, but for COPY something to match */
-		if (rows->options.header != MCW_HEADER_MATCH)
-			return MCW_END;
 		if (mcw_is_null_text(rows, "", 0))
 			none.flags = MCW_FIELD_NULL;
 		record.nfields = 1;
-		record.verified = true;
 		status = MCW_OK;
 	}
 	if (status == MCW_OK)
 	{
-		status = check_header(rows, d, nothing ? &none : fields, &record, err);
+		status = check_header(rows, d, fields ? fields : &none, &record, err);
 		if (status != MCW_OK)
 		{
 			if (err)

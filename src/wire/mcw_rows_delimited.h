@@ -53,7 +53,7 @@ extern mcw_status mcw_delimited_open(mcw_rows *rows, bool csv, mcw_delimited_par
 extern void mcw_delimited_close(mcw_rows *rows);
 extern mcw_status mcw_delimited_next(mcw_rows *rows, mcw_record *record, mcw_error *err);
 
-/* for tests: another scan than the best of this processor */
+/* for tests: another scan than the best of this processor, if it has it */
 extern void mcw_rows_scan_with(mcw_rows *rows, mcw_scan_level level);
 
 /* The index is used up: scan on.  False: the window has no more bytes. */

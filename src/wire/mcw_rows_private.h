@@ -33,6 +33,7 @@ struct mcw_rows
 	bool		last;			/* nothing follows the window */
 	uint64_t	offset;			/* of 'at' in the stream */
 	uint64_t	line;			/* of 'at', from 1 */
+	uint64_t	record_offset;	/* csv, text: of the last record */
 	char	   *verified_to;	/* window is verified from 'at' up to here */
 	uint64_t	window;			/* number of the window: another one whenever bytes moved or were added */
 	size_t		scanned;		/* set by the format with MCW_END, 0 again when 'at' moves */

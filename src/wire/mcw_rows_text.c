@@ -1,8 +1,8 @@
 /*
  * mcw_rows_text.c
  *		Reading COPY's text format (oss.md 6.3), and the same without backslash escapes.
- *		Unlike COPY, which passes over all that stands behind a line \., it may only be
- *		the last one.
+ *		Before PostgreSQL 18 COPY passes over all that stands behind a line \., and takes
+ *		the marker at the end of other lines; here it may only be the last line, alone.
  */
 #include "mcw_rows_delimited.h"
 
@@ -130,6 +130,8 @@ end_marker(mcw_rows *rows, mcw_delimited *d, char *stop, char **after, mcw_error
 		what = corrupt;
 	if (!what && d->line_end != MCW_LINE_UNKNOWN && *p != (d->line_end == MCW_LINE_CR ? '\r' : '\n'))
 		what = mismatch;
+	if (!what && stop != rows->at)
+		what = "end-of-copy marker is not alone on its line";
 	if (what)
 	{
 		rows->line += mcw_delimited_lines(d, rows->at, stop);
@@ -223,19 +225,14 @@ parse(mcw_rows *rows, mcw_delimited *d, mcw_record *record, mcw_error *err)
 					if (status != MCW_OK)
 						return status == MCW_END ? mcw_delimited_incomplete(rows, d, stop) : status;
 					d->ended = true;
-					if (stop == rows->at)
-					{
-						mcw_rows_took(rows, after);
-						return behind_marker(rows, err);
-					}
-					c = '\n';
+					mcw_rows_took(rows, after);
+					return behind_marker(rows, err);
 				}
 				else if (hex_delimiter)
 					taken = behind_escape(rows, stop);
-				if (!d->ended)
-					continue;
+				continue;
 			}
-			else if (hex_delimiter && stop < taken)
+			if (hex_delimiter && stop < taken)
 				continue;
 		}
 		if (nfields < d->nslots && d->slots[nfields] >= 0)
