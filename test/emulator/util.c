@@ -103,6 +103,7 @@ emu_response_free(emu_response *resp)
 	mcw_buf_free(&resp->body);
 	emu_blob_unref(resp->blob);
 	resp->blob = NULL;
+	resp->head_only = false;
 }
 
 /* A header whose value would break the message framing is dropped byte by byte. */
