@@ -12,9 +12,7 @@
 #define CHUNK_UNCOMPRESSED 0x01
 #define CHUNK_FIRST_SKIPPABLE 0x80
 #define CHUNK_IDENTIFIER 0xFF
-#define CHUNK_HEADER_SIZE 4
 #define CHUNK_CRC_SIZE 4
-#define CHUNK_MAX_DATA 65536
 
 static const char identifier[] = "\xff\x06\x00\x00sNaPpY";
 
@@ -47,18 +45,18 @@ store_le(char *p, uint32_t value, int bytes)
 
 /* ---- writing ---- */
 
-static mcw_status
-compress_chunk(const char *data, size_t len, mcw_buf *dst)
+mcw_status
+mcw_snappy_write_chunk(const char *data, size_t len, mcw_buf *dst)
 {
 	size_t		packed = snappy_max_compressed_length(len);
-	mcw_status	status = mcw_buf_grow(dst, CHUNK_HEADER_SIZE + CHUNK_CRC_SIZE + packed);
+	mcw_status	status = mcw_buf_grow(dst, MCW_SNAPPY_HEADER + CHUNK_CRC_SIZE + packed);
 	char	   *chunk;
 	char	   *body;
 
 	if (status != MCW_OK)
 		return status;
 	chunk = dst->data + dst->len;
-	body = chunk + CHUNK_HEADER_SIZE + CHUNK_CRC_SIZE;
+	body = chunk + MCW_SNAPPY_HEADER + CHUNK_CRC_SIZE;
 	if (snappy_compress(data, len, body, &packed) != SNAPPY_OK)
 		return MCW_ERR_NOMEM;
 
@@ -71,21 +69,27 @@ compress_chunk(const char *data, size_t len, mcw_buf *dst)
 		packed = len;
 	}
 	store_le(chunk + 1, (uint32_t) (CHUNK_CRC_SIZE + packed), 3);
-	store_le(chunk + CHUNK_HEADER_SIZE, masked_crc(data, len), CHUNK_CRC_SIZE);
-	dst->len += CHUNK_HEADER_SIZE + CHUNK_CRC_SIZE + packed;
+	store_le(chunk + MCW_SNAPPY_HEADER, masked_crc(data, len), CHUNK_CRC_SIZE);
+	dst->len += MCW_SNAPPY_HEADER + CHUNK_CRC_SIZE + packed;
 	return MCW_OK;
+}
+
+mcw_status
+mcw_snappy_write_identifier(mcw_buf *dst)
+{
+	return mcw_buf_append(dst, identifier, IDENTIFIER_SIZE);
 }
 
 mcw_status
 mcw_snappy_compress(mcw_view src, mcw_buf *dst)
 {
-	mcw_status	status = mcw_buf_append(dst, identifier, IDENTIFIER_SIZE);
+	mcw_status	status = mcw_snappy_write_identifier(dst);
 
 	while (status == MCW_OK && src.len > 0)
 	{
-		size_t		len = src.len < CHUNK_MAX_DATA ? src.len : CHUNK_MAX_DATA;
+		size_t		len = src.len < MCW_SNAPPY_MAX_DATA ? src.len : MCW_SNAPPY_MAX_DATA;
 
-		status = compress_chunk(src.data, len, dst);
+		status = mcw_snappy_write_chunk(src.data, len, dst);
 		src.data += len;
 		src.len -= len;
 	}
@@ -112,7 +116,7 @@ read_data_chunk(unsigned char type, mcw_view chunk, size_t limit, mcw_buf *dst, 
 	len = chunk.len;
 	if (type == CHUNK_COMPRESSED && snappy_uncompressed_length(chunk.data, chunk.len, &len) != SNAPPY_OK)
 		return mcw_fail(err, MCW_ERR_FORMAT, "snappy chunk is malformed");
-	if (len > CHUNK_MAX_DATA)
+	if (len > MCW_SNAPPY_MAX_DATA)
 		return mcw_fail(err, MCW_ERR_FORMAT, "snappy chunk of %zu bytes is larger than the format allows", len);
 	if (len > limit)
 		return mcw_fail(err, MCW_ERR_LIMIT, "decompressed data are larger than %zu bytes", dst->len + limit);
@@ -134,40 +138,62 @@ read_data_chunk(unsigned char type, mcw_view chunk, size_t limit, mcw_buf *dst, 
 }
 
 mcw_status
+mcw_snappy_header(const char *header, bool first, mcw_snappy_chunk *chunk, mcw_error *err)
+{
+	chunk->type = (unsigned char) header[0];
+	chunk->len = load_le(header + 1, 3);
+	chunk->skip = chunk->type >= CHUNK_FIRST_SKIPPABLE && chunk->type != CHUNK_IDENTIFIER;
+	if (first && memcmp(header, identifier, MCW_SNAPPY_HEADER) != 0)
+		return mcw_fail(err, MCW_ERR_FORMAT, "snappy stream does not begin with its identifier");
+	if (chunk->type == CHUNK_IDENTIFIER && chunk->len != IDENTIFIER_SIZE - MCW_SNAPPY_HEADER)
+		return mcw_fail(err, MCW_ERR_FORMAT, "snappy stream identifier is malformed");
+	if (chunk->type > CHUNK_UNCOMPRESSED && chunk->type < CHUNK_FIRST_SKIPPABLE)
+		return mcw_fail(err, MCW_ERR_FORMAT, "snappy chunk type 0x%02x is reserved", chunk->type);
+	if (!chunk->skip && chunk->len > MCW_SNAPPY_MAX_CHUNK - MCW_SNAPPY_HEADER)
+		return mcw_fail(err, MCW_ERR_FORMAT, "snappy chunk of %zu bytes is larger than the format allows", chunk->len);
+	return MCW_OK;
+}
+
+mcw_status
+mcw_snappy_read_chunk(mcw_view chunk, size_t limit, mcw_buf *dst, mcw_error *err)
+{
+	unsigned char type = (unsigned char) chunk.data[0];
+	mcw_view	data = {chunk.data + MCW_SNAPPY_HEADER, chunk.len - MCW_SNAPPY_HEADER};
+
+	if (type == CHUNK_IDENTIFIER)
+		return memcmp(chunk.data, identifier, IDENTIFIER_SIZE) == 0 ? MCW_OK :
+			mcw_fail(err, MCW_ERR_FORMAT, "snappy stream identifier is malformed");
+	return read_data_chunk(type, data, limit, dst, err);
+}
+
+mcw_status
 mcw_snappy_decompress(mcw_view src, size_t limit, mcw_buf *dst, mcw_error *err)
 {
 	size_t		start = dst->len;
+	bool		first = true;
 
-	if (src.len < IDENTIFIER_SIZE || memcmp(src.data, identifier, IDENTIFIER_SIZE) != 0)
+	if (src.len < IDENTIFIER_SIZE)
 		return mcw_fail(err, MCW_ERR_FORMAT, "snappy stream does not begin with its identifier");
-
-	while (src.len > 0)
+	for (; src.len > 0; first = false)
 	{
-		unsigned char type = (unsigned char) src.data[0];
-		mcw_view	chunk = {src.data + CHUNK_HEADER_SIZE, 0};
-		mcw_status	status = MCW_OK;
+		mcw_snappy_chunk chunk;
+		mcw_view	whole = {src.data, 0};
+		mcw_status	status;
 
-		if (src.len < CHUNK_HEADER_SIZE)
+		if (src.len < MCW_SNAPPY_HEADER)
 			return mcw_fail(err, MCW_ERR_FORMAT, "snappy stream is cut short");
-		chunk.len = load_le(src.data + 1, 3);
-		if (chunk.len > src.len - CHUNK_HEADER_SIZE)
-			return mcw_fail(err, MCW_ERR_FORMAT, "snappy stream is cut short");
-
-		if (type == CHUNK_COMPRESSED || type == CHUNK_UNCOMPRESSED)
-			status = read_data_chunk(type, chunk, limit - (dst->len - start), dst, err);
-		else if (type == CHUNK_IDENTIFIER)
-		{
-			if (chunk.len != IDENTIFIER_SIZE - CHUNK_HEADER_SIZE ||
-				memcmp(src.data, identifier, IDENTIFIER_SIZE) != 0)
-				status = mcw_fail(err, MCW_ERR_FORMAT, "snappy stream identifier is malformed");
-		}
-		else if (type < CHUNK_FIRST_SKIPPABLE)
-			status = mcw_fail(err, MCW_ERR_FORMAT, "snappy chunk type 0x%02x is reserved", type);
+		status = mcw_snappy_header(src.data, first, &chunk, err);
 		if (status != MCW_OK)
 			return status;
-
-		src.data += CHUNK_HEADER_SIZE + chunk.len;
-		src.len -= CHUNK_HEADER_SIZE + chunk.len;
+		whole.len = MCW_SNAPPY_HEADER + chunk.len;
+		if (whole.len > src.len)
+			return mcw_fail(err, MCW_ERR_FORMAT, "snappy stream is cut short");
+		if (!chunk.skip)
+			status = mcw_snappy_read_chunk(whole, limit - (dst->len - start), dst, err);
+		if (status != MCW_OK)
+			return status;
+		src.data += whole.len;
+		src.len -= whole.len;
 	}
 	return MCW_OK;
 }

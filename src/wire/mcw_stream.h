@@ -27,17 +27,26 @@ extern mcw_status mcw_inflater_create(mcw_codec codec, const mcw_alloc *alloc, m
 /*
  * Take bytes from *src (which is moved on) and put up to 'cap' into 'dst'.  MCW_OK: dst
  * is full or *src is used up; call again with more.  MCW_END: 'last' was given, *src is
- * used up and the stream is whole.  A stream that ends too early is MCW_ERR_FORMAT, a
- * wrong checksum MCW_ERR_CHECKSUM; an empty input is an empty stream for every codec.
+ * used up and the stream is whole; *produced may be more than 0 then.  A stream that ends
+ * too early is MCW_ERR_FORMAT, a wrong checksum MCW_ERR_CHECKSUM (bzip2 and xz do not tell
+ * it from other damage: MCW_ERR_FORMAT); an empty input is an empty stream for every
+ * codec.  Snappy has no end mark: cut between two chunks it is a shorter stream.  An error
+ * is told again by every later call; err->offset is a position in the compressed bytes.
  */
 extern mcw_status mcw_inflate(mcw_inflater *inflater, mcw_view *src, bool last,
 							  char *dst, size_t cap, size_t *produced, mcw_error *err);
 extern void mcw_inflater_free(mcw_inflater *inflater);
 
-/* level 0 = the codec's fast default; MCW_ERR_ARGUMENT for one it does not have */
+/*
+ * level 0 = the codec's fast default, else 1 to 9 of gzip, bzip2 and xz, 19 of zstd, 12
+ * of lz4; MCW_ERR_ARGUMENT for one it does not have
+ */
 extern mcw_status mcw_deflater_create(mcw_codec codec, int level, const mcw_alloc *alloc,
 									  mcw_deflater **deflater, mcw_error *err);
-/* Append the compressed form of src to dst; 'finish' ends the stream (src may be empty) */
+/*
+ * Append the compressed form of src to dst; 'finish' ends the stream (src may be empty).
+ * An error, also of dst's limit, ends the stream: what it would have got is lost.
+ */
 extern mcw_status mcw_deflate(mcw_deflater *deflater, mcw_view src, bool finish, mcw_buf *dst, mcw_error *err);
 extern void mcw_deflater_free(mcw_deflater *deflater);
 
