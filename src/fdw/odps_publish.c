@@ -354,7 +354,8 @@ verify(int64 deadline_us)
 
 		if (!target->once)
 			target->once = mcPublishChannel(target->odps->server, &target->odps->alloc,
-											target->odps->service.tunnel, NULL);
+											target->odps->service.tunnel,
+											mcn_channel_url(target->odps->service.tunnel), NULL);
 	}
 }
 

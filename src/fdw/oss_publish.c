@@ -214,6 +214,7 @@ open_once(McOssTarget *target)
 
 	if (!target->once)
 		target->once = mcPublishChannel(target->conn->server, &target->conn->alloc, client->channel,
+										target->conn->server->endpoint,
 										client->style == MCS_OSS_VIRTUAL ? target->conn->server->bucket : NULL);
 }
 

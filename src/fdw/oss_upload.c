@@ -113,6 +113,16 @@ refuse_unwritable(const char *relname, const McServer *server, const McOssTable 
 				 errhint("Create another foreign table for writing.")));
 }
 
+static void
+release_target(void *arg)
+{
+	McOssTarget *t = arg;
+
+	if (t->once)
+		mcn_channel_free(t->once);
+	t->once = NULL;
+}
+
 McOssTarget *
 mcOssWriteTarget(Relation rel, Oid userid)
 {
@@ -143,6 +153,9 @@ mcOssWriteTarget(Relation rel, Oid userid)
 	t->name = pstrdup(RelationGetRelationName(rel));
 	t->conn = mcOssConnect(mcGetServer(MC_OSS, wanted->serverid, userid, relid, true), write_cxt);
 	t->table = mcOssTable(rel, t->conn->server);
+	t->callback.func = release_target;
+	t->callback.arg = t;
+	MemoryContextRegisterResetCallback(write_cxt, &t->callback);
 	t->next = targets;
 	targets = t;
 	MemoryContextSwitchTo(old);

@@ -50,6 +50,7 @@ typedef struct McOssTarget
 	McOssConn  *conn;
 	McOssTable *table;
 	mcn_channel *once;			/* without repetition, opened when publishing */
+	MemoryContextCallback callback;
 	struct McOssTarget *next;
 } McOssTarget;
 

@@ -85,14 +85,15 @@ mcPublishRefuseSerializable(const char *relname)
 }
 
 mcn_channel *
-mcPublishChannel(const McServer *server, const mcw_alloc *alloc, const mcn_channel *like, const char *virtual_host)
+mcPublishChannel(const McServer *server, const mcw_alloc *alloc, const mcn_channel *like,
+				 const char *endpoint, const char *virtual_host)
 {
 	static const mcn_retry_rule never[] = {{NULL, 0, MCN_RETRY_NO}};
 	McServer	copy = *server;
 	mcn_channel *channel;
 
 	copy.net.max_retries = 0;
-	channel = mcOpenChannel(&copy, alloc, mcn_channel_url(like), virtual_host, never);
+	channel = mcOpenChannel(&copy, alloc, endpoint, virtual_host, never);
 	mcn_channel_set_private(channel, mcn_channel_private(like));
 	return channel;
 }

@@ -65,8 +65,8 @@ extern void mcPublishDone(void);
 pg_noreturn extern void mcPublishFailed(const mcw_error *err, void (*plain) (const mcw_error *err, void *arg), void *arg);
 /* one more item of a list */
 extern void mcPublishItem(StringInfo list, const char *fmt,...) pg_attribute_printf(2, 3);
-/* a channel like 'like' that never repeats a request by itself, for commit requests */
+/* a channel that never repeats a request by itself, for commit requests; otherwise as 'like' */
 extern mcn_channel *mcPublishChannel(const McServer *server, const mcw_alloc *alloc, const mcn_channel *like,
-									 const char *virtual_host);
+									 const char *endpoint, const char *virtual_host);
 
 #endif							/* MC_PUBLISH_H */
