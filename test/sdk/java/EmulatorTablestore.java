@@ -421,6 +421,7 @@ public final class EmulatorTablestore {
             write(table, "k" + i % 10, i, "v", i);
         command("\"op\":\"split_partition\",\"table\":\"" + table + "\",\"at\":\"k5\"");
         TunnelClient t = new TunnelClient(Tablestore.ENDPOINT, Tablestore.ID, Tablestore.SECRET, "demo");
+        t.setExtraHeaders(Tablestore.SINGLE);
         String id = t.createTunnel(new CreateTunnelRequest(table, "both", TunnelType.BaseAndStream)).getTunnelId();
         refused("twice", "OTSTunnelExist", () -> t.createTunnel(new CreateTunnelRequest(table, "both", TunnelType.Stream)));
         TunnelInfo info = t.listTunnel(new ListTunnelRequest(table)).getTunnelInfos().get(0);
@@ -467,7 +468,7 @@ public final class EmulatorTablestore {
         v4.putRow(new PutRowRequest(put(T, "v4", 1, RowExistenceExpectation.IGNORE, "v", 4L)));
         Checks.equal("V4 write", get(query(T, "v4", 1, 1)), "v=4");
         v4.shutdown();
-        SyncClient wrong = new SyncClient(Tablestore.ENDPOINT, Tablestore.ID, "wrong", "demo");
+        SyncClient wrong = Tablestore.single(new SyncClient(Tablestore.ENDPOINT, Tablestore.ID, "wrong", "demo"));
         refused("wrong secret", "OTSAuthFailed", wrong::listTable);
         wrong.shutdown();
         SyncClient nowhere = Tablestore.client("nowhere");
@@ -476,10 +477,10 @@ public final class EmulatorTablestore {
     }
 
     static void compression() {
-        com.alicloud.openservices.tablestore.ClientConfiguration configuration = Tablestore.configuration();
+        com.alicloud.openservices.tablestore.ClientConfiguration configuration = new com.alicloud.openservices.tablestore.ClientConfiguration();
         configuration.setEnableRequestCompression(true);
         configuration.setEnableResponseCompression(true);
-        SyncClient c = new SyncClient(Tablestore.ENDPOINT, Tablestore.ID, Tablestore.SECRET, "demo", configuration);
+        SyncClient c = Tablestore.single(new SyncClient(Tablestore.ENDPOINT, Tablestore.ID, Tablestore.SECRET, "demo", configuration));
         String text = new String(new char[100000]).replace('\0', 'x');
         c.putRow(new PutRowRequest(put(T, "deflate", 1, RowExistenceExpectation.IGNORE, "v", text)));
         Checks.ok("compressed both ways", c.getRow(new GetRowRequest(query(T, "deflate", 1, 1))).getRow().getColumns()[0].getValue().asString().equals(text));
