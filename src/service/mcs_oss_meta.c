@@ -151,6 +151,7 @@ mcs_oss_list_open(mcs_oss *oss, mcw_view prefix, mcw_view start_after, mcw_view 
 				  mcs_oss_lister **lister, mcw_error *err)
 {
 	mcs_oss_lister *l;
+	mcw_status	status;
 
 	*lister = NULL;
 	if (oss->style == MCS_OSS_PLAIN)
@@ -166,11 +167,11 @@ mcs_oss_list_open(mcs_oss *oss, mcw_view prefix, mcw_view start_after, mcw_view 
 	mcw_buf_init(&l->last, oss->alloc, 65536);
 	for (int i = 0; i < 2; i++)
 		mcw_arena_init(&l->arenas[i], oss->alloc, MAX_PAGE_MEMORY);
-	if (set_text(&l->prefix, prefix) != MCW_OK || set_text(&l->start_after, start_after) != MCW_OK ||
-		set_text(&l->delimiter, delimiter) != MCW_OK || set_text(&l->last, start_after) != MCW_OK)
+	if ((status = set_text(&l->prefix, prefix)) != MCW_OK || (status = set_text(&l->start_after, start_after)) != MCW_OK ||
+		(status = set_text(&l->delimiter, delimiter)) != MCW_OK || (status = set_text(&l->last, start_after)) != MCW_OK)
 	{
 		mcs_oss_list_close(l);
-		return mcw_fail(err, MCW_ERR_NOMEM, "out of memory for a list, or its prefix is too long");
+		return mcw_fail(err, status, "out of memory for a list, or its prefix is too long");
 	}
 	*lister = l;
 	ask(l);
@@ -210,6 +211,7 @@ static mcw_status
 turn_page(mcs_oss_lister *l)
 {
 	mcw_oss_list *page;
+	mcw_status	status;
 
 	if (l->call.req.status != MCW_OK)
 	{
@@ -229,8 +231,8 @@ turn_page(mcs_oss_lister *l)
 		return fail(l, MCW_ERR_PROTOCOL, "makes no progress: a page that is not the last continues at itself");
 	if (l->empty_pages > MAX_EMPTY_PAGES)
 		return fail(l, MCW_ERR_PROTOCOL, "makes no progress: only empty pages come");
-	if (set_text(&l->token, page->next_token) != MCW_OK)
-		return fail(l, MCW_ERR_LIMIT, "continues at a token that is too long");
+	if ((status = set_text(&l->token, page->next_token)) != MCW_OK)
+		return fail(l, status, "could not be continued: out of memory, or its token is too long");
 	ask(l);
 	return MCW_OK;
 }
@@ -244,6 +246,7 @@ take(mcs_oss_lister *l, mcs_oss_listing *listing)
 	bool		has_prefix = l->common < page->nprefixes;
 	mcw_view	prefix = mcw_buf_view(&l->prefix);
 	mcw_view	key;
+	mcw_status	status;
 
 	memset(listing, 0, sizeof(*listing));
 	if (has_prefix && (!has_entry || mcw_view_cmp(page->prefixes[l->common], page->entries[l->entry].key) < 0))
@@ -267,8 +270,8 @@ take(mcs_oss_lister *l, mcs_oss_listing *listing)
 						mcs_oss_show_key(key, shown));
 	}
 	l->begun = true;
-	if (set_text(&l->last, key) != MCW_OK)
-		return fail(l, MCW_ERR_NOMEM, "could not be read: out of memory, or a key is too long");
+	if ((status = set_text(&l->last, key)) != MCW_OK)
+		return fail(l, status, "could not be read: out of memory, or a key is too long");
 	return MCW_OK;
 }
 

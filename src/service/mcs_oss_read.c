@@ -125,10 +125,11 @@ add_source(mcs_oss_reader *r, const mcs_oss_object *object)
 {
 	size_t		block = sizeof(mcs_oss_source) + object->key.len + object->etag.len + 2;
 	mcs_oss_source *source = mcw_new0(r->oss->alloc, block);
-	char	   *text = (char *) (source + 1);
+	char	   *text;
 
 	if (source == NULL)
 		return mcw_fail(&r->source_failed, MCW_ERR_NOMEM, "out of memory");
+	text = (char *) (source + 1);
 	source->object = *object;
 	source->object.token = (mcw_view) {NULL, 0};
 	source->block = block;
@@ -422,7 +423,8 @@ mcs_oss_read_next(mcs_oss_reader *r, bool wait, bool *pending, mcs_oss_chunk *ch
 		if (head_ready(r))
 		{
 			status = deliver(r, chunk, err);
-			if (status == MCW_OK)
+			/* ahead of who may stop now only once he has gone on */
+			if (status == MCW_OK && (r->spec.eager || r->target > 1))
 				pump(r, false);
 			if (status != MCW_END)
 				return status;
