@@ -15,6 +15,7 @@
 
 #include "compat.h"
 #include "oss_scan.h"
+#include "oss_write.h"
 
 /*
  * Runs whenever the context of a run ends, before the connection's own callback:
@@ -86,6 +87,7 @@ oss_begin(ForeignScanState *node, int eflags)
 
 	old = MemoryContextSwitchTo(scan->cxt);
 	scan->server = mcGetServer(MC_OSS, scan->server->serverid, scan->server->userid, scan->server->relid, true);
+	scan->begun_at = mcOssWriteSequence();
 	scan->alloc = mcContextAlloc(scan->cxt);
 	scan->run_cxt = AllocSetContextCreate(scan->cxt, "oss run", ALLOCSET_DEFAULT_SIZES);
 	scan->object_cxt = AllocSetContextCreate(scan->cxt, "oss object", ALLOCSET_SMALL_SIZES);
@@ -121,6 +123,18 @@ raise_failure(McOssScan *scan, const mcw_error *err)
 	mcRaiseAs(sqlstate, mcw_rows_hint(err->message), err, &place);
 }
 
+/* Objects of this transaction are visible only after its commit: the rows would be stale */
+static void
+refuse_changed_table(const McOssScan *scan)
+{
+	if (mcOssWriteChanged(scan->conn, scan->table, scan->begun_at))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("cannot read \"%s\" after changing it in the same transaction", scan->relname),
+				 errdetail("The changes reach OSS when the transaction commits."),
+				 errhint("Commit first, or read before you write.")));
+}
+
 static void
 start_run(McOssScan *scan, ForeignScanState *node)
 {
@@ -129,6 +143,7 @@ start_run(McOssScan *scan, ForeignScanState *node)
 	Datum	   *values;
 	bool	   *nulls;
 
+	refuse_changed_table(scan);
 	mcQualsEvaluate(scan->expr_states, node->ss.ps.ps_ExprContext, &values, &nulls);
 	mcOssChoose(scan->table, scan->quals, values, nulls, scan->object_quals, node->ss.ss_currentRelation,
 				(PlanState *) node, &scan->choice);

@@ -72,6 +72,7 @@ typedef struct McOssScan
 	bool		utf8;			/* verified bytes are text of the database */
 
 	/* where we are */
+	int64		begun_at;		/* writes of the transaction before this statement */
 	bool		started;
 	bool		done;
 	McOssRun   *run;			/* NULL = nothing is open */
