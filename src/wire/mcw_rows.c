@@ -364,7 +364,6 @@ next_record(mcw_rows *rows, mcw_record *record, mcw_error *err)
 mcw_status
 mcw_rows_next(mcw_rows *rows, mcw_record *record, mcw_error *err)
 {
-	mcw_error	own = {0};
 	mcw_status	status;
 
 	if (rows->failure.status != MCW_OK)
@@ -375,12 +374,8 @@ mcw_rows_next(mcw_rows *rows, mcw_record *record, mcw_error *err)
 	}
 	if (!rows->at)
 		return MCW_END;			/* nothing was fed */
-	status = next_record(rows, record, &own);
-	if (mcw_unlikely(status != MCW_OK && status != MCW_END))
-	{
-		rows->failure = own;
-		if (err)
-			*err = own;
-	}
+	status = next_record(rows, record, &rows->failure);
+	if (mcw_unlikely(status != MCW_OK && status != MCW_END) && err)
+		*err = rows->failure;
 	return status;
 }

@@ -8,6 +8,15 @@
  */
 #include "mcw_rows_delimited.h"
 
+/* What is known of the quotes of a field */
+typedef struct field_quotes
+{
+	size_t		n;				/* that are not escaped */
+	char	   *first;
+	char	   *last;
+	bool		escapes;		/* there are escapes besides */
+} field_quotes;
+
 /*
  * Take quotes and escapes out of a field as it stands in the file.  Returns the length
  * of what is left, from 'data' on.
@@ -15,8 +24,8 @@
 static size_t
 unquote(const mcw_rows *rows, char *data, size_t len)
 {
-	char		quote = rows->options.quote;
-	char		escape = rows->options.escape;
+	const char	quote = rows->options.quote;
+	const char	escape = rows->options.escape;
 	const char *from = data;
 	const char *end = data + len;
 	char	   *to = data;
@@ -24,54 +33,59 @@ unquote(const mcw_rows *rows, char *data, size_t len)
 
 	while (from < end)
 	{
-		const char *next = memchr(from, quote, end - from);
-		size_t		n;
+		char		c = *from++;
 
-		if (in_quote && escape != quote)
-		{
-			/* an escape before the quote decides */
-			const char *before = memchr(from, escape, (next ? next : end) - from);
-
-			next = before ? before : next;
-		}
-		n = (next ? next : end) - from;
-		if (to != from)
-			memmove(to, from, n);
-		to += n;
-		from += n;
-		if (from == end)
-			break;
-		if (!in_quote)
+		if (c == quote && !in_quote)
 			in_quote = true;
-		else if (*from == escape && from + 1 < end && (from[1] == quote || from[1] == escape))
-			*to++ = *++from;
-		else if (*from == quote)
+		else if (in_quote && c == escape && from < end && (*from == quote || *from == escape))
+			*to++ = *from++;
+		else if (c == quote)
 			in_quote = false;
 		else
-			*to++ = *from;
-		from++;
+		{
+			*to++ = c;
+			/* long stretches without either; two calls cost as much as some thirty bytes */
+			if (end - from >= 64 && in_quote && quote == escape)
+			{
+				const char *next = memchr(from, quote, end - from);
+				size_t		n = (next ? next : end) - from;
+
+				memmove(to, from, n);
+				to += n;
+				from += n;
+			}
+		}
 	}
 	return to - data;
 }
 
-/* A field with quotes, of 'nquotes' unescaped ones the last at 'last' */
+/* A value between two quotes, or with quotes and escapes taken out */
+static inline void
+put_between(mcw_rows *rows, mcw_delimited *d, int column, char *data, char *end)
+{
+	mcw_field  *field = &d->fields[column];
+	size_t		len = end - data;
+
+	field->data = data;
+	field->len = len;
+	field->flags = 0;
+	if (len == rows->options.null.len && d->fields == rows->fields &&
+		rows->options.columns[column].force_null && mcw_is_null_text(rows, data, len))
+		field->flags = MCW_FIELD_NULL;
+}
+
+/* A field with quotes.  True: they are still in it, to be taken out when the record is complete */
 static inline bool
-put_quoted(mcw_rows *rows, mcw_delimited *d, int column, char *start, char *stop,
-		   size_t nquotes, const char *first, const char *last, bool escapes)
+put_quoted(mcw_rows *rows, mcw_delimited *d, int column, char *start, char *stop, const field_quotes *quotes)
 {
 	mcw_field  *field = &d->fields[column];
 
-	if (nquotes == 2 && !escapes && first == start && last == stop - 1)
+	if (mcw_likely(quotes->n == 2 && !quotes->escapes && quotes->first == start && quotes->last == stop - 1))
 	{
-		field->data = start + 1;
-		field->len = stop - start - 2;
-		field->flags = 0;
-		if (d->fields == rows->fields && rows->options.columns[column].force_null &&
-			mcw_is_null_text(rows, field->data, field->len))
-			field->flags = MCW_FIELD_NULL;
+		put_between(rows, d, column, start + 1, stop - 1);
 		return false;
 	}
-	/* not before the record is complete: it may have to be read again */
+	/* an incomplete record is read again */
 	field->data = start;
 	field->len = stop - start;
 	field->flags = MCW_FIELD_RAW;
@@ -84,16 +98,12 @@ unquote_fields(mcw_rows *rows, mcw_delimited *d, int nfields)
 	for (int i = 0; i < nfields && i < d->nslots; i++)
 	{
 		int			column = d->slots[i];
-		mcw_field  *field;
+		char	   *data;
 
 		if (column < 0 || !(d->fields[column].flags & MCW_FIELD_RAW))
 			continue;
-		field = &d->fields[column];
-		field->len = unquote(rows, (char *) field->data, field->len);
-		field->flags = 0;
-		if (d->fields == rows->fields && rows->options.columns[column].force_null &&
-			mcw_is_null_text(rows, field->data, field->len))
-			field->flags = MCW_FIELD_NULL;
+		data = (char *) d->fields[column].data;
+		put_between(rows, d, column, data, data + unquote(rows, data, d->fields[column].len));
 	}
 }
 
@@ -111,70 +121,142 @@ put_plain(mcw_rows *rows, mcw_delimited *d, int column, char *start, char *stop)
 		field->flags = MCW_FIELD_NULL;
 }
 
+/*
+ * Fields from *start on, as long as they need no unquoting and lie in the indexed piece.
+ * Most records are nothing else, hence a loop that keeps all it needs in registers.
+ * Returns how many; *start is then behind the last of them.
+ */
+static inline int
+simple_fields(mcw_rows *rows, mcw_delimited *d, char **start, bool *any_quotes)
+{
+	const char	delimiter = rows->options.delimiter;
+	const char	quote = rows->options.quote;
+	const mcw_view null = rows->options.null;
+	const uint32_t *index = d->index;
+	const size_t n = d->n;
+	const int  *slots = d->slots;
+	const int	nslots = d->nslots;
+	mcw_field  *fields = d->fields;
+	char	   *base = d->base;
+	char	   *from = *start;
+	size_t		k = d->k;
+	int			nfields = 0;
+	bool		quoted = false;
+
+	for (; k < n; k++)
+	{
+		char	   *stop = base + index[k];
+
+		if (*stop != delimiter)
+		{
+			char	   *last;
+
+			/* or between quotes, without any inside */
+			if (*stop != quote || stop != from || n - k < 3 || base[index[k + 2]] != delimiter ||
+				index[k + 2] - index[k + 1] != 1 || *(last = base + index[k + 1]) != quote)
+				break;
+			k += 2;
+			if (nfields < nslots && slots[nfields] >= 0)
+				put_between(rows, d, slots[nfields], from + 1, last);
+			nfields++;
+			quoted = true;
+			from = last + 2;
+			continue;
+		}
+		if (nfields < nslots && slots[nfields] >= 0)
+		{
+			mcw_field  *field = &fields[slots[nfields]];
+			size_t		len = stop - from;
+
+			field->data = from;
+			field->len = (uint32_t) len;
+			field->flags = 0;
+			if (len == null.len && (len == 0 || memcmp(from, null.data, len) == 0))
+				put_plain(rows, d, slots[nfields], from, stop);
+		}
+		nfields++;
+		from = stop + 1;
+	}
+	d->k = k;
+	*start = from;
+	*any_quotes = quoted;
+	return nfields;
+}
+
+/*
+ * The end of the field: *stop is its delimiter or line end.  False: the window ends
+ * before.
+ */
+static inline bool
+field_end(mcw_rows *rows, mcw_delimited *d, char **stop, field_quotes *quotes)
+{
+	const char	quote = rows->options.quote;
+
+	for (;;)
+	{
+		char	   *at;
+
+		if (mcw_unlikely(d->k == d->n) && !mcw_delimited_more(rows, d))
+			return false;
+		at = d->base + d->index[d->k++];
+		if (*at == quote)
+		{
+			if (quotes->n++ == 0)
+				quotes->first = at;
+			quotes->last = at;
+		}
+		else if ((quotes->n & 1) == 0)
+		{
+			*stop = at;
+			return true;
+		}
+		else
+			quotes->escapes = true;
+	}
+}
+
 static mcw_status
 parse(mcw_rows *rows, mcw_delimited *d, mcw_record *record, mcw_error *err)
 {
 	const char	delimiter = rows->options.delimiter;
-	const char	quote = rows->options.quote;
-	const int  *slots = d->slots;
-	const int	nslots = d->nslots;
 	char	   *start = rows->at;
 	char	   *stop;
 	char	   *after = NULL;
-	int			nfields = 0;
-	bool		quotes = false; /* in the record */
+	int			nfields;
+	bool		quoted;			/* some field of the record */
 	bool		raw = false;
+	bool		more = true;
 
 	if (start == rows->end)
 		return MCW_END;
-	for (;;)
+	nfields = simple_fields(rows, d, &start, &quoted);
+	while (more)
 	{
-		size_t		nquotes = 0;
-		char	   *first = NULL;
-		char	   *last = NULL;
-		bool		escapes = false;
-		char		c = '\n';
+		field_quotes quotes = {0};
 
-		/* the end of the field */
-		for (;;)
+		if (mcw_likely(field_end(rows, d, &stop, &quotes)))
+			more = *stop == delimiter;
+		else if (!rows->last)
+			return mcw_delimited_incomplete(rows, d, NULL);
+		else
 		{
-			if (mcw_unlikely(d->k == d->n) && !mcw_delimited_more(rows, d))
+			stop = after = rows->end;
+			more = false;
+			if (quotes.n & 1)
 			{
-				if (!rows->last)
-					return mcw_delimited_incomplete(rows, d, NULL);
-				stop = after = rows->end;
-				break;
+				rows->line += mcw_delimited_lines(d, rows->at, stop);
+				return mcw_rows_fail(rows, err, MCW_ERR_FORMAT, stop, "unterminated CSV quoted field");
 			}
-			stop = d->base + d->index[d->k++];
-			c = *stop;
-			if (mcw_likely((nquotes & 1) == 0 && c != quote))
-				break;
-			if (c == quote)
-			{
-				if (nquotes++ == 0)
-					first = stop;
-				last = stop;
-			}
-			else
-				escapes = true;
 		}
-		if (mcw_unlikely((nquotes & 1) != 0))
+		quoted |= quotes.n > 0;
+		if (nfields < d->nslots && d->slots[nfields] >= 0)
 		{
-			rows->line += mcw_delimited_lines(d, rows->at, stop);
-			return mcw_rows_fail(rows, err, MCW_ERR_FORMAT, stop, "unterminated CSV quoted field");
-		}
-		if (nquotes > 0)
-			quotes = true;
-		if (nfields < nslots && slots[nfields] >= 0)
-		{
-			if (nquotes == 0)
-				put_plain(rows, d, slots[nfields], start, stop);
+			if (quotes.n == 0)
+				put_plain(rows, d, d->slots[nfields], start, stop);
 			else
-				raw |= put_quoted(rows, d, slots[nfields], start, stop, nquotes, first, last, escapes);
+				raw |= put_quoted(rows, d, d->slots[nfields], start, stop, &quotes);
 		}
 		nfields++;
-		if (c != delimiter || after)
-			break;
 		start = stop + 1;
 	}
 	if (!after)
@@ -184,7 +266,7 @@ parse(mcw_rows *rows, mcw_delimited *d, mcw_record *record, mcw_error *err)
 		if (mcw_unlikely(status != MCW_OK))
 			return status == MCW_END ? mcw_delimited_incomplete(rows, d, stop) : status;
 	}
-	mcw_delimited_finish(rows, d, record, stop, after, nfields, quotes && d->scan.line_inside);
+	mcw_delimited_finish(rows, d, record, stop, after, nfields, quoted && d->scan.line_inside);
 	if (raw)
 		unquote_fields(rows, d, nfields);
 	return MCW_OK;

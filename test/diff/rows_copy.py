@@ -193,6 +193,10 @@ def encoding_error(data, at):
     return ("E", "22021", ENCODING + " ".join("0x%02x" % b for b in data[at:at + n]), "")
 
 
+def bad_file(c):
+    return encoding_error(c.copied, first_invalid(c.copied))
+
+
 def our_answer(c, data, out):
     """what we read, as COPY's rules for the number of fields would have it"""
     if "refused" in out:
@@ -204,7 +208,7 @@ def our_answer(c, data, out):
         if bad is not None and (bad < end or (bad == end and data[end - 1:end] == b"\r")):
             if bad < end and verified:
                 return ("E", "?", "a record is called verified and is not", "")
-            return encoding_error(data, bad)
+            return bad_file(c)
         if not verified:
             return ("E", "?", "a record is not verified, but valid", "")
         for f in fields:
@@ -227,15 +231,15 @@ def our_answer(c, data, out):
             return ("inside", rows)		# COPY takes it for the end of the line, and reads on
         if message.startswith(ENCODING):
             # in the header; of bad bytes of the file COPY shows what follows the line, too
-            shown = encoding_error(data, bad) if bad is not None else None
+            shown = bad_file(c) if bad is not None else None
             return shown if shown and shown[2].startswith(message) else ("E", "22021", message, "")
         if bad is not None and (bad < at or (bad == at + 1 and data[at:at + 1] in (b"\r", b"\\")) or
                                 (data[at:at + 2] == b"\\." and bad <= at + 4)):
-            return encoding_error(data, bad)
+            return bad_file(c)
         if message == "unterminated CSV quoted field" and c.header == 1 and not out["header"]:
             return ("R", [])			# COPY takes the rest of the file for the header
-        if bad is not None and message.split()[0] in ("wrong", "column") and data[bad - 1:bad] == b"\r" and not out["records"]:
-            return encoding_error(data, bad)	# that look behind the header's CR
+        if bad is not None and message.split()[0] in ("wrong", "column") and data[bad - 1:bad] == b"\r" and bad == out["end"]:
+            return bad_file(c)			# that look behind the header's CR
         return ("E", "22P04", message, bytes.fromhex(out["hint"]).decode())
     return ("R", rows)
 
