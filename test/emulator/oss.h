@@ -230,11 +230,12 @@ extern void oss_etag_header(oss_call *call, const char *etag);
 extern void oss_md5_header(oss_call *call, const char *etag);
 extern void oss_crc_header(oss_call *call, uint64_t crc);
 extern void oss_time_header(oss_call *call, const char *name, int64_t us);
+extern void oss_drop_headers(emu_response *resp, const char *name);
 extern mcw_view oss_unquote(mcw_view etag);
 extern bool oss_no_such_key(oss_call *call);	/* answers; false */
 extern void oss_md5_hex(const unsigned char md5[16], char out[33]);
 extern void oss_request_id(const emu_request *req, char out[32]);
-/* Ranges of the plan: answers and returns true if the fault 'kind' is to be an error answer */
+/* If the fault 'kind' is armed: answers the error, or the one its rule names; true */
 extern bool oss_planned_error(oss_call *call, const char *kind, int status, const char *code, const char *message);
 
 /* oss_auth.c */

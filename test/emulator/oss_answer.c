@@ -211,11 +211,12 @@ oss_extra(oss_call *call, const char *element, mcw_view text)
 	(void) mcw_buf_append_char(&call->extra, '\n');
 }
 
-static void
-drop_content_type(emu_response *resp)
+/* NULL: all of them */
+void
+oss_drop_headers(emu_response *resp, const char *name)
 {
 	for (int i = 0; i < resp->nheaders; i++)
-		if (strcasecmp(resp->headers[i].name, "Content-Type") == 0)
+		if (name == NULL || strcasecmp(resp->headers[i].name, name) == 0)
 		{
 			free(resp->headers[i].name);
 			free(resp->headers[i].value);
@@ -240,7 +241,7 @@ oss_error(oss_call *call, int status, const char *code, const char *fmt,...)
 	emu_blob_unref(resp->blob);
 	resp->blob = NULL;
 	mcw_buf_reset(b);
-	drop_content_type(resp);
+	oss_drop_headers(resp, "Content-Type");
 	(void) mcw_buf_append_str(b, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error>\n");
 	oss_xml_text(b, "Code", mcw_str(code));
 	oss_xml_text(b, "Message", mcw_str(message));

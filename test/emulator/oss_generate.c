@@ -10,6 +10,8 @@
 
 #include "oss.h"
 
+#define PIECE ((size_t) 1 << 20)
+
 /* CRC of n repetitions of a block */
 static uint64_t
 repeated_crc(uint64_t crc, uint64_t len, uint64_t n)
@@ -26,7 +28,24 @@ repeated_crc(uint64_t crc, uint64_t len, uint64_t n)
 	return result;
 }
 
-/* bucket, key, text or base64, repeat or size */
+/* Small blocks are written out until a piece is worth a system call */
+static emu_blob *
+several(mcw_view block, uint64_t size)
+{
+	size_t		len = block.len;
+	char	   *data;
+
+	if (len < PIECE)
+		len *= PIECE / len;
+	if (len > size)
+		len = size;
+	data = emu_malloc(len);
+	for (size_t at = 0; at < len; at += block.len)
+		memcpy(data + at, block.data, block.len);
+	return emu_blob_take(data, len);
+}
+
+/* bucket, key, text or base64, repeat */
 bool
 oss_generate(const mcw_node *cmd, mcw_buf *reply, mcw_error *err)
 {
@@ -64,7 +83,7 @@ oss_generate(const mcw_node *cmd, mcw_buf *reply, mcw_error *err)
 		emu_oom();
 	oss_md5_hex(md5, o->etag);
 	snprintf(o->etag + 32, sizeof(o->etag) - 32, "-%d", repeat < 10000 ? (int) repeat : 10000);
-	o->blob = emu_blob_take(emu_strdup(mcw_buf_view(&block)), block.len);
+	o->blob = several(mcw_buf_view(&block), o->size);
 	mcw_buf_free(&block);
 	(void) mcw_buf_printf(reply, "{\"size\":%llu,\"crc64\":\"%llu\",\"etag\":\"%s\"}", (unsigned long long) o->size,
 						  (unsigned long long) o->crc, o->etag);

@@ -268,6 +268,30 @@ oss_delete_object(oss_call *call)
 
 #define MAX_DELETE 1000
 
+static bool
+malformed(oss_call *call)
+{
+	return oss_error(call, 400, "MalformedXML", "The XML you provided was not well-formed or did not validate against our published schema.");
+}
+
+/* One to a thousand keys, no versions; false after answering */
+static bool
+deletable(oss_call *call, const mcw_node *root)
+{
+	int			n = 0;
+
+	for (const mcw_node *o = mcw_node_get(root, "Object"); o; o = mcw_node_next(o, "Object"), n++)
+	{
+		mcw_view	version = mcw_node_text(o, "VersionId");
+
+		if (mcw_node_text(o, "Key").len == 0)
+			return malformed(call);
+		if (version.len > 0 && !mcw_view_eq(version, MCW_LIT("null")))
+			return oss_error(call, 501, "NotImplemented", "Object versions are not implemented.");
+	}
+	return (n > 0 && n <= MAX_DELETE) || malformed(call);
+}
+
 void
 oss_delete_objects(oss_call *call)
 {
@@ -276,7 +300,6 @@ oss_delete_objects(oss_call *call)
 	mcw_buf    *b = &call->resp->body;
 	bool		url;
 	bool		quiet;
-	int			n = 0;
 
 	if (!oss_url_encoding(call, &url))
 		return;
@@ -288,27 +311,12 @@ oss_delete_objects(oss_call *call)
 	if (call->req->body.len > 2 << 20 || mcw_xml_parse(call->req->body, call->req->arena, &root, &err) != MCW_OK ||
 		!mcw_view_eq(root->name, MCW_LIT("Delete")))
 	{
-		(void) oss_error(call, 400, "MalformedXML", "The XML you provided was not well-formed or did not validate against our published schema.");
+		(void) malformed(call);
 		return;
 	}
 	quiet = mcw_view_ieq(mcw_node_text(root, "Quiet"), MCW_LIT("true"));
-	for (const mcw_node *o = mcw_node_get(root, "Object"); o; o = mcw_node_next(o, "Object"), n++)
-	{
-		mcw_view	version = mcw_node_text(o, "VersionId");
-
-		if (mcw_node_text(o, "Key").len == 0)
-			n = MAX_DELETE;
-		if (version.len > 0 && !mcw_view_eq(version, MCW_LIT("null")))
-		{
-			(void) oss_error(call, 501, "NotImplemented", "Object versions are not implemented.");
-			return;
-		}
-	}
-	if (n == 0 || n > MAX_DELETE)
-	{
-		(void) oss_error(call, 400, "MalformedXML", "The XML you provided was not well-formed or did not validate against our published schema.");
+	if (!deletable(call, root))
 		return;
-	}
 	if (!quiet)
 	{
 		oss_xml_begin(call, "DeleteResult");

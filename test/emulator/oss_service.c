@@ -238,7 +238,7 @@ planned(oss_call *call)
 	if (emu_fault_armed(call->req, "non_xml"))
 	{
 		call->resp->status = 502;
-		call->resp->nheaders = 0;
+		oss_drop_headers(call->resp, NULL);
 		emu_header_add(call->resp, "Server", "nginx");
 		emu_header_add(call->resp, "Content-Type", "text/html");
 		(void) mcw_buf_append_str(&call->resp->body, page);
@@ -281,11 +281,27 @@ find_bucket(oss_call *call)
 	return true;
 }
 
+/* Checked, not obeyed: answers are as fast as they can be */
+static bool
+traffic_limit_ok(oss_call *call)
+{
+	mcw_view	v = oss_header(call->req, "x-oss-traffic-limit");
+	int64_t		n;
+
+	if (v.data == NULL)
+		v = oss_param(call->req, "x-oss-traffic-limit");
+	if (v.data == NULL || (mcw_view_int64(v, &n) && n >= 245760 && n <= 838860800))
+		return true;
+	return oss_invalid_argument(call, "x-oss-traffic-limit", v, "The traffic limit must be from 245760 to 838860800.");
+}
+
 static bool
 body_ok(oss_call *call)
 {
 	emu_request *req = call->req;
 
+	if (!traffic_limit_ok(call))
+		return false;
 	if (call->op->needs_length && oss_header(req, "Content-Length").data == NULL &&
 		oss_header(req, "Transfer-Encoding").data == NULL)
 		return oss_error(call, 411, "MissingContentLength", "You must provide the Content-Length HTTP header.");
@@ -394,5 +410,7 @@ emu_service emu_oss = {
 	.state = oss_state,
 	.tick = tick,
 	.api = api,
+	.save = oss_save,
+	.load = oss_load,
 	.both_lengths = true,
 };

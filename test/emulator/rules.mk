@@ -23,16 +23,7 @@ EXTRA_CLEAN += $(EMU_BIN)
 
 .PHONY: check-emulator check-emulator-asan
 check-emulator: $(EMU_BIN)
-	python3 test/emulator/selftest.py $(EMU_BIN) test/data/vectors/loghub
-	python3 test/emulator/odps_selftest.py $(EMU_BIN) test/data/vectors/maxcompute
-	python3 test/emulator/ots_selftest.py $(EMU_BIN) test/data/vectors/tablestore
-	python3 test/emulator/ots_row_selftest.py $(EMU_BIN) test/data/vectors/tablestore
-	python3 test/emulator/ots_stream_selftest.py $(EMU_BIN) test/data/vectors/tablestore
+	test/emulator/selftests $(EMU_BIN)
 
 check-emulator-asan: $(BUILD)/asan/mc-emulator
-	python3 test/emulator/selftest.py $(BUILD)/asan/mc-emulator test/data/vectors/loghub
-	python3 test/emulator/odps_selftest.py $(BUILD)/asan/mc-emulator test/data/vectors/maxcompute
-	python3 test/emulator/ots_selftest.py $(BUILD)/asan/mc-emulator test/data/vectors/tablestore
-	python3 test/emulator/ots_row_selftest.py $(BUILD)/asan/mc-emulator test/data/vectors/tablestore
-	python3 test/emulator/ots_stream_selftest.py $(BUILD)/asan/mc-emulator test/data/vectors/tablestore
-	python3 test/emulator/ots_fuzz.py $(BUILD)/asan/mc-emulator
+	test/emulator/selftests $(BUILD)/asan/mc-emulator ots_fuzz
