@@ -3,7 +3,6 @@
  *		Weak traps for what is not linked in yet, so that the library always loads.
  */
 __asm__(".weak mcn_response_drain\n.set mcn_response_drain, mc_missing");
-__asm__(".weak mcw_format_jsonl\n.set mcw_format_jsonl, mc_missing");
 
 extern void mc_missing(void);
 
