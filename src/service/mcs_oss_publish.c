@@ -194,15 +194,15 @@ upload_waits(publication *p, mcw_error *err)
 	return status;
 }
 
+/* false: no time is left for another request, or the host wants to stop */
 static bool
 rest(publication *p)
 {
-	int64_t		left = (p->deadline_us - mcn_now_us()) / 1000;
-	int64_t		until;
+	int64_t		until = mcn_now_us() + (int64_t) p->pause_ms * 1000;
+	int64_t		left;
 
-	if (left <= 0)
+	if (until >= p->deadline_us)
 		return false;
-	until = mcn_now_us() + (left < p->pause_ms ? left : p->pause_ms) * 1000;
 	while ((left = until - mcn_now_us()) > 0)
 		if (mcn_loop_step(p->oss->loop, (int) (left / 1000) + 1) == MCW_ERR_INTERRUPTED)
 			return false;
@@ -269,7 +269,7 @@ settle(publication *p, answer last, const mcw_error *why, mcs_oss_outcome *outco
 			status = upload_waits(p, err);
 			if (status == MCW_OK)
 				return false;
-			if (status == MCW_ERR_INTERRUPTED)
+			if (status == MCW_ERR_INTERRUPTED || status == MCW_ERR_SERVICE)
 			{
 				*outcome = not_known(p, err, NULL);
 				return true;

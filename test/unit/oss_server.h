@@ -422,8 +422,10 @@ oss_initiate(net_conn *c, oss_model *model, oss_asked *asked)
 	oss_upload *upload = &model->uploads[model->nuploads++ % OSS_MAX_UPLOADS];
 	char		body[3000];
 
+	for (int i = 0; i < OSS_MAX_PARTS; i++)
+		free(upload->data[i]);
 	memset(upload, 0, sizeof(*upload));
-	(void) snprintf(upload->id, sizeof(upload->id), "UPLOAD%d", model->nuploads);
+	(void) snprintf(upload->id, sizeof(upload->id), "u%d", model->nuploads);
 	oss_copy(upload->key, sizeof(upload->key), asked->key);
 	oss_copy(upload->token, sizeof(upload->token), mcw_request_get_header(&asked->http, MCW_LIT("x-oss-meta-mc-token")));
 	(void) snprintf(body, sizeof(body), "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<InitiateMultipartUploadResult><Bucket>" OSS_BUCKET
