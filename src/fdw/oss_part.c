@@ -75,7 +75,7 @@ raise_object(McOssSink *sink, const McOssUpload *upload, int part, const mcw_err
 {
 	McPlace		place = sink->place;
 
-	place.object = psprintf("%s/%s", sink->place.object, mcOssShown(upload->object.key));
+	place.part = psprintf("object \"%s\"", mcOssShown(upload->object.key));
 	if (part > 0)
 		place.position = psprintf("part %d", part);
 	if (err->status == MCW_ERR_INTERRUPTED)

@@ -58,7 +58,7 @@ raise_upload(const mcw_error *err, void *arg)
 	McOssUpload *u = arg;
 	McPlace		place = u->target->conn->place;
 
-	place.object = psprintf("%s/%s", place.object, mcOssShown(u->object.key));
+	place.part = psprintf("object \"%s\"", mcOssShown(u->object.key));
 	if (err->status == MCW_ERR_INTERRUPTED)
 		CHECK_FOR_INTERRUPTS();
 	mcRaise(err, &place);
@@ -85,13 +85,18 @@ collect_uploads(void)
 			continue;
 		if (!u->complete)
 			elog(ERROR, "object \"%s\" was not written to its end", u->key);
-		/* at this point nothing can bring it back */
-		if (mcOssUploadSuperseded(u))
-			u->garbage = true;
-	}
-	for (McOssUpload *u = mcOssWriteUploads(); u; u = u->next)
-		if (!u->garbage)
+		if (!mcOssUploadSuperseded(u))
 			present->uploads = lappend(present->uploads, u);
+	}
+}
+
+/* at this point nothing can bring them back */
+static void
+drop_superseded(void)
+{
+	for (McOssUpload *u = mcOssWriteUploads(); u; u = u->next)
+		if (!u->garbage && mcOssUploadSuperseded(u))
+			u->garbage = true;
 }
 
 static bool
@@ -225,8 +230,9 @@ verify(int64 deadline_us)
 
 	present = palloc0(sizeof(McOssPublication));
 	present->deadline_us = deadline_us;
-	collect_erasures();
 	collect_uploads();
+	collect_erasures();
+	drop_superseded();
 	/* what is left of rolled back savepoints; and twins of what will be published */
 	(void) mcOssReap(mcOssWriteUploads(), false, Min(deadline_us, mcn_now_us() + MC_ROLLBACK_US));
 	CHECK_FOR_INTERRUPTS();
@@ -327,10 +333,13 @@ erase(void)
 		int			changed = 0;
 
 		memset(&err, 0, sizeof(err));
-		e->attempted = true;
 		if (mcs_oss_delete(&e->target->conn->client, e->objects, e->nobjects, e->target->conn->server->concurrency,
 						   &deleted, &changed, &err) != MCW_OK)
+		{
+			/* a plain refusal of the first request leaves everything as it was */
+			e->attempted = deleted > 0 || err.status != MCW_ERR_SERVICE || err.http_status >= 500;
 			mcPublishFailed(&err, raise_erasure, e);
+		}
 		e->done = true;
 		mcPublishDone();
 		if (changed > 0)
