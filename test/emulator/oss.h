@@ -235,6 +235,19 @@ extern mcw_view oss_unquote(mcw_view etag);
 extern bool oss_no_such_key(oss_call *call);	/* answers; false */
 extern void oss_md5_hex(const unsigned char md5[16], char out[33]);
 extern void oss_request_id(const emu_request *req, char out[32]);
+
+/* The error a fault rule asks for */
+typedef struct oss_plan
+{
+	int			status;
+	char		code[96];
+	char		message[256];
+} oss_plan;
+
+#define OSS_INTERNAL 500, "InternalError", "We encountered an internal error. Please try again."
+
+/* Of the rule consumed last; the arguments are what it does not say */
+extern void oss_read_plan(oss_plan *plan, int status, const char *code, const char *message);
 /* If the fault 'kind' is armed: answers the error, or the one its rule names; true */
 extern bool oss_planned_error(oss_call *call, const char *kind, int status, const char *code, const char *message);
 

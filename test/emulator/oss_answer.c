@@ -283,18 +283,28 @@ oss_no_such_key(oss_call *call)
 	return oss_error(call, 404, "NoSuchKey", "The specified key does not exist.");
 }
 
+static void
+chosen(char *out, size_t size, mcw_view given, const char *missing)
+{
+	snprintf(out, size, "%.*s", given.data ? (int) given.len : (int) strlen(missing), given.data ? given.data : missing);
+}
+
+void
+oss_read_plan(oss_plan *plan, int status, const char *code, const char *message)
+{
+	plan->status = (int) emu_fault_param("http", status);
+	chosen(plan->code, sizeof(plan->code), emu_fault_text("code"), code);
+	chosen(plan->message, sizeof(plan->message), emu_fault_text("message"), message);
+}
+
 bool
 oss_planned_error(oss_call *call, const char *kind, int status, const char *code, const char *message)
 {
-	mcw_view	given;
-	char		text[96];
+	oss_plan	plan;
 
 	if (!emu_fault_armed(call->req, kind))
 		return false;
-	given = emu_fault_text("code");
-	snprintf(text, sizeof(text), "%.*s", given.data ? (int) given.len : (int) strlen(code), given.data ? given.data : code);
-	given = emu_fault_text("message");
-	(void) oss_error(call, (int) emu_fault_param("http", status), text, "%.*s",
-					 given.data ? (int) given.len : (int) strlen(message), given.data ? given.data : message);
+	oss_read_plan(&plan, status, code, message);
+	(void) oss_error(call, plan.status, plan.code, "%s", plan.message);
 	return true;
 }

@@ -43,6 +43,7 @@ bool
 oss_install(oss_call *call, oss_change *change)
 {
 	pending    *late;
+	oss_plan	plan;
 
 	if (change->forbid && oss_object_find(call->bucket, change->key))
 	{
@@ -67,7 +68,8 @@ oss_install(oss_call *call, oss_change *change)
 	late->next = queue;
 	queue = late;
 	call->deferred = true;
-	return oss_error(call, (int) emu_fault_param("http", 500), "InternalError", "We encountered an internal error. Please try again.");
+	oss_read_plan(&plan, OSS_INTERNAL);
+	return oss_error(call, plan.status, plan.code, "%s", plan.message);
 }
 
 /* What has not been overtaken: the bucket is there, the upload too, nothing forbids it */

@@ -309,32 +309,6 @@ body_ok(oss_call *call)
 }
 
 static void
-run(oss_call *call)
-{
-	bool		fail_after;
-	char		code[96];
-	int			status;
-
-	if (planned(call) || !oss_authenticate(call) || !find_bucket(call) || !oss_allowed(call) || !body_ok(call))
-		return;
-	fail_after = call->op->writes && emu_fault_armed(call->req, "apply_then_fail");
-	if (fail_after)
-	{
-		mcw_view	text = emu_fault_text("code");
-
-		status = (int) emu_fault_param("http", 500);
-		snprintf(code, sizeof(code), "%.*s", text.data ? (int) text.len : 13, text.data ? text.data : "InternalError");
-	}
-	call->op->run(call);
-	if (call->resp->body.failed)
-		emu_oom();
-	if (fail_after && call->resp->status < 300)
-		(void) oss_error(call, status, code, "We encountered an internal error. Please try again.");
-	if (call->op->writes && !call->deferred)
-		oss_install_tick(call->req->now_us, true);
-}
-
-static void
 common_headers(const emu_request *req, emu_response *resp)
 {
 	char		id[32];
@@ -343,6 +317,30 @@ common_headers(const emu_request *req, emu_response *resp)
 	emu_header_add(resp, "Server", "AliyunOSS");
 	emu_header_add(resp, "x-oss-request-id", "%s", id);
 	emu_header_add(resp, "x-oss-server-time", "1");
+}
+
+static void
+run(oss_call *call)
+{
+	bool		fail_after;
+	oss_plan	plan;
+
+	if (planned(call) || !oss_authenticate(call) || !find_bucket(call) || !oss_allowed(call) || !body_ok(call))
+		return;
+	fail_after = call->op->writes && emu_fault_armed(call->req, "apply_then_fail");
+	if (fail_after)
+		oss_read_plan(&plan, OSS_INTERNAL);
+	call->op->run(call);
+	if (call->resp->body.failed)
+		emu_oom();
+	if (fail_after && call->resp->status < 300)
+	{
+		oss_drop_headers(call->resp, NULL);
+		common_headers(call->req, call->resp);
+		(void) oss_error(call, plan.status, plan.code, "%s", plan.message);
+	}
+	if (call->op->writes && !call->deferred)
+		oss_install_tick(call->req->now_us, true);
 }
 
 static void
