@@ -171,7 +171,8 @@ mcOssReap(McOssUpload *uploads, bool all, int64 deadline_us)
 		return 0;
 	mcQuietWaits(true);
 	set_deadline(uploads, deadline_us);
-	reap_known(uploads, all, deadline_us);
+	/* a part of the time is for those whose Initiate has no answer */
+	reap_known(uploads, all, deadline_us - (deadline_us - mcn_now_us()) / 4);
 	for (McOssUpload *u = uploads; u; u = u->next)
 	{
 		if (u->repeated)
