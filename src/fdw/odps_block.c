@@ -105,21 +105,6 @@ on_open_done(mcn_request *req)
 	((McSink *) req->owner)->nopening--;
 }
 
-static void
-release(McSink *sink, mcw_buf *buf)
-{
-	/* the next blocks take the spares: fresh memory costs page faults; small ones are not worth keeping */
-	if (sink->nspares < MC_SINK_SPARES && buf->cap >= sink->block_size / 2 && buf->cap <= sink->block_size * 2)
-	{
-		mcw_buf_reset(buf);
-		sink->spares[sink->nspares++] = *buf;
-		memset(buf, 0, sizeof(*buf));
-		return;
-	}
-	sink->held -= buf->cap;
-	mcw_buf_free(buf);
-}
-
 /* Take finished blocks off the list; raise the first failure */
 static void
 reap(McSink *sink)
@@ -137,7 +122,7 @@ reap(McSink *sink)
 		dlist_delete(&block->node);
 		sink->nflight--;
 		mcs_odps_call_free(&block->call);
-		release(sink, &block->body);
+		mcPoolReturn(&sink->pool, &block->body);
 		pfree(block);
 	}
 }
@@ -212,13 +197,6 @@ await_session(McSink *sink, McUpload *upload)
 		sink->out.max_field = Min(upload->session.max_field, MCW_ODPS_MAX_FIELD);
 }
 
-static void
-account(McSink *sink, McSinkPartition *part)
-{
-	sink->held += part->buf.cap - part->accounted;
-	part->accounted = part->buf.cap;
-}
-
 /*
  * Only a partition that really gets a row gets a session: what is registered has at
  * least one block in the end, or its statement fails.
@@ -237,17 +215,7 @@ mcBlockOpen(McSink *sink, McSinkPartition *part)
 {
 	if (sink->nopen >= sink->max_open)
 		mcBlockSend(sink, dlist_container(McSinkPartition, lru, dlist_tail_node(&sink->lru)));
-	if (sink->nspares > 0)
-	{
-		part->buf = sink->spares[--sink->nspares];
-		part->buf.max = sink->block_size + RECORD_MAX;
-		part->accounted = part->buf.cap;
-	}
-	else
-	{
-		mcw_buf_init(&part->buf, &sink->alloc, sink->block_size + RECORD_MAX);
-		part->accounted = 0;
-	}
+	mcPoolTake(&sink->pool, &part->buf, sink->block_size + RECORD_MAX, &part->accounted);
 	mcw_odps_writer_init(&part->writer, &part->buf);
 	dlist_push_head(&sink->lru, &part->lru);
 	part->open = true;
@@ -283,27 +251,14 @@ choose_codec(McSink *sink, Size len)
 	return len >= AUTO_SMALLEST && sink->pressure > PRESSURE ? sink->codec : MCW_CODEC_NONE;
 }
 
-static void
-trim_spares(McSink *sink)
-{
-	while (sink->held > sink->budget && sink->nspares > 0)
-	{
-		mcw_buf    *spare = &sink->spares[--sink->nspares];
-
-		sink->held -= spare->cap;
-		mcw_buf_free(spare);
-	}
-}
-
 /* Over budget: first wait for what is on its way, then send the largest buffer */
 void
 mcBlockGrown(McSink *sink, McSinkPartition *part)
 {
-	account(sink, part);
-	trim_spares(sink);
-	while (sink->held > sink->budget && sink->nflight > 0)
+	mcPoolAccount(&sink->pool, &part->buf, &part->accounted);
+	while (!mcPoolTrim(&sink->pool) && sink->nflight > 0)
 		await_block(sink);
-	while (sink->held > sink->budget && sink->nopen > 1)
+	while (!mcPoolTrim(&sink->pool) && sink->nopen > 1)
 	{
 		McSinkPartition *largest = NULL;
 		dlist_iter	iter;
@@ -318,7 +273,7 @@ mcBlockGrown(McSink *sink, McSinkPartition *part)
 		if (!largest)
 			break;
 		mcBlockSend(sink, largest);
-		while (sink->held > sink->budget && sink->nflight > 0)
+		while (!mcPoolTrim(&sink->pool) && sink->nflight > 0)
 			await_block(sink);
 	}
 }
@@ -348,14 +303,14 @@ mcBlockSend(McSink *sink, McSinkPartition *part)
 	sink->nopen--;
 	if (rows == 0)
 	{
-		account(sink, part);
-		release(sink, &part->buf);
+		mcPoolAccount(&sink->pool, &part->buf, &part->accounted);
+		mcPoolReturn(&sink->pool, &part->buf);
 		part->accounted = 0;
 		return;
 	}
 	if (mcw_odps_finish(&part->writer) != MCW_OK)
 		oom();
-	account(sink, part);
+	mcPoolAccount(&sink->pool, &part->buf, &part->accounted);
 	part->accounted = 0;
 
 	/* from here on the bytes belong to the block */
@@ -373,16 +328,16 @@ mcBlockSend(McSink *sink, McSinkPartition *part)
 	{
 		mcw_buf		packed;
 
-		mcw_buf_init(&packed, &sink->alloc, block->body.len + block->body.len / 8 + 65536);
+		mcw_buf_init(&packed, &sink->pool.alloc, block->body.len + block->body.len / 8 + 65536);
 		if (mcw_buf_grow(&packed, block->body.len / 3) != MCW_OK)
 			oom();
 		status = mcw_compress(codec, 0, mcw_buf_view(&block->body), &packed, &err);
 		if (status != MCW_OK)
 			raise_part(sink, upload->spec, -1, &err);
-		release(sink, &block->body);
+		mcPoolReturn(&sink->pool, &block->body);
 		block->body = packed;
-		sink->held += packed.cap;
-		trim_spares(sink);
+		sink->pool.held += packed.cap;
+		(void) mcPoolTrim(&sink->pool);
 		sink->stats.compressed++;
 	}
 

@@ -166,10 +166,10 @@ mcSinkCreate(EState *estate, Relation rel, Oid userid)
 	MemoryContext cxt = AllocSetContextCreate(estate->es_query_cxt, "mc_fdw sink", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(cxt);
 	McSink	   *sink = palloc0(sizeof(McSink));
+	Size		budget;
 	HASHCTL		ctl;
 
 	sink->cxt = cxt;
-	sink->alloc = mcContextAlloc(cxt);
 	sink->target = target;
 	sink->place = target->odps->place;
 	sink->relname = pstrdup(RelationGetRelationName(rel));
@@ -183,9 +183,10 @@ mcSinkCreate(EState *estate, Relation rel, Oid userid)
 	sink->out.recode = GetDatabaseEncoding() != PG_UTF8;
 	sink->out.max_field = MCW_ODPS_MAX_FIELD;
 	sink->concurrency = server->concurrency;
-	sink->budget = mcServerOptionInt(server, "write_buffer", DEFAULT_WRITE_BUFFER);
+	budget = mcServerOptionInt(server, "write_buffer", DEFAULT_WRITE_BUFFER);
 	sink->block_size = mcServerOptionInt(server, "block_size", DEFAULT_BLOCK_SIZE);
-	sink->block_size = Min(sink->block_size, sink->budget / 2);
+	sink->block_size = Min(sink->block_size, budget / 2);
+	mcPoolInit(&sink->pool, cxt, budget, sink->block_size);
 	sink->max_open = mcServerOptionInt(server, "max_open_partitions", DEFAULT_OPEN_PARTITIONS);
 	sink->mark_us = mcn_now_us();
 	sink->before = *mcn_channel_stats(target->odps->service.tunnel);

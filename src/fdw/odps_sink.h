@@ -10,8 +10,7 @@
 
 #include "last_keys.h"
 #include "utils/hsearch.h"
-
-#define MC_SINK_SPARES 8
+#include "write_pool.h"
 
 typedef struct McSinkColumn
 {
@@ -29,7 +28,7 @@ typedef struct McSinkPartition
 	McUpload   *upload;			/* NULL until the first row */
 	bool		open;			/* 'buf' holds an unfinished record stream */
 	mcw_buf		buf;
-	Size		accounted;		/* of buf.cap in sink->held */
+	Size		accounted;		/* of buf.cap in the pool */
 	mcw_odps_writer writer;
 	dlist_node	lru;			/* among open ones, most recently used first */
 } McSinkPartition;
@@ -49,7 +48,6 @@ struct McSink
 {
 	MemoryContext cxt;			/* everything of the sink; its reset callback ends the requests */
 	MemoryContext scratch;		/* one row */
-	mcw_alloc	alloc;
 	MemoryContextCallback callback;
 	dlist_node	live;			/* among the sinks of this backend */
 	bool		dead;			/* the transaction has ended: uploads and channels are gone */
@@ -76,8 +74,7 @@ struct McSink
 	McSinkPartition *current;
 
 	Size		block_size;
-	Size		budget;			/* all buffers together */
-	Size		held;
+	McWritePool pool;			/* buffers */
 	Size		largest_record;
 	int			max_open;
 	int			nopen;
@@ -87,8 +84,6 @@ struct McSink
 	dlist_head	flight;			/* McBlock */
 	int			nflight;
 	int			nopening;		/* sessions being created */
-	mcw_buf		spares[MC_SINK_SPARES];	/* buffers kept for the next blocks, part of 'held' */
-	int			nspares;
 	Size		since_step;		/* bytes encoded since the loop was driven */
 
 	bool		compress_auto;
