@@ -55,7 +55,7 @@ typedef struct emu_header
 typedef struct emu_response
 {
 	int			status;			/* 0 = handler did not answer: core sends 500 */
-	emu_header	headers[48];
+	emu_header	headers[64];
 	int			nheaders;
 	mcw_buf		body;			/* used if blob is NULL */
 	emu_blob   *blob;			/* the response owns one reference */

@@ -26,4 +26,4 @@ check-emulator: $(EMU_BIN)
 	test/emulator/selftests $(EMU_BIN)
 
 check-emulator-asan: $(BUILD)/asan/mc-emulator
-	test/emulator/selftests $(BUILD)/asan/mc-emulator ots_fuzz
+	test/emulator/selftests $(BUILD)/asan/mc-emulator ots_fuzz oss_fuzz
