@@ -274,6 +274,10 @@ check_number(const char *pos, const char *end)
 	int64_t		i64;
 	uint64_t	u64;
 
+	if (*pos == '-' && (++pos == end || *pos < '0' || *pos > '9'))
+		return NULL;
+	if (*pos == '0' && end - pos > 1 && pos[1] >= '0' && pos[1] <= '9')
+		return NULL;
 	for (; pos < end && strchr("+-.eE0123456789", *pos) && *pos; pos++)
 	{
 		if (*pos == '.' && (pos + 1 == end || pos[1] < '0' || pos[1] > '9'))
@@ -300,8 +304,8 @@ check_string(const char *pos, const char *end)
 
 /*
  * What json-c lets pass even when it is strict: single quotes, NaN, Infinity,
- * literals in capitals, control characters in strings, "1.", huge integers.  Everything
- * else is left to it.
+ * literals in capitals, control characters in strings, "1.", "-.5", "01.5", huge
+ * integers.  Everything else is left to it.
  */
 static mcw_status
 check_json(doc_copy *c, mcw_view text)
