@@ -9,7 +9,6 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
-#include <poll.h>
 #include <sys/socket.h>
 
 #include "miscadmin.h"
@@ -41,9 +40,7 @@ hook_wait(void *ctx, int fd, int timeout_ms)
 	/* WaitLatchOrSocket allocates and may raise */
 	if (quiet_waits)
 	{
-		struct pollfd one = {.fd = fd, .events = POLLIN};
-
-		(void) poll(&one, 1, timeout_ms);
+		mcn_wait_readable(fd, timeout_ms);
 		return;
 	}
 	if (timeout_ms >= 0)

@@ -7,6 +7,7 @@
  * stall, a deadline) is due.  Nothing here knows what a request means.
  */
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/epoll.h>
@@ -273,6 +274,14 @@ mcn_loop_step(mcn_loop *loop, int timeout_ms)
 		return MCW_ERR_INTERRUPTED;
 	(void) drive(loop);
 	return MCW_OK;
+}
+
+void
+mcn_wait_readable(int fd, int timeout_ms)
+{
+	struct pollfd one = {.fd = fd, .events = POLLIN};
+
+	(void) poll(&one, 1, timeout_ms);
 }
 
 mcw_status

@@ -61,6 +61,8 @@ extern int64_t mcn_pause_us(int failures, bool slow);
  * with timeout 0 still moves anything: enough to send a last request that cleans up.
  */
 extern mcw_status mcn_loop_step(mcn_loop *loop, int timeout_ms);
+/* for a host that cannot wait its own way at the moment: until 'fd' is readable, a signal came or the time is over */
+extern void mcn_wait_readable(int fd, int timeout_ms);
 
 /*
  * A channel is one service endpoint as one statement uses it: address, limits,
