@@ -20,8 +20,6 @@
 #define BOM "\xEF\xBB\xBF"
 #define BOM_LEN 3
 
-#pragma weak mcw_format_jsonl
-
 static const mcw_format *const formats[] = {
 	&mcw_format_csv, &mcw_format_text, &mcw_format_jsonl, &mcw_format_line
 };
@@ -30,7 +28,7 @@ const mcw_format *
 mcw_format_find(const char *name)
 {
 	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++)
-		if (formats[i] && strcmp(formats[i]->name, name) == 0)
+		if (strcmp(formats[i]->name, name) == 0)
 			return formats[i];
 	return NULL;
 }
@@ -276,8 +274,8 @@ begin(mcw_rows *rows)
 	return true;
 }
 
-static mcw_status
-too_long(mcw_rows *rows, mcw_error *err)
+mcw_status
+mcw_rows_too_long(mcw_rows *rows, mcw_error *err)
 {
 	return mcw_rows_fail(rows, err, MCW_ERR_LIMIT, rows->at, "record of more than %zu bytes",
 						 rows->options.max_record);
@@ -298,7 +296,7 @@ refill(mcw_rows *rows, mcw_error *err)
 	if (rows->last)
 		return MCW_END;
 	if (have > rows->options.max_record + LONGEST_LINE_END)
-		return too_long(rows, err);
+		return mcw_rows_too_long(rows, err);
 	if (!rows->in_seam)
 	{
 		status = tail_to_seam(rows);
@@ -336,10 +334,10 @@ next_record(mcw_rows *rows, mcw_record *record, mcw_error *err)
 			{
 				if (record->raw.len > rows->options.max_record)
 				{
-					rows->offset -= (uint64_t) (rows->at - at);
-					rows->at = at;
 					rows->line = record->line;
-					return too_long(rows, err);
+					mcw_rows_too_long(rows, err);
+					err->offset = rows->record_offset;
+					return MCW_ERR_LIMIT;
 				}
 				if (rows->in_seam)
 					leave_seam(rows);

@@ -243,10 +243,7 @@ parse(mcw_rows *rows, mcw_delimited *d, mcw_record *record, mcw_error *err)
 			stop = after = rows->end;
 			more = false;
 			if (quotes.n & 1)
-			{
-				rows->line += mcw_delimited_lines(d, rows->at, stop);
-				return mcw_rows_fail(rows, err, MCW_ERR_FORMAT, stop, "unterminated CSV quoted field");
-			}
+				return mcw_delimited_fail(rows, d, stop, "unterminated CSV quoted field", err);
 		}
 		quoted |= quotes.n > 0;
 		if (nfields < d->nslots && d->slots[nfields] >= 0)

@@ -240,14 +240,27 @@ find_end(mcw_rows *rows, mcw_delimited *d)
 	return false;
 }
 
+mcw_status
+mcw_delimited_fail(mcw_rows *rows, mcw_delimited *d, const char *where, const char *message, mcw_error *err)
+{
+	if ((size_t) (where - rows->at) > rows->options.max_record)
+		return mcw_rows_too_long(rows, err);
+	rows->line += mcw_delimited_lines(d, rows->at, where);
+	return mcw_rows_fail(rows, err, MCW_ERR_FORMAT, where, "%s", message);
+}
+
 /* ---- line ends ---- */
 
 static mcw_status
 wrong_line_end(mcw_rows *rows, mcw_delimited *d, const char *stop, mcw_error *err)
 {
-	rows->line += mcw_delimited_lines(d, rows->at, stop);
-	return mcw_rows_fail(rows, err, MCW_ERR_FORMAT, stop, "%s %s found in data", d->csv ? "unquoted" : "literal",
-						 *stop == '\r' ? "carriage return" : "newline");
+	const char *message;
+
+	if (*stop == '\r')
+		message = d->csv ? "unquoted carriage return found in data" : "literal carriage return found in data";
+	else
+		message = d->csv ? "unquoted newline found in data" : "literal newline found in data";
+	return mcw_delimited_fail(rows, d, stop, message, err);
 }
 
 mcw_status
@@ -316,7 +329,6 @@ mcw_delimited_finish(mcw_rows *rows, mcw_delimited *d, mcw_record *record,
 			d->fields[d->slots[i]].flags = MCW_FIELD_NULL | MCW_FIELD_ABSENT;
 		}
 	}
-	rows->record_offset = rows->offset;
 	record->fields = d->fields;
 	record->nfields = nfields;
 	record->line = rows->line;

@@ -65,6 +65,12 @@ extern bool mcw_delimited_more(mcw_rows *rows, mcw_delimited *d);
  */
 extern mcw_status mcw_delimited_line_end(mcw_rows *rows, mcw_delimited *d, char *stop, char **after, mcw_error *err);
 
+/*
+ * The record at 'at' is wrong at 'where': MCW_ERR_FORMAT, unless it is too long anyway, so
+ * that the failure does not depend on chunks.
+ */
+extern mcw_status mcw_delimited_fail(mcw_rows *rows, mcw_delimited *d, const char *where, const char *message, mcw_error *err);
+
 /* The window ends within the record; 'from' = where to look on, or NULL */
 extern mcw_status mcw_delimited_incomplete(mcw_rows *rows, mcw_delimited *d, const char *from);
 

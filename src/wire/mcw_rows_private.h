@@ -33,7 +33,7 @@ struct mcw_rows
 	bool		last;			/* nothing follows the window */
 	uint64_t	offset;			/* of 'at' in the stream */
 	uint64_t	line;			/* of 'at', from 1 */
-	uint64_t	record_offset;	/* csv, text: of the last record */
+	uint64_t	record_offset;	/* of what mcw_rows_took moved over last */
 	char	   *verified_to;	/* window is verified from 'at' up to here */
 	uint64_t	window;			/* number of the window: another one whenever bytes moved or were added */
 	size_t		scanned;		/* set by the format with MCW_END, 0 again when 'at' moves */
@@ -58,6 +58,7 @@ struct mcw_rows
 static inline void
 mcw_rows_took(mcw_rows *rows, char *to)
 {
+	rows->record_offset = rows->offset;
 	rows->offset += (uint64_t) (to - rows->at);
 	rows->at = to;
 	rows->scanned = 0;
@@ -66,6 +67,9 @@ mcw_rows_took(mcw_rows *rows, char *to)
 /* a failure at the byte 'where' of the window; returns MCW_ERR_FORMAT or what 'status' is */
 extern mcw_status mcw_rows_fail(mcw_rows *rows, mcw_error *err, mcw_status status, const char *where,
 								const char *fmt, ...) MCW_PRINTF(5, 6);
+
+/* the record at 'at' is longer than max_record; MCW_ERR_LIMIT */
+extern mcw_status mcw_rows_too_long(mcw_rows *rows, mcw_error *err);
 
 /* are the bytes [at, to) valid UTF-8 without NUL?  To be asked before 'at' moves */
 extern bool mcw_rows_verify(mcw_rows *rows, const char *to);

@@ -133,10 +133,7 @@ end_marker(mcw_rows *rows, mcw_delimited *d, char *stop, char **after, mcw_error
 	if (!what && stop != rows->at)
 		what = "end-of-copy marker is not alone on its line";
 	if (what)
-	{
-		rows->line += mcw_delimited_lines(d, rows->at, stop);
-		return mcw_rows_fail(rows, err, MCW_ERR_FORMAT, stop, "%s", what);
-	}
+		return mcw_delimited_fail(rows, d, stop, what, err);
 	p++;
 	if (d->line_end == MCW_LINE_UNKNOWN && p[-1] == '\r' && p < rows->end && *p == '\n')
 		p++;

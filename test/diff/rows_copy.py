@@ -203,9 +203,11 @@ def our_answer(c, data, out):
         return ("E", "?", out["refused"], "")
     bad = first_invalid(data)
     rows = []
+    crlf = any(data[r[4] - 2:r[4]] == b"\r\n" for r in out["records"])
     for line, nfields, verified, start, end, fields in out["records"]:
-        # COPY looks at the byte behind a CR (or a backslash) before it deals with the CR itself
-        if bad is not None and (bad < end or (bad == end and data[end - 1:end] == b"\r")):
+        # COPY looks at the byte behind a CR before it deals with the CR itself: in csv always, in text unless it knows the line end
+        peeks = data[end - 1:end] == b"\r" and (c.csv or (not rows and not c.header))
+        if bad is not None and (bad < end or (bad == end and peeks)):
             if bad < end and verified:
                 return ("E", "?", "a record is called verified and is not", "")
             return bad_file(c)
@@ -233,7 +235,7 @@ def our_answer(c, data, out):
             # in the header; of bad bytes of the file COPY shows what follows the line, too
             shown = bad_file(c) if bad is not None else None
             return shown if shown and shown[2].startswith(message) else ("E", "22021", message, "")
-        if bad is not None and (bad < at or (bad == at + 1 and data[at:at + 1] in (b"\r", b"\\")) or
+        if bad is not None and (bad < at or (bad == at + 1 and data[at:at + 1] == b"\r" and (c.csv or crlf)) or
                                 (data[at:at + 2] == b"\\." and bad <= at + 4)):
             return bad_file(c)
         if message == "unterminated CSV quoted field" and c.header == 1 and not out["header"]:
