@@ -28,28 +28,45 @@ BODIES = [b'', b'x', b'<', b'<Delete><Object><Key>a</Key></Object></Delete>', b'
           b'<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>x</ETag></Part></CompleteMultipartUpload>',
           b'<Tagging><TagSet><Tag><Key>a</Key></Tag></TagSet></Tagging>', b'<Delete><Object/></Delete>', b'y' * 100000,
           b'<!DOCTYPE x [<!ENTITY a "b">]><Delete>&a;</Delete>']
+# well-formed calls that chance hardly makes: method, bucket call, parameters, headers, body
+SHAPES = [
+    ('GET', False, {}, {'Range': 'bytes=1-2'}, None), ('GET', False, {}, {'Range': 'bytes=0-0', 'x-oss-range-behavior': 'standard'}, None),
+    ('GET', True, {'list-type': '2', 'prefix': 'a', 'max-keys': '1'}, {}, None), ('GET', True, {'delimiter': '/', 'max-keys': '2'}, {}, None),
+    ('GET', True, {'uploads': None, 'max-uploads': '1'}, {}, None), ('POST', False, {'uploads': None}, {}, b''),
+    ('PUT', False, {'uploadId': '', 'partNumber': '1'}, {}, b'part'), ('PUT', False, {'uploadId': '', 'partNumber': '2'}, {}, b''),
+    ('POST', False, {'uploadId': ''}, {'x-oss-complete-all': 'yes'}, b''), ('GET', False, {'uploadId': ''}, {}, None),
+    ('DELETE', False, {'uploadId': ''}, {}, None), ('POST', False, {'append': None, 'position': '0'}, {}, b'abc'),
+    ('PUT', False, {}, {'x-oss-copy-source': '/demo/a'}, b''), ('PUT', False, {'symlink': None}, {'x-oss-symlink-target': 'a'}, b''),
+    ('PUT', False, {'partNumber': '1', 'uploadId': ''}, {'x-oss-copy-source': '/demo/a', 'x-oss-copy-source-range': 'bytes=0-0'}, b''),
+    ('POST', True, {'delete': None}, {}, BODIES[3]), ('PUT', False, {'tagging': None}, {}, BODIES[6]), ('PUT', False, {}, {}, b'data'),
+]
 
 
 def test_random_requests():
     rnd = random.Random(SEED)
     fresh(acl='public-read-write')
     E.command(op='set', min_part=0)
-    uploads = ['nothing']
+    uploads = [('a', 'nothing')]
     for i in range(ROUNDS):
         key = rnd.choice(KEYS)
         params = {rnd.choice(PARAMS): rnd.choice(VALUES + [None]) for _ in range(rnd.choice((0, 0, 1, 2, 3)))}
         headers = {rnd.choice(HEADERS): rnd.choice(VALUES) for _ in range(rnd.choice((0, 0, 1, 2, 4)))}
         method = rnd.choice(('GET', 'GET', 'HEAD', 'PUT', 'PUT', 'POST', 'POST', 'DELETE'))
         body = rnd.choice(BODIES) if method in ('PUT', 'POST') else None
+        if rnd.random() < .6:
+            method, bucket, more, fixed, body = rnd.choice(SHAPES)
+            params = dict(params, **more) if rnd.random() < .2 else dict(more)
+            headers = dict(headers, **fixed) if rnd.random() < .4 else dict(fixed)
+            key = '' if bucket else rnd.choice(KEYS[:8])
         if 'uploadId' in params:
-            params['uploadId'] = rnd.choice(uploads)
+            key, params['uploadId'] = rnd.choice(uploads)
         if 'delete' in params and body:
             headers['Content-MD5'] = md5_base64(body)
         if method == 'DELETE' and key == '':
             continue
         r = call(method, '/demo/' + key, params, body, headers, v4=rnd.random() < .5, anonymous=rnd.random() < .1)
         if r.find('UploadId'):
-            uploads = (uploads + r.find('UploadId'))[-20:]
+            uploads = (uploads + [(key, r.find('UploadId')[0])])[-20:]
         if r.status == 500 or r.code == 'SignatureDoesNotMatch':
             check('round %d: %s %s %r %r' % (i, method, key, params, headers), r.fault, 'something else')
         whole = method == 'GET' and key and r.status == 200 and not params
