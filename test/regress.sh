@@ -15,7 +15,7 @@ mc_emulator
 work=$MC_DIR/regress
 mkdir -p "$work/results" "$work/bin"
 cp -r "$MC_ROOT/sql" "$MC_ROOT/expected" "$work/"
-cp "$MC_ROOT/test/emu" "$MC_ROOT/test/odps-load" "$work/bin/"
+cp "$MC_ROOT/test/emu" "$MC_ROOT/test/odps-load" "$MC_ROOT/test/oss" "$work/bin/"
 [ "$(id -u)" = 0 ] && chown -R postgres "$work"
 chmod -R a+rX "$work"
 

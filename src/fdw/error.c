@@ -359,13 +359,17 @@ mcRaise(const mcw_error *err, const McPlace *place)
 void
 mcRaiseAs(int sqlstate, const char *hint, const mcw_error *err, const McPlace *place)
 {
+	const char *by_status;
 	const char *message;
 	char	   *detail;
 
 	if (err->status == MCW_ERR_INTERRUPTED)
 		CHECK_FOR_INTERRUPTS();
 	if (sqlstate == 0)
-		sqlstate = sql_state(err, place ? place->wrapper : 0, &hint);
+	{
+		sqlstate = sql_state(err, place ? place->wrapper : 0, &by_status);
+		hint = hint ? hint : by_status;
+	}
 	detail = mcErrorDetail(err);
 	/* the code belongs into the first line: a log is often read without the others */
 	message = err->message[0] ? mcPrintable(err->message) : mcw_status_name(err->status);

@@ -318,7 +318,7 @@ check_count(McOssScan *scan, const mcw_record *record)
 	}
 	if (by_name)
 	{
-		bad_record(scan, record, NULL, psprintf("the record has %d fields, the header has %d",
+		bad_record(scan, record, NULL, psprintf("number of fields is %d, the header has %d",
 												record->nfields, scan->expected));
 		return false;
 	}

@@ -111,6 +111,7 @@ pg_noreturn static void
 raise_failure(McOssScan *scan, const mcw_error *err)
 {
 	McPlace		place;
+	const char *hint;
 	int			sqlstate = 0;
 
 	if (err->status == MCW_ERR_INTERRUPTED)
@@ -120,7 +121,10 @@ raise_failure(McOssScan *scan, const mcw_error *err)
 	if (scan->run->rows != NULL)
 		sqlstate = mcOssRowsFailure(scan->run->rows, &scan->line);
 	mcOssScanPlace(scan, &place);
-	mcRaiseAs(sqlstate, mcw_rows_hint(err->message), err, &place);
+	hint = mcw_rows_hint(err->message);
+	if (err->status == MCW_ERR_LIMIT && scan->line > 0)
+		hint = "Option \"max_record_size\" sets the limit; a quote that is never closed makes one record of many.";
+	mcRaiseAs(sqlstate, hint, err, &place);
 }
 
 /* Objects of this transaction are visible only after its commit: the rows would be stale */

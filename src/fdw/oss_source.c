@@ -457,8 +457,7 @@ look_at_one(McOssSource *source)
 	mcw_status	status;
 
 	memset(&err, 0, sizeof(err));
-	place.object = server->bucket ? psprintf("%s/%s", server->bucket, mcOssShown(mcw_str(source->table->object)))
-		: mcOssShown(mcw_str(source->table->object));
+	place.part = psprintf("object \"%s\"", mcOssShown(mcw_str(source->table->object)));
 	status = mcs_oss_head(&source->conn->client, mcw_str(source->table->object), &source->arena, &source->one, &err);
 	source->has_one = status == MCW_OK;
 	if (status == MCW_ERR_SERVICE && err.http_status == 404 && !mcs_oss_error_is(&err, "NoSuchBucket") &&
