@@ -301,10 +301,14 @@ bool
 oss_planned_error(oss_call *call, const char *kind, int status, const char *code, const char *message)
 {
 	oss_plan	plan;
+	int64_t		after;
 
 	if (!emu_fault_armed(call->req, kind))
 		return false;
 	oss_read_plan(&plan, status, code, message);
+	after = emu_fault_param("retry_after", -1);
+	if (after >= 0)
+		emu_header_add(call->resp, "Retry-After", "%lld", (long long) after);
 	(void) oss_error(call, plan.status, plan.code, "%s", plan.message);
 	return true;
 }
