@@ -125,8 +125,10 @@ def compare(s, rng, number):
         at = next((i for i, (a, b) in enumerate(zip(got, want)) if a != b), min(len(got), len(want)))
         tap.ok(got == want, "equal: " + what, "%d and %d bytes, differ at %d\n%r\n%r" % (
             len(got), len(want), at, got[max(0, at - 60):at + 60], want[max(0, at - 60):at + 60]))
-        if form == "csv" and settings["DateStyle"] == "ISO" and settings["extra_float_digits"] in "13":
-            rows = "SELECT count(*), sum(hashtextextended(q::text, 0)) FROM (SELECT %s FROM %%s) q" % ", ".join(columns)
+        if form != "text" and (form == "jsonl" or settings["DateStyle"] == "ISO") and settings["extra_float_digits"] in "13":
+            # jsonl: arrays and rows are JSON there, which their types do not read; line breaks in json are gone
+            same = [c for c in columns if form == "csv" or c not in ("arr", "tarr", "p", "j")]
+            rows = "SELECT count(*), sum(hashtextextended(q::text, 0)) FROM (SELECT %s FROM %%s) q" % ", ".join(same)
             tap.ok(s.sql(rows % "f") == s.sql(rows % "t"), "read back: " + what)
     except RuntimeError as e:
         tap.ok(False, what, e)
@@ -144,6 +146,34 @@ def untranslatable(s):
     tap.ok(oss_get("latin") == b"1,caf\xe9,x\n", "LATIN1", oss_get("latin"))
 
 
+def refused_rows(s):
+    """what cannot be written leaves the rows around it as they are"""
+    s.sql("""CREATE FOREIGN TABLE short (a int, b text, c text) SERVER oss
+        OPTIONS (object 'short', encoding 'LATIN1', max_record_size '1kB', on_error 'reject')""")
+    s.sql("""INSERT INTO short SELECT g, CASE WHEN g = 3 THEN repeat('x', 1100) ELSE 'y' END,
+        CASE WHEN g = 5 THEN '中' ELSE E'é' END FROM generate_series(1, 6) g""")
+    tap.ok(oss_get("short") == b"".join(b"%d,y,\xe9\n" % i for i in (1, 2, 4, 6)), "rejected rows are not there", oss_get("short"))
+    out = s.sql("SELECT count(*), sum(a) FROM short")
+    tap.ok(out == ["4|13"], "what was written is read", out)
+    s.sql("CREATE FOREIGN TABLE nulled (a int, b text, c text) SERVER oss OPTIONS (object 'nulled', encoding 'LATIN1', on_error 'set_null')")
+    s.sql("INSERT INTO nulled VALUES (1, 'x', 'y'), (2, '中', '文'), (3, 'z', '中')")
+    tap.ok(oss_get("nulled") == b"1,x,y\n2,,\n3,z,\n", "values without characters in the encoding become NULL", oss_get("nulled"))
+
+
+def members(s):
+    """field '*': members that no column shows, both ways"""
+    s.sql("CREATE FOREIGN TABLE doc (a int, b text, r jsonb OPTIONS (field '*')) SERVER oss OPTIONS (object 'doc', format 'jsonl')")
+    s.sql("""INSERT INTO doc VALUES (1, 'x', '{"z": 1.50, "q": [1, {"x": null}], "s": "a\\"b", "t": true}'), (2, NULL, NULL), (3, 'y', '{}')""")
+    want = b'{"a":1,"b":"x","q":[1, {"x": null}],"s":"a\\"b","t":true,"z":1.50}\n{"a":2,"b":null}\n{"a":3,"b":"y"}\n'
+    tap.ok(oss_get("doc") == want, "field '*' is written as members", oss_get("doc"))
+    out = s.sql("SELECT a, b, r = '{\"q\": [1, {\"x\": null}], \"s\": \"a\\\"b\", \"t\": true, \"z\": 1.50}' FROM doc WHERE a = 1")
+    tap.ok(out == ["1|x|t"], "and read back", out)
+    s.sql("ALTER FOREIGN TABLE doc OPTIONS (SET object 'doc2')")
+    for value, state, why in (("[1]", "22023", "not a JSON object"), ('{"a": 1}', "22030", 'member "a" is that of column "a"')):
+        out, got = s.try_sql("INSERT INTO doc VALUES (1, 'x', '%s')" % value)
+        tap.ok(got == state and any(why in x for x in out), "refused: " + value, "%s\n%s" % (got, "\n".join(out)))
+
+
 def main():
     s = Session()
     rng = random.Random(SEED)
@@ -156,6 +186,8 @@ def main():
     for number in range(CASES):
         compare(s, rng, number)
     untranslatable(s)
+    refused_rows(s)
+    members(s)
     s.close()
 
 
