@@ -26,7 +26,7 @@ struct mcw_rows
 	const mcw_format *format;
 	mcw_rows_options options;
 	const mcw_alloc *alloc;
-	void	   *state;			/* the format's, made by its open(), freed by its close() */
+	void	   *state;			/* the format's, made by its 'open', freed by its 'close' */
 
 	char	   *at;				/* next byte of the window */
 	char	   *end;

@@ -5,6 +5,7 @@
  *		with COPY itself.
  */
 #include "../../src/wire/mcw_rows_delimited.h"
+#include "../../src/wire/mcw_text.h"
 #include "unit.h"
 
 #define MAX_COLUMNS 8
@@ -507,6 +508,40 @@ utf8(void)
 	}
 }
 
+/* every sort of byte behind every other, at every place of a block, against the plain check */
+static void
+utf8_blocks(void)
+{
+	static const unsigned char edges[] = {0x00, 0x41, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xC1, 0xC2, 0xDF, 0xE0,
+	0xE1, 0xEC, 0xED, 0xEE, 0xEF, 0xF0, 0xF1, 0xF3, 0xF4, 0xF5, 0xFF};
+	unit_random random = {11};
+	unsigned long wrong = 0;
+
+	for (int round = 0; round < 300000; round++)
+	{
+		char		data[160];
+		size_t		at = unit_below(&random, sizeof(data) - 4);
+		size_t		n = 1 + unit_below(&random, 4);
+		size_t		want;
+		const char *nul;
+
+		memset(data, 'a', sizeof(data));
+		for (size_t i = unit_below(&random, 4); i + 3 <= sizeof(data); i += 3)
+			memcpy(data + i, "\xe4\xb8\xad", 3);
+		/* on the border of a character, half of the time */
+		for (size_t i = 0; i < n; i++)
+			data[at + i] = (char) edges[unit_below(&random, sizeof(edges))];
+		if (round & 1)
+			memset(data + (at > 3 ? at - 3 : 0), 'a', at > 3 ? 3 : at);
+		want = mcw_utf8_valid(data, sizeof(data));
+		nul = memchr(data, 0, want);
+		if (nul)
+			want = nul - data;
+		wrong += mcw_scan_valid(data, sizeof(data)) != want;
+	}
+	CHECK_INT(wrong, 0);
+}
+
 static const unit_case cases[] = {
 	{"csv", csv},
 	{"csv options", csv_options},
@@ -519,6 +554,7 @@ static const unit_case cases[] = {
 	{"long record", long_record},
 	{"no memory", no_memory},
 	{"utf8", utf8},
+	{"utf8 blocks", utf8_blocks},
 };
 
 UNIT_MAIN(cases)
