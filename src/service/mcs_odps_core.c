@@ -6,6 +6,7 @@
  * Knows nothing about what a call is for.
  */
 #include "mcs_odps.h"
+#include "mcs_call.h"
 
 #include <stdio.h>
 
@@ -38,8 +39,7 @@ const mcn_retry_rule mcs_odps_retry_rules[] = {
 static void
 remember(mcs_odps_call *call, mcw_status status, const char *what)
 {
-	if (status != MCW_OK && call->failed.status == MCW_OK)
-		(void) mcw_fail(&call->failed, status, "could not prepare a request: %s", what);
+	mcs_call_remember(&call->failed, status, what);
 }
 
 /* yyyyMMdd in UTC */
@@ -84,23 +84,13 @@ sign(mcn_request *req, mcw_buf *scratch, mcw_error *err)
 }
 
 static void
-copy_text(char *to, size_t size, mcw_view from)
-{
-	size_t		len = from.len < size - 1 ? from.len : size - 1;
-
-	if (len > 0)
-		memcpy(to, from.data, len);
-	to[len] = '\0';
-}
-
-static void
 explain(mcn_request *req, mcw_error *err)
 {
 	mcw_view	body = mcw_buf_view(&req->response);
 
 	if (!mcw_error_body(body, err) && err->text[0] == '\0' && body.len > 0 &&
 		mcw_utf8_valid(body.data, body.len) == body.len)
-		copy_text(err->text, 200, body);
+		mcs_copy_text(err->text, 200, body);
 	/* REST texts repeat a number that is the code */
 	if (err->code[0] && strncmp(err->text, err->code, strlen(err->code)) == 0 && err->text[strlen(err->code)] == ':')
 	{
@@ -113,7 +103,7 @@ explain(mcn_request *req, mcw_error *err)
 		mcw_view	id = mcn_response_header(req, "x-odps-request-id");
 
 		if (id.data)
-			copy_text(err->request_id, sizeof(err->request_id), id);
+			mcs_copy_text(err->request_id, sizeof(err->request_id), id);
 	}
 }
 
@@ -154,15 +144,6 @@ mcs_odps_call_free(mcs_odps_call *call)
 	mcw_buf_free(&call->req.response);
 	mcw_arena_reset(&call->arena);
 	call->odps = NULL;
-}
-
-static mcw_view
-call_copy(mcs_odps_call *call, mcw_view v)
-{
-	mcw_view	copy = {NULL, 0};
-
-	remember(call, mcw_arena_copy(&call->arena, v, &copy), "no memory");
-	return copy;
 }
 
 static MCW_PRINTF(2, 0) mcw_view
@@ -247,7 +228,7 @@ mcs_odps_call_table(mcs_odps_call *call, mcw_view table)
 void
 mcs_odps_call_param(mcs_odps_call *call, const char *name, mcw_view value)
 {
-	mcw_view	copy = call_copy(call, value);
+	mcw_view	copy = mcs_call_copy(&call->arena, &call->failed, value);
 
 	remember(call, mcw_request_param(&call->req.http, mcw_str(name), copy), "too many parameters");
 }
@@ -275,44 +256,24 @@ mcs_odps_call_flag(mcs_odps_call *call, const char *name)
 void
 mcs_odps_call_header(mcs_odps_call *call, const char *name, const char *value)
 {
-	mcw_view	copy = call_copy(call, mcw_str(value));
+	mcw_view	copy = mcs_call_copy(&call->arena, &call->failed, mcw_str(value));
 
 	remember(call, mcw_request_header(&call->req.http, mcw_str(name), copy), "too many headers");
 }
 
-/* A call that could not be prepared is over before it starts, in the way of any failed request. */
 void
 mcs_odps_call_start(mcs_odps_call *call)
 {
-	if (call->failed.status == MCW_OK && call->req.http.path.len == 0)
-		(void) mcw_fail(&call->failed, MCW_ERR_ARGUMENT, "request without a path");
-	if (call->failed.status != MCW_OK)
-	{
-		call->req.active = false;
-		call->req.status = call->failed.status;
-		call->req.error = call->failed;
-		if (call->req.on_done)
-			call->req.on_done(&call->req);
-		return;
-	}
-	mcn_request_start(&call->req);
+	if (call->req.http.path.len == 0)
+		remember(call, MCW_ERR_ARGUMENT, "it has no path");
+	mcs_call_start(&call->req, &call->failed);
 }
 
 mcw_status
 mcs_odps_call_run(mcs_odps_call *call, mcw_error *err)
 {
-	mcw_status	status;
-
 	mcs_odps_call_start(call);
-	status = call->req.active ? mcn_request_wait(&call->req) : call->req.status;
-	if (status == MCW_ERR_INTERRUPTED)
-	{
-		mcn_request_cancel(&call->req);
-		return mcw_fail(err, status, "interrupted");
-	}
-	if (status != MCW_OK && err)
-		*err = call->req.error;
-	return status;
+	return mcs_call_wait(&call->req, err);
 }
 
 mcw_status

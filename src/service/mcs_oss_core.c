@@ -6,6 +6,7 @@
  * Knows nothing about what a call is for.
  */
 #include "mcs_oss.h"
+#include "mcs_call.h"
 
 #include <stdio.h>
 
@@ -40,8 +41,7 @@ const mcn_retry_rule mcs_oss_retry_rules[] = {
 static void
 remember(mcs_oss_call *call, mcw_status status, const char *what)
 {
-	if (status != MCW_OK && call->failed.status == MCW_OK)
-		(void) mcw_fail(&call->failed, status, "could not prepare a request: %s", what);
+	mcs_call_remember(&call->failed, status, what);
 }
 
 const char *
@@ -112,19 +112,6 @@ sign(mcn_request *req, mcw_buf *scratch, mcw_error *err)
 
 /* ---- errors ---- */
 
-/* A copy that ends at a character's end */
-static void
-copy_text(char *to, size_t size, mcw_view from)
-{
-	size_t		len = from.len < size - 1 ? from.len : size - 1;
-
-	while (len < from.len && len > 0 && ((unsigned char) from.data[len] & 0xc0) == 0x80)
-		len--;
-	if (len > 0)
-		memcpy(to, from.data, len);
-	to[len] = '\0';
-}
-
 static MCW_PRINTF(2, 3) void
 add_text(mcw_error *err, const char *fmt, ...)
 {
@@ -166,9 +153,9 @@ read_document(mcs_oss_call *call, mcw_view body, mcw_error *err)
 		mcw_view_eq(root->name, MCW_LIT("Error")) && (code = mcw_node_text(root, "Code")).len > 0;
 	if (known)
 	{
-		copy_text(err->code, sizeof(err->code), code);
-		copy_text(err->text, sizeof(err->text) - 256, mcw_node_text(root, "Message"));
-		copy_text(err->request_id, sizeof(err->request_id), mcw_node_text(root, "RequestId"));
+		mcs_copy_text(err->code, sizeof(err->code), code);
+		mcs_copy_text(err->text, sizeof(err->text) - 256, mcw_node_text(root, "Message"));
+		mcs_copy_text(err->request_id, sizeof(err->request_id), mcw_node_text(root, "RequestId"));
 		endpoint = mcw_node_text(root, "Endpoint");
 		if (endpoint.len > 0)
 			add_text(err, " The endpoint of the bucket is \"%.*s\".", (int) (endpoint.len < 128 ? endpoint.len : 128),
@@ -212,13 +199,13 @@ explain(mcn_request *req, mcw_error *err)
 	}
 	if (!read_document(call, body, err) && !read_header_document(call, err) && body.len > 0 &&
 		mcw_utf8_valid(body.data, body.len) == body.len)
-		copy_text(err->text, 200, body);
+		mcs_copy_text(err->text, 200, body);
 	if (err->code[0] == '\0' && req->is_head && req->http_status == 404)
-		copy_text(err->code, sizeof(err->code), MCW_LIT("NoSuchKey"));
+		mcs_copy_text(err->code, sizeof(err->code), MCW_LIT("NoSuchKey"));
 	if (ec.len > 0 && ec.len < 40)
 		add_text(err, "%s(EC %.*s)", err->text[0] ? " " : "", (int) ec.len, ec.data);
 	if (err->request_id[0] == '\0')
-		copy_text(err->request_id, sizeof(err->request_id), mcn_response_header(req, "x-oss-request-id"));
+		mcs_copy_text(err->request_id, sizeof(err->request_id), mcn_response_header(req, "x-oss-request-id"));
 }
 
 bool
@@ -228,15 +215,6 @@ mcs_oss_error_is(const mcw_error *err, const char *code)
 }
 
 /* ---- calls ---- */
-
-static mcw_view
-call_copy(mcs_oss_call *call, mcw_view v)
-{
-	mcw_view	copy = {NULL, 0};
-
-	remember(call, mcw_arena_copy(&call->arena, v, &copy), "no memory");
-	return copy;
-}
 
 /* "/key", or "/bucket/key" where the bucket is not in the host */
 static void
@@ -306,7 +284,7 @@ mcs_oss_call_param(mcs_oss_call *call, const char *name, mcw_view value)
 	{
 		if (value.len == 0)
 			return;
-		copy = call_copy(call, value);
+		copy = mcs_call_copy(&call->arena, &call->failed, value);
 	}
 	remember(call, mcw_request_param(&call->req.http, mcw_str(name), copy), "too many parameters");
 }
@@ -314,7 +292,7 @@ mcs_oss_call_param(mcs_oss_call *call, const char *name, mcw_view value)
 void
 mcs_oss_call_header(mcs_oss_call *call, const char *name, mcw_view value)
 {
-	mcw_view	copy = call_copy(call, value);
+	mcw_view	copy = mcs_call_copy(&call->arena, &call->failed, value);
 
 	remember(call, mcw_request_header(&call->req.http, mcw_str(name), copy), "too many headers");
 }
@@ -335,35 +313,15 @@ mcs_oss_call_headerf(mcs_oss_call *call, const char *name, const char *fmt, ...)
 		mcs_oss_call_header(call, name, (mcw_view) {text, (size_t) len});
 }
 
-/* A call that could not be prepared is over before it starts, in the way of any failed request. */
 void
 mcs_oss_call_start(mcs_oss_call *call)
 {
-	if (call->failed.status != MCW_OK)
-	{
-		call->req.active = false;
-		call->req.status = call->failed.status;
-		call->req.error = call->failed;
-		if (call->req.on_done)
-			call->req.on_done(&call->req);
-		return;
-	}
-	mcn_request_start(&call->req);
+	mcs_call_start(&call->req, &call->failed);
 }
 
 mcw_status
 mcs_oss_call_run(mcs_oss_call *call, mcw_error *err)
 {
-	mcw_status	status;
-
 	mcs_oss_call_start(call);
-	status = call->req.active ? mcn_request_wait(&call->req) : call->req.status;
-	if (status == MCW_ERR_INTERRUPTED)
-	{
-		mcn_request_cancel(&call->req);
-		return mcw_fail(err, status, "interrupted");
-	}
-	if (status != MCW_OK && err)
-		*err = call->req.error;
-	return status;
+	return mcs_call_wait(&call->req, err);
 }

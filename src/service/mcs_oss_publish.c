@@ -8,6 +8,7 @@
  * second creates the object, with the same bytes and the same token.
  */
 #include "mcs_oss_write_private.h"
+#include "mcs_call.h"
 
 #include <stdio.h>
 
@@ -491,26 +492,22 @@ static mcw_status
 delete_many(deletion *d, const mcw_view *keys, int nkeys, mcw_error *err)
 {
 	mcs_oss_call call;
-	unsigned char md5[16];
+	char		md5[28];
 	mcw_buf		body;
-	mcw_buf		text;
 	mcw_status	status;
 
 	mcw_buf_init(&body, d->oss->alloc, (size_t) 16 << 20);
-	mcw_buf_init(&text, d->oss->alloc, 64);
 	mcs_oss_call_init(&call, d->oss, "POST", MCW_LIT(""), MCS_OSS_MAX_DOCUMENT);
 	status = mcw_oss_write_delete(keys, nkeys, false, &body);
 	if (status == MCW_OK)
-		status = mcw_md5(body.data, body.len, md5);
-	if (status == MCW_OK)
-		status = mcw_base64_encode(&text, (mcw_view) {(const char *) md5, sizeof(md5)});
+		status = mcs_md5_text(d->oss->alloc, mcw_buf_view(&body), md5, err);
 	if (status != MCW_OK)
 		(void) mcw_fail(err, status, "could not make a list of objects to delete");
 	else
 	{
 		mcs_oss_call_param(&call, "delete", (mcw_view) {NULL, 0});
 		mcs_oss_call_param(&call, "encoding-type", MCW_LIT("url"));
-		mcs_oss_call_header(&call, "Content-MD5", mcw_buf_view(&text));
+		mcs_oss_call_header(&call, "Content-MD5", mcw_str(md5));
 		mcs_oss_call_header(&call, "Content-Type", MCW_LIT("application/xml"));
 		call.req.body = mcw_buf_view(&body);
 		status = mcs_oss_call_run(&call, err);
@@ -519,7 +516,6 @@ delete_many(deletion *d, const mcw_view *keys, int nkeys, mcw_error *err)
 	}
 	mcs_oss_call_free(&call);
 	mcw_buf_free(&body);
-	mcw_buf_free(&text);
 	return status;
 }
 

@@ -6,10 +6,10 @@
  * Knows nothing about what a call is for.
  */
 #include "mcs_ots.h"
+#include "mcs_call.h"
 
 #include <stdio.h>
 
-#include "../wire/mcw_hash.h"
 #include "../wire/mcw_sign.h"
 #include "../wire/mcw_text.h"
 
@@ -108,27 +108,6 @@ write_dates(mcs_ots_call *call)
 	}
 }
 
-/* base64(MD5); 'out' gets 24 characters */
-static mcw_status
-md5_text(const mcw_alloc *alloc, mcw_view bytes, char out[28], mcw_error *err)
-{
-	unsigned char md5[16];
-	mcw_buf		text;
-	mcw_status	status = mcw_md5(bytes.data, bytes.len, md5);
-
-	if (status != MCW_OK)
-		return mcw_fail(err, status, "MD5 is not available");
-	mcw_buf_init(&text, alloc, 28);
-	status = mcw_base64_encode(&text, (mcw_view) {(const char *) md5, sizeof(md5)});
-	if (status == MCW_OK)
-	{
-		memcpy(out, text.data, text.len);
-		out[text.len] = '\0';
-	}
-	mcw_buf_free(&text);
-	return status == MCW_OK ? MCW_OK : mcw_fail(err, status, "out of memory");
-}
-
 static mcw_status
 sign_v4(mcs_ots_call *call, mcw_error *err)
 {
@@ -166,7 +145,7 @@ prepare(mcn_request *req, mcw_buf *scratch, mcw_error *err)
 		return mcw_fail(err, status, "could not build the request %s", call->operation);
 	req->body = mcw_buf_view(&call->body);
 	write_dates(call);
-	status = md5_text(ots->alloc, req->body, call->md5, err);
+	status = mcs_md5_text(ots->alloc, req->body, call->md5, err);
 	if (status != MCW_OK)
 		return status;
 	(void) mcw_request_header(http, MCW_LIT("x-ots-date"), mcw_str(call->date));
@@ -181,19 +160,6 @@ prepare(mcn_request *req, mcw_buf *scratch, mcw_error *err)
 }
 
 /* ---- answers ---- */
-
-/* A copy that ends at a character's end */
-static void
-copy_text(char *to, size_t size, mcw_view from)
-{
-	size_t		len = from.len < size - 1 ? from.len : size - 1;
-
-	while (len < from.len && len > 0 && ((unsigned char) from.data[len] & 0xc0) == 0x80)
-		len--;
-	if (len > 0)
-		memcpy(to, from.data, len);
-	to[len] = '\0';
-}
 
 /* Signs from now on with the clock of the answer; false if it shows none */
 static bool
@@ -227,12 +193,12 @@ explain(mcn_request *req, mcw_error *err)
 					req->http_status, call->operation);
 	if (mcw_ots_read_error(body, &code, &message))
 	{
-		copy_text(err->code, sizeof(err->code), code);
-		copy_text(err->text, sizeof(err->text), message);
+		mcs_copy_text(err->code, sizeof(err->code), code);
+		mcs_copy_text(err->text, sizeof(err->text), message);
 	}
 	else if (body.len > 0 && mcw_utf8_valid(body.data, body.len) == body.len)
-		copy_text(err->text, 200, body);
-	copy_text(err->request_id, sizeof(err->request_id), mcn_response_header(req, "x-ots-requestid"));
+		mcs_copy_text(err->text, 200, body);
+	mcs_copy_text(err->request_id, sizeof(err->request_id), mcn_response_header(req, "x-ots-requestid"));
 
 	if (strcmp(err->code, "OTSAuthFailed") == 0 && strstr(err->text, CLOCK_WRONG) != NULL &&
 		(++call->clock_errors > 1 || !take_clock(call)))
@@ -278,7 +244,7 @@ mcs_ots_call_verify(mcs_ots_call *call, mcw_error *err)
 
 	if (given.data == NULL)
 		return mcw_fail(err, MCW_ERR_PROTOCOL, "the answer to %s has no header x-ots-contentmd5", call->operation);
-	status = md5_text(call->ots->alloc, mcw_buf_view(&call->req.response), md5, err);
+	status = mcs_md5_text(call->ots->alloc, mcw_buf_view(&call->req.response), md5, err);
 	if (status == MCW_OK && !mcw_view_eq(given, mcw_str(md5)))
 		status = mcw_fail(err, MCW_ERR_CHECKSUM, "the answer to %s does not match its MD5", call->operation);
 	return status;
@@ -307,7 +273,7 @@ accept_answer(mcn_request *req, mcw_error *err)
 			status = call->check(call, err);
 	}
 	if (status != MCW_OK && err->request_id[0] == '\0')
-		copy_text(err->request_id, sizeof(err->request_id), mcn_response_header(req, "x-ots-requestid"));
+		mcs_copy_text(err->request_id, sizeof(err->request_id), mcn_response_header(req, "x-ots-requestid"));
 	return status;
 }
 
@@ -376,16 +342,6 @@ mcs_ots_call_reuse(mcs_ots_call *call)
 mcw_status
 mcs_ots_call_run(mcs_ots_call *call, mcw_error *err)
 {
-	mcw_status	status;
-
 	mcn_request_start(&call->req);
-	status = mcn_request_wait(&call->req);
-	if (status == MCW_ERR_INTERRUPTED)
-	{
-		mcn_request_cancel(&call->req);
-		return mcw_fail(err, status, "interrupted");
-	}
-	if (status != MCW_OK)
-		*err = call->req.error;
-	return status;
+	return mcs_call_wait(&call->req, err);
 }

@@ -1,0 +1,86 @@
+/*
+ * mcs_call.c
+ *		What the calls of all services do alike.
+ */
+#include "mcs_call.h"
+
+#include "../wire/mcw_hash.h"
+#include "../wire/mcw_text.h"
+
+void
+mcs_call_remember(mcw_error *failed, mcw_status status, const char *what)
+{
+	if (status != MCW_OK && failed->status == MCW_OK)
+		(void) mcw_fail(failed, status, "could not prepare a request: %s", what);
+}
+
+mcw_view
+mcs_call_copy(mcw_arena *arena, mcw_error *failed, mcw_view v)
+{
+	mcw_view	copy = {NULL, 0};
+
+	mcs_call_remember(failed, mcw_arena_copy(arena, v, &copy), "no memory");
+	return copy;
+}
+
+void
+mcs_call_start(mcn_request *req, const mcw_error *failed)
+{
+	if (failed->status == MCW_OK)
+	{
+		mcn_request_start(req);
+		return;
+	}
+	req->active = false;
+	req->status = failed->status;
+	req->error = *failed;
+	if (req->on_done)
+		req->on_done(req);
+}
+
+mcw_status
+mcs_call_wait(mcn_request *req, mcw_error *err)
+{
+	mcw_status	status = req->active ? mcn_request_wait(req) : req->status;
+
+	if (status == MCW_ERR_INTERRUPTED)
+	{
+		mcn_request_cancel(req);
+		return mcw_fail(err, status, "interrupted");
+	}
+	if (status != MCW_OK && err)
+		*err = req->error;
+	return status;
+}
+
+void
+mcs_copy_text(char *to, size_t size, mcw_view from)
+{
+	size_t		len = from.len < size - 1 ? from.len : size - 1;
+
+	while (len < from.len && len > 0 && ((unsigned char) from.data[len] & 0xc0) == 0x80)
+		len--;
+	if (len > 0)
+		memcpy(to, from.data, len);
+	to[len] = '\0';
+}
+
+mcw_status
+mcs_md5_text(const mcw_alloc *alloc, mcw_view bytes, char out[28], mcw_error *err)
+{
+	unsigned char md5[16];
+	mcw_buf		text;
+	mcw_status	status = mcw_md5(bytes.data, bytes.len, md5);
+
+	if (status != MCW_OK)
+		return mcw_fail(err, status, "MD5 is not available");
+	mcw_buf_init(&text, alloc, 28);
+	status = mcw_base64_encode(&text, (mcw_view) {(const char *) md5, sizeof(md5)});
+	if (status == MCW_OK)
+	{
+		memcpy(out, text.data, text.len);
+		out[text.len] = '\0';
+	}
+	mcw_buf_free(&text);
+	return status == MCW_OK ? MCW_OK : mcw_fail(err, status, "out of memory");
+}
