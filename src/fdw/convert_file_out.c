@@ -76,7 +76,8 @@ mcFileOutCreate(const McOssTable *table, const McServer *server, TupleDesc desc,
 	file->table = table;
 	file->alloc = mcContextAlloc(CurrentMemoryContext);
 	file->json = table->format == &mcw_format_jsonl;
-	file->zone = server->timezone;
+	/* the server may have been looked at under another TimeZone, earlier in the transaction */
+	file->zone = mcServerOption(server, "timezone") ? server->timezone : session_timezone;
 	file->columns = palloc0(most * sizeof(McFileColumn));
 	file->names = names;
 	foreach(lc, table->columns)

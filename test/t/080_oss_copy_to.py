@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-from mctest import KEY, OSS, Session, Tap, oss_bucket, oss_get  # noqa: E402
+from mctest import KEY, OSS, Session, Tap, oss_bucket, oss_get, oss_keys  # noqa: E402
 
 tap = Tap()
 CASES = int(os.environ.get("MC_COPY_CASES", "90"))
@@ -160,6 +160,15 @@ def refused_rows(s):
     tap.ok(oss_get("nulled") == b"1,x,y\n2,,\n3,z,\n", "values without characters in the encoding become NULL", oss_get("nulled"))
 
 
+def zones(s):
+    """the time zone is the session's when the statement runs"""
+    s.sql("CREATE FOREIGN TABLE zoned (a timestamptz) SERVER oss OPTIONS (prefix 'zoned/')")
+    s.sql("""BEGIN; SET LOCAL TimeZone = 'UTC'; INSERT INTO zoned VALUES ('2024-01-01 00:00+00');
+        SET LOCAL TimeZone = 'Asia/Kolkata'; INSERT INTO zoned VALUES ('2024-01-01 00:00+00'); COMMIT""")
+    got = sorted(oss_get(k["key"] if isinstance(k, dict) else k) for k in oss_keys("zoned/"))
+    tap.ok(got == [b"2024-01-01 00:00:00+00\n", b"2024-01-01 05:30:00+05:30\n"], "two time zones in a transaction", got)
+
+
 def members(s):
     """field '*': members that no column shows, both ways"""
     s.sql("CREATE FOREIGN TABLE doc (a int, b text, r jsonb OPTIONS (field '*')) SERVER oss OPTIONS (object 'doc', format 'jsonl')")
@@ -187,6 +196,7 @@ def main():
         compare(s, rng, number)
     untranslatable(s)
     refused_rows(s)
+    zones(s)
     members(s)
     s.close()
 
