@@ -124,10 +124,10 @@ put_plain(mcw_rows *rows, mcw_delimited *d, int column, char *start, char *stop)
 /*
  * Fields from *start on, as long as they need no unquoting and lie in the indexed piece.
  * Most records are nothing else, hence a loop that keeps all it needs in registers.
- * Returns how many; *start is then behind the last of them.
+ * Returns nfields with them; *start is then behind the last of them.
  */
 static inline int
-simple_fields(mcw_rows *rows, mcw_delimited *d, char **start, bool *any_quotes)
+simple_fields(mcw_rows *rows, mcw_delimited *d, char **start, int nfields, bool *any_quotes)
 {
 	const char	delimiter = rows->options.delimiter;
 	const char	quote = rows->options.quote;
@@ -140,7 +140,6 @@ simple_fields(mcw_rows *rows, mcw_delimited *d, char **start, bool *any_quotes)
 	char	   *base = d->base;
 	char	   *from = *start;
 	size_t		k = d->k;
-	int			nfields = 0;
 	bool		quoted = false;
 
 	for (; k < n; k++)
@@ -179,7 +178,7 @@ simple_fields(mcw_rows *rows, mcw_delimited *d, char **start, bool *any_quotes)
 	}
 	d->k = k;
 	*start = from;
-	*any_quotes = quoted;
+	*any_quotes |= quoted;
 	return nfields;
 }
 
@@ -222,18 +221,18 @@ parse(mcw_rows *rows, mcw_delimited *d, mcw_record *record, mcw_error *err)
 	char	   *start = rows->at;
 	char	   *stop;
 	char	   *after = NULL;
-	int			nfields;
-	bool		quoted;			/* some field of the record */
+	int			nfields = 0;
+	bool		quoted = false; /* some field of the record */
 	bool		raw = false;
 	bool		more = true;
 
 	if (start == rows->end)
 		return MCW_END;
-	nfields = simple_fields(rows, d, &start, &quoted);
 	while (more)
 	{
 		field_quotes quotes = {0};
 
+		nfields = simple_fields(rows, d, &start, nfields, &quoted);
 		if (mcw_likely(field_end(rows, d, &stop, &quotes)))
 			more = *stop == delimiter;
 		else if (!rows->last)
