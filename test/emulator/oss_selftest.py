@@ -8,6 +8,7 @@ code.  usage: oss_selftest.py MC_EMULATOR VECTOR_DIR
 """
 import base64
 import hashlib
+import http.client
 import socket
 import time
 import urllib.parse
@@ -228,6 +229,25 @@ def test_http():
     check('expect', (b'200 OK' in r, get('c').body), (True, b'hi'))
     r = talk(first + b'\r\n')
     check('no length', (r[:12], b'MissingContentLength' in r), (b'HTTP/1.1 411', True))
+
+
+def test_one_connection():
+    """Nothing of an answer is left for the next one"""
+    fresh(acl='public-read-write')
+    put('k', b'0123456789')
+    put('empty', b'')
+    c = http.client.HTTPConnection('127.0.0.1', E.port, timeout=30)
+    want = {'GET k': (200, b'0123456789'), 'GET k range': (206, b'789'), 'GET empty': (200, b''), 'HEAD k': (200, b''),
+            'HEAD none': (404, b''), 'GET k not': (304, b''), 'DELETE none': (204, b'')}
+    for first in want:
+        for second in want:
+            for name in (first, second):
+                method, key, *more = name.split()
+                c.request(method, '/demo/' + key, headers={'range': {'Range': 'bytes=7-9'}, 'not': {'If-None-Match': '*'}}[more[0]] if more else {})
+                r = c.getresponse()
+                got = r.status, r.read()
+                check('%s after %s' % (second, first) if name is second else name, got, want[name])
+    c.close()
 
 
 def test_ranges():

@@ -102,8 +102,11 @@ emu_response_free(emu_response *resp)
 	resp->nheaders = 0;
 	mcw_buf_free(&resp->body);
 	emu_blob_unref(resp->blob);
+	/* a connection uses it again */
 	resp->blob = NULL;
+	resp->blob_off = resp->blob_len = 0;
 	resp->head_only = false;
+	resp->status = 0;
 }
 
 /* A header whose value would break the message framing is dropped byte by byte. */
