@@ -404,6 +404,7 @@ next_listed(McOssSource *source, bool wait, bool *pending, mcs_oss_object *objec
 			object->size = listing.entry.size;
 			object->last_modified = listing.entry.last_modified;
 			object->ranges = true;
+			object->link = mcw_view_eq(listing.entry.type, MCW_LIT("Symlink"));
 			if (wants_object(source, object))
 				return MCW_OK;
 		}

@@ -312,6 +312,11 @@ mcs_oss_check_stream(mcs_oss_slot *slot, mcw_error *err)
 			return changed(slot, err, ": its size is another one");
 		source->object.size = seen.size;
 	}
+	if (seen.has_crc64)
+	{
+		source->object.crc64 = seen.crc64;
+		source->object.has_crc64 = true;
+	}
 	slot->resumable = seen.ranges && seen.etag.len > 0 && !mcs_oss_etag_is_weak(seen.etag);
 	mcw_buf_init(&slot->etag, slot->reader->oss->alloc, 8192);
 	if (slot->resumable && mcw_buf_append_view(&slot->etag, seen.etag) != MCW_OK)

@@ -7,7 +7,7 @@
  * completion callback: the source may run code of the host that does not return.  A
  * callback asks for more ranges of the object at hand.
  *
- * An object of size 0 is one empty chunk without a request: whatever it is now, when it
+ * An object of size 0 (but not a link) is one empty chunk without a request: whatever it is now, when it
  * was chosen it had no bytes.
  */
 #include "mcs_oss_private.h"
@@ -133,6 +133,13 @@ add_source(mcs_oss_reader *r, const mcs_oss_object *object)
 	source->object = *object;
 	source->object.token = (mcw_view) {NULL, 0};
 	source->block = block;
+	if (object->link)
+	{
+		source->object.size = UINT64_MAX;
+		source->object.etag.len = 0;
+		source->object.last_modified = 0;
+		object = &source->object;
+	}
 	source->stream = object->size == UINT64_MAX || !object->ranges;
 	source->known = object->size != UINT64_MAX || object->etag.len > 0;
 	if (object->key.len > 0)

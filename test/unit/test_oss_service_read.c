@@ -114,7 +114,7 @@ read_all(oss_rig *rig, source *s, size_t block, int concurrency, bool eager, boo
 		CHECK_INT(chunk.first, offset == 0);
 		CHECK(chunk.object->size == UINT64_MAX || chunk.last == (offset + chunk.len == chunk.object->size));
 		/* a flipped bit of a range is found at the end of the object */
-		if (chunk.len > 0 && (rig->model.nsteps == 0 || rig->model.steps->fault != OSS_FLIP || s->objects[at].size < block))
+		if (chunk.len > 0 && (rig->model.nsteps == 0 || rig->model.steps->fault != OSS_FLIP || (s->objects[at].size < block && !s->objects[at].link)))
 			CHECK(memcmp(chunk.data, s->data[at] + offset, chunk.len) == 0);
 		/* the consumer owns the bytes */
 		if (chunk.len > 0)
@@ -179,6 +179,37 @@ test_sizes(void)
 	CHECK(strstr(rig->model.head, "If-Match: \"") != NULL);
 	CHECK(strstr(rig->model.head, "Range: bytes=") != NULL);
 	end(rig, s);
+}
+
+/* A link is listed with a size and an ETag of its own */
+static void
+test_link(void)
+{
+	for (int i = 0; i < 4; i++)
+	{
+		static const oss_step steps[] = {{"GET /k1", OSS_CUT, 0, 2}, {"GET /k1", OSS_FLIP}, {"GET /k1", OSS_DELETE}};
+		oss_rig    *rig = oss_rig_new();
+		source	   *s = calloc(1, sizeof(*s));
+		result		r;
+
+		rig->model.steps = i > 0 ? &steps[i - 1] : NULL;
+		rig->model.nsteps = i > 0;
+		oss_rig_init(rig, &mcw_malloc);
+		add(rig, s, "k", 3000);
+		add(rig, s, "k", 500000);
+		add(rig, s, "k", 10);
+		s->objects[1].link = true;
+		s->objects[1].size = 0;
+		s->objects[1].etag = MCW_LIT("0123456789ABCDEF0123456789ABCDEF");
+		r = read_all(rig, s, 100000, 3, true, true, 0);
+		if (!CHECK_INT(r.status, i < 2 ? MCW_END : i == 2 ? MCW_ERR_CHECKSUM : MCW_ERR_SERVICE))
+			printf("    %d: %s\n", i, r.err.message);
+		if (i < 2)
+			CHECK_INT(r.bytes, 503010);
+		if (i == 3)
+			CHECK_STR(r.err.message, "object \"k1\" does not exist");
+		end(rig, s);
+	}
 }
 
 /* Many in flight, never more than agreed; memory bounded; a reader that is not eager begins with one */
@@ -451,6 +482,7 @@ test_memory(void)
 
 static const unit_case cases[] = {
 	{"sizes", test_sizes},
+	{"link", test_link},
 	{"flight", test_flight},
 	{"faults", test_faults},
 	{"interrupted", test_interrupted},
