@@ -5,7 +5,7 @@
  * The fast functions accept exactly a subset of what the type's input function
  * accepts, for which the result is certain to be the same; everything else goes to
  * the input function, so that results never differ.  They neither allocate nor
- * raise, but for texts too long for an in-place header.
+ * raise, but for numerics and texts too long for an in-place header.
  */
 #include "postgres.h"
 
@@ -22,6 +22,7 @@
 #include "utils/datetime.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/numeric.h"
 #include "utils/resowner.h"
 #include "utils/timestamp.h"
 
@@ -191,6 +192,43 @@ fast_float4(McTextColumn *column, mcw_view value, Datum *datum)
 		return false;
 	f = (float) mantissa / power[scale];
 	*datum = Float4GetDatum(negative ? -f : f);
+	return true;
+}
+
+/*
+ * At most 18 digits, which a declared precision takes without rounding: an integer over a
+ * power of ten, which PostgreSQL makes exactly and with that many decimals.
+ */
+static bool
+fast_numeric(McTextColumn *column, mcw_view value, Datum *datum)
+{
+	uint64		mantissa;
+	int			scale;
+	bool		negative;
+
+	if (!parse_decimal(value, 18, &mantissa, &scale, &negative))
+		return false;
+	if (column->typmod >= 0)
+	{
+		int			precision = ((column->typmod - VARHDRSZ) >> 16) & 0xffff;
+		int			wanted = (column->typmod - VARHDRSZ) & 0x7ff;
+		uint64		limit = 1;
+
+		/* a negative scale is above 1024 here */
+		if (precision > 18 || wanted > 18 || scale > wanted)
+			return false;
+		while (precision-- > 0)
+			limit *= 10;
+		for (; scale < wanted; scale++)
+		{
+			if (mantissa >= limit)
+				return false;
+			mantissa *= 10;
+		}
+		if (mantissa >= limit)
+			return false;
+	}
+	*datum = NumericGetDatum(int64_div_fast_to_numeric(negative ? -(int64) mantissa : (int64) mantissa, scale));
 	return true;
 }
 
@@ -443,6 +481,9 @@ mcTextColumnInit(McTextColumn *column, Oid type, int32 typmod)
 			break;
 		case FLOAT8OID:
 			column->fast = fast_float8;
+			break;
+		case NUMERICOID:
+			column->fast = fast_numeric;
 			break;
 		case DATEOID:
 			column->fast = fast_date;

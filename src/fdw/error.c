@@ -165,6 +165,7 @@ static const ErrorRule oss_rules[] = {
 	{"AccessDenied", 0, ERRCODE_INSUFFICIENT_PRIVILEGE, HINT_OSS_RIGHT},
 	{"InvalidObjectState", 0, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, HINT_OSS_ARCHIVE},
 	{"KmsServiceNotEnabled", 0, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, NULL},
+	{"InvalidArgument", 0, ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE, "Check option \"region\" of the server.", "region"},
 	{"NoSuchBucket", 0, ERRCODE_FDW_TABLE_NOT_FOUND, HINT_OSS_BUCKET},
 	{"InvalidBucketName", 0, ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE, HINT_OSS_BUCKET},
 	{"NoSuchKey", 0, ERRCODE_UNDEFINED_FILE, HINT_OSS_OBJECT},
