@@ -12,62 +12,62 @@ CREATE USER MAPPING FOR CURRENT_USER SERVER oss_xact OPTIONS (access_key_id :'ke
 \! emu '{"service":"maxcompute","op":"set","rates":false}' >/dev/null
 \! emu '{"service":"maxcompute","op":"sql","project":"demo","sql":"create table o_odps (id bigint)"}' >/dev/null
 \set ECHO all
-CREATE FOREIGN TABLE x_all (id int, p text OPTIONS (partition 'p')) SERVER oss_xact OPTIONS (prefix 'all/');
-CREATE FOREIGN TABLE x_flat (id int) SERVER oss_xact OPTIONS (prefix 'flat/');
-CREATE FOREIGN TABLE x_one (id int) SERVER oss_xact OPTIONS (object 'one.csv');
-CREATE FOREIGN TABLE x_big (id int, s text) SERVER oss_xact OPTIONS (prefix 'big/');
-CREATE FOREIGN TABLE x_odps (id bigint) SERVER odps OPTIONS (table 'o_odps');
-CREATE FUNCTION uploads() RETURNS bigint LANGUAGE sql AS $$ SELECT count(*) FROM mc.orphaned_uploads('oss_xact', '-1 hour', true) $$;
+CREATE FOREIGN TABLE ox_all (id int, p text OPTIONS (partition 'p')) SERVER oss_xact OPTIONS (prefix 'all/');
+CREATE FOREIGN TABLE ox_flat (id int) SERVER oss_xact OPTIONS (prefix 'flat/');
+CREATE FOREIGN TABLE ox_one (id int) SERVER oss_xact OPTIONS (object 'one.csv');
+CREATE FOREIGN TABLE ox_big (id int, s text) SERVER oss_xact OPTIONS (prefix 'big/');
+CREATE FOREIGN TABLE ox_odps (id bigint) SERVER odps OPTIONS (table 'o_odps');
+CREATE FUNCTION oss_uploads() RETURNS bigint LANGUAGE sql AS $$ SELECT count(*) FROM mc.orphaned_uploads('oss_xact', '-1 hour', true) $$;
 
 -- commit publishes, rollback does not, errors do not; nothing is left in the service
 BEGIN;
-INSERT INTO x_flat VALUES (1);
-INSERT INTO x_flat VALUES (2);
+INSERT INTO ox_flat VALUES (1);
+INSERT INTO ox_flat VALUES (2);
 COMMIT;
 BEGIN;
-INSERT INTO x_flat VALUES (3);
-INSERT INTO x_big SELECT g, md5(g::text) FROM generate_series(1, 20000) g;
-SELECT uploads() > 0 AS uploading;
+INSERT INTO ox_flat VALUES (3);
+INSERT INTO ox_big SELECT g, md5(g::text) FROM generate_series(1, 20000) g;
+SELECT oss_uploads() > 0 AS uploading;
 ROLLBACK;
-SELECT uploads();
-INSERT INTO x_big SELECT 10 / (20000 - g), md5(g::text) FROM generate_series(1, 30000) g;
-SELECT uploads();
-SELECT array_agg(id ORDER BY id), (SELECT count(*) FROM x_big) FROM x_flat;
+SELECT oss_uploads();
+INSERT INTO ox_big SELECT 10 / (20000 - g), md5(g::text) FROM generate_series(1, 30000) g;
+SELECT oss_uploads();
+SELECT array_agg(id ORDER BY id), (SELECT count(*) FROM ox_big) FROM ox_flat;
 
 -- not readable after a change, except by the statement itself
 BEGIN;
-INSERT INTO x_flat SELECT id + 10 FROM x_flat;
-SELECT * FROM x_flat;
+INSERT INTO ox_flat SELECT id + 10 FROM ox_flat;
+SELECT * FROM ox_flat;
 ROLLBACK;
 BEGIN;
 SAVEPOINT s;
-INSERT INTO x_flat VALUES (5);
+INSERT INTO ox_flat VALUES (5);
 ROLLBACK TO s;
-SELECT array_agg(id ORDER BY id) FROM x_flat;
+SELECT array_agg(id ORDER BY id) FROM ox_flat;
 COMMIT;
 BEGIN;
-TRUNCATE x_flat;
-SELECT * FROM x_flat;
+TRUNCATE ox_flat;
+SELECT * FROM ox_flat;
 ROLLBACK;
 
 -- savepoints: what was rolled back is not published, and aborted in the service
 BEGIN;
-INSERT INTO x_flat VALUES (20);
+INSERT INTO ox_flat VALUES (20);
 SAVEPOINT a;
-INSERT INTO x_flat VALUES (21);
+INSERT INTO ox_flat VALUES (21);
 SAVEPOINT b;
-INSERT INTO x_big SELECT g, md5(g::text) FROM generate_series(1, 20000) g;
+INSERT INTO ox_big SELECT g, md5(g::text) FROM generate_series(1, 20000) g;
 RELEASE b;
 ROLLBACK TO a;
-INSERT INTO x_flat VALUES (24);
+INSERT INTO ox_flat VALUES (24);
 SELECT relation, upload_id IS NOT NULL AS has_id, blocks, rows, state FROM mc.uploads();
 COMMIT;
-SELECT array_agg(id ORDER BY id), (SELECT count(*) FROM x_big), uploads() FROM x_flat;
+SELECT array_agg(id ORDER BY id), (SELECT count(*) FROM ox_big), oss_uploads() FROM ox_flat;
 DO $$
 BEGIN
 	FOR i IN 30 .. 34 LOOP
 		BEGIN
-			INSERT INTO x_flat VALUES (i);
+			INSERT INTO ox_flat VALUES (i);
 			IF i % 2 = 1 THEN
 				RAISE EXCEPTION 'odd';
 			END IF;
@@ -79,34 +79,34 @@ END $$;
 DO $$
 BEGIN
 	BEGIN
-		INSERT INTO x_big SELECT g / (20000 - g), md5(g::text) FROM generate_series(1, 30000) g;
+		INSERT INTO ox_big SELECT g / (20000 - g), md5(g::text) FROM generate_series(1, 30000) g;
 	EXCEPTION WHEN division_by_zero THEN
-		INSERT INTO x_flat VALUES (40);
+		INSERT INTO ox_flat VALUES (40);
 	END;
 END $$;
-SELECT array_agg(id ORDER BY id), (SELECT count(*) FROM x_big), uploads() FROM x_flat;
+SELECT array_agg(id ORDER BY id), (SELECT count(*) FROM ox_big), oss_uploads() FROM ox_flat;
 
 -- every combination against a local table
-CREATE TABLE x_local (id int, p text);
+CREATE TABLE ox_local (id int, p text);
 CREATE PROCEDURE try_oss(VARIADIC steps text[]) LANGUAGE plpgsql AS $$
 DECLARE
 	difference bigint;
 BEGIN
-	TRUNCATE x_all;
-	INSERT INTO x_all VALUES (1, 'a'), (2, 'b');
+	TRUNCATE ox_all;
+	INSERT INTO ox_all VALUES (1, 'a'), (2, 'b');
 	COMMIT;
-	TRUNCATE x_local;
-	INSERT INTO x_local VALUES (1, 'a'), (2, 'b');
+	TRUNCATE ox_local;
+	INSERT INTO ox_local VALUES (1, 'a'), (2, 'b');
 	COMMIT;
 	FOR i IN 1 .. array_length(steps, 1) LOOP
-		EXECUTE replace(steps[i], '@', 'x_all');
+		EXECUTE replace(steps[i], '@', 'ox_all');
 	END LOOP;
 	COMMIT;
 	FOR i IN 1 .. array_length(steps, 1) LOOP
-		EXECUTE replace(steps[i], '@', 'x_local');
+		EXECUTE replace(steps[i], '@', 'ox_local');
 	END LOOP;
 	COMMIT;
-	SELECT count(*) INTO difference FROM (SELECT * FROM x_all) r FULL JOIN x_local l USING (id, p) WHERE r IS NULL OR l IS NULL;
+	SELECT count(*) INTO difference FROM (SELECT * FROM ox_all) r FULL JOIN ox_local l USING (id, p) WHERE r IS NULL OR l IS NULL;
 	RAISE NOTICE '%: %', CASE WHEN difference = 0 THEN 'equal' ELSE 'DIFFERENT' END, steps;
 END $$;
 \set VERBOSITY terse
@@ -122,102 +122,117 @@ CALL try_oss('DO $d$ BEGIN TRUNCATE @; INSERT INTO @ VALUES (3, ''a''); EXCEPTIO
 -- overwrite: each statement replaces the directories it wrote, also what the transaction wrote before
 SET mc_fdw.write_mode = 'overwrite';
 BEGIN;
-INSERT INTO x_all VALUES (50, 'a'), (51, 'c');
-INSERT INTO x_all VALUES (52, 'c'), (53, 'c');
+INSERT INTO ox_all VALUES (50, 'a'), (51, 'c');
+INSERT INTO ox_all VALUES (52, 'c'), (53, 'c');
 SAVEPOINT s;
-INSERT INTO x_all VALUES (54, 'c');
+INSERT INTO ox_all VALUES (54, 'c');
 ROLLBACK TO s;
 SELECT part ~ 'p=c' AS c, rows, state FROM mc.uploads();
 COMMIT;
-SELECT * FROM x_all ORDER BY id;
-INSERT INTO x_flat VALUES (60);
-SELECT * FROM x_flat;
+SELECT * FROM ox_all ORDER BY id;
+INSERT INTO ox_flat VALUES (60);
+SELECT * FROM ox_flat;
 RESET mc_fdw.write_mode;
 -- option object
-INSERT INTO x_one VALUES (1);
+INSERT INTO ox_one VALUES (1);
 BEGIN;
-TRUNCATE x_one;
-INSERT INTO x_one VALUES (2);
+TRUNCATE ox_one;
+INSERT INTO ox_one VALUES (2);
 COMMIT;
-SELECT * FROM x_one;
+SELECT * FROM ox_one;
 BEGIN;
-TRUNCATE x_one;
-INSERT INTO x_one VALUES (3);
+TRUNCATE ox_one;
+INSERT INTO ox_one VALUES (3);
 ROLLBACK;
-TRUNCATE x_one, x_flat;
-SELECT (SELECT count(*) FROM x_one), (SELECT count(*) FROM x_flat);
+TRUNCATE ox_one, ox_flat;
+SELECT (SELECT count(*) FROM ox_one), (SELECT count(*) FROM ox_flat);
 BEGIN;
-INSERT INTO x_one VALUES (4);
-INSERT INTO x_one VALUES (5);
+INSERT INTO ox_one VALUES (4);
+INSERT INTO ox_one VALUES (5);
 ROLLBACK;
+
+-- the table changes in between
+BEGIN;
+INSERT INTO ox_flat VALUES (65);
+ALTER FOREIGN TABLE ox_flat ADD COLUMN more text;
+INSERT INTO ox_flat VALUES (66, 'more');
+ALTER FOREIGN TABLE ox_flat OPTIONS (SET prefix 'moved/');
+INSERT INTO ox_flat VALUES (67, 'moved');
+COMMIT;
+ALTER FOREIGN TABLE ox_flat OPTIONS (ADD missing_columns 'null', SET prefix 'flat/');
+SELECT * FROM ox_flat ORDER BY id;
+TRUNCATE ox_flat;
+ALTER FOREIGN TABLE ox_flat OPTIONS (SET prefix 'moved/');
+SELECT * FROM ox_flat;
+ALTER FOREIGN TABLE ox_flat OPTIONS (SET prefix 'flat/'), DROP COLUMN more;
 
 -- what a transaction may not be
 BEGIN ISOLATION LEVEL SERIALIZABLE;
-INSERT INTO x_flat VALUES (1);
+INSERT INTO ox_flat VALUES (1);
 ROLLBACK;
 BEGIN;
-INSERT INTO x_flat VALUES (1);
+INSERT INTO ox_flat VALUES (1);
 PREPARE TRANSACTION 'x';
 
 -- MaxCompute and OSS together
-CREATE TABLE x_note (t text);
+CREATE TABLE ox_note (t text);
 BEGIN;
-INSERT INTO x_flat VALUES (70);
-INSERT INTO x_odps VALUES (70);
+INSERT INTO ox_flat VALUES (70);
+INSERT INTO ox_odps VALUES (70);
 COMMIT;
-SELECT (SELECT array_agg(id) FROM x_flat), (SELECT array_agg(id) FROM x_odps);
+SELECT (SELECT array_agg(id) FROM ox_flat), (SELECT array_agg(id) FROM ox_odps);
 BEGIN;
-INSERT INTO x_odps VALUES (71);
-INSERT INTO x_flat VALUES (71);
+INSERT INTO ox_odps VALUES (71);
+INSERT INTO ox_flat VALUES (71);
 ROLLBACK;
 
 -- refused with nothing published: an ordinary error
 \! emu faults '[{"service":"oss","api":"PutObject","every":1,"action":"status","http":403,"code":"AccessDenied"}]' >/dev/null
 \set VERBOSITY sqlstate
 BEGIN;
-INSERT INTO x_note VALUES ('never');
-INSERT INTO x_flat VALUES (80);
+INSERT INTO ox_note VALUES ('never');
+INSERT INTO ox_flat VALUES (80);
 COMMIT;
 -- MaxCompute is published, OSS refuses: 40003
 BEGIN;
-INSERT INTO x_note VALUES ('never');
-INSERT INTO x_flat VALUES (81);
-INSERT INTO x_odps VALUES (81);
+INSERT INTO ox_note VALUES ('never');
+INSERT INTO ox_flat VALUES (81);
+INSERT INTO ox_odps VALUES (81);
 COMMIT;
 -- the second of two
 \! emu faults '[{"service":"oss","api":"PutObject","every":1,"action":"status","http":403,"code":"AccessDenied","after":1}]' >/dev/null
 BEGIN;
-INSERT INTO x_note VALUES ('never');
-INSERT INTO x_all VALUES (82, 'first'), (83, 'second');
+INSERT INTO ox_note VALUES ('never');
+INSERT INTO ox_all VALUES (82, 'first'), (83, 'second');
 COMMIT;
 -- a part, Complete of a large one; nothing is left
 \! emu faults '[{"service":"oss","api":"UploadPart","every":1,"action":"status","http":403,"code":"AccessDenied","after":1}]' >/dev/null
-INSERT INTO x_big SELECT g, md5(g::text) FROM generate_series(1, 20000) g;
+INSERT INTO ox_big SELECT g, md5(g::text) FROM generate_series(1, 20000) g;
 \! emu faults '[{"service":"oss","api":"CompleteMultipartUpload","every":1,"action":"status","http":403,"code":"AccessDenied"}]' >/dev/null
-INSERT INTO x_big SELECT g, md5(g::text) FROM generate_series(1, 20000) g;
+INSERT INTO ox_big SELECT g, md5(g::text) FROM generate_series(1, 20000) g;
 \! emu faults '[]' >/dev/null
-SELECT uploads();
+SELECT oss_uploads();
 -- the answer to Complete is lost: the object says that it is there
 \! emu faults '[{"service":"oss","api":"CompleteMultipartUpload","nth":1,"action":"reset_after"}]' >/dev/null
-INSERT INTO x_big SELECT g, md5(g::text) FROM generate_series(1, 20000) g;
+INSERT INTO ox_big SELECT g, md5(g::text) FROM generate_series(1, 20000) g;
 -- deletes fail after the new objects are there
 \! emu faults '[{"service":"oss","api":"DeleteObject","every":1,"action":"status","http":403,"code":"AccessDenied"},{"service":"oss","api":"DeleteMultipleObjects","every":1,"action":"status","http":403,"code":"AccessDenied"}]' >/dev/null
 BEGIN;
-TRUNCATE x_flat;
-INSERT INTO x_flat VALUES (90);
+TRUNCATE ox_flat;
+INSERT INTO ox_flat VALUES (90);
 COMMIT;
 \! emu faults '[]' >/dev/null
 \set VERBOSITY default
-SELECT array_agg(id ORDER BY id) AS flat, (SELECT array_agg(id ORDER BY id) FROM x_all WHERE id > 80) AS all, (SELECT count(*) FROM x_big) AS big,
-	(SELECT array_agg(id ORDER BY id) FROM x_odps) AS odps, (SELECT count(*) FROM x_note) AS notes, uploads() FROM x_flat;
+SELECT array_agg(id ORDER BY id) AS flat, (SELECT array_agg(id ORDER BY id) FROM ox_all WHERE id > 80) AS all, (SELECT count(*) FROM ox_big) AS big,
+	(SELECT array_agg(id ORDER BY id) FROM ox_odps) AS odps, (SELECT count(*) FROM ox_note) AS notes, oss_uploads() FROM ox_flat;
 -- the three lists
 \! emu faults '[{"service":"oss","api":"PutObject","every":1,"action":"status","http":403,"code":"AccessDenied","after":1}]' >/dev/null
-\! psql -X -q -c "INSERT INTO x_odps VALUES (100); INSERT INTO x_one VALUES (100); INSERT INTO x_flat VALUES (100)" mc_regress 2>&1 | sed -E 's/(session|request id|answered HTTP) [0-9A-Za-z]+/\1 .../g; s/[0-9.]+:[0-9]+/host/; s/mc-[0-9TZ]+-[0-9a-f]+/mc/g'
+\! psql -X -q -c "INSERT INTO ox_odps VALUES (100); INSERT INTO ox_one VALUES (100); INSERT INTO ox_flat VALUES (100)" mc_regress 2>&1 | sed -E 's/(session|request id|answered HTTP) [0-9A-Za-z]+/\1 .../g; s/[0-9.]+:[0-9]+/host/; s/mc-[0-9TZ]+-[0-9a-f]+/mc/g'
 \! emu faults '[{"service":"oss","api":"DeleteObject","every":1,"action":"status","http":403,"code":"AccessDenied"},{"service":"oss","api":"DeleteMultipleObjects","every":1,"action":"status","http":403,"code":"AccessDenied"}]' >/dev/null
-\! psql -X -q -c "TRUNCATE x_flat; INSERT INTO x_odps VALUES (101); INSERT INTO x_flat VALUES (101)" mc_regress 2>&1 | sed -E 's/(session|request id|answered HTTP) [0-9A-Za-z]+/\1 .../g; s/[0-9.]+:[0-9]+/host/; s/mc-[0-9TZ]+-[0-9a-f]+/mc/g'
+\! psql -X -q -c "TRUNCATE ox_flat; INSERT INTO ox_odps VALUES (101); INSERT INTO ox_flat VALUES (101)" mc_regress 2>&1 | sed -E 's/(session|request id|answered HTTP) [0-9A-Za-z]+/\1 .../g; s/[0-9.]+:[0-9]+/host/; s/mc-[0-9TZ]+-[0-9a-f]+/mc/g'
 -- nothing but refused deletes: an ordinary error
 \set VERBOSITY sqlstate
-TRUNCATE x_flat;
+TRUNCATE ox_flat;
 \set VERBOSITY default
 \! emu faults '[]' >/dev/null
-SELECT array_agg(id ORDER BY id) AS flat, (SELECT array_agg(id) FROM x_one) AS one, (SELECT array_agg(id ORDER BY id) FROM x_odps) AS odps, uploads() FROM x_flat;
+SELECT array_agg(id ORDER BY id) AS flat, (SELECT array_agg(id) FROM ox_one) AS one, (SELECT array_agg(id ORDER BY id) FROM ox_odps) AS odps, oss_uploads() FROM ox_flat;

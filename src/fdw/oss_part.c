@@ -227,24 +227,6 @@ send_part(McOssSink *sink, McOssDirectory *dir)
 
 /* ---- objects ---- */
 
-/* what a compressor keeps, roughly */
-static Size
-deflater_memory(mcw_codec codec)
-{
-	switch (codec)
-	{
-		case MCW_CODEC_NONE:
-			return 0;
-		case MCW_CODEC_XZ:
-			return 32 * 1024 * 1024;
-		case MCW_CODEC_BZIP2:
-		case MCW_CODEC_ZSTD:
-			return 8 * 1024 * 1024;
-		default:
-			return 512 * 1024;
-	}
-}
-
 static void
 compress(McOssSink *sink, McOssDirectory *dir, bool finish)
 {
@@ -279,12 +261,10 @@ create_deflater(McOssSink *sink, McOssDirectory *dir)
 	mcw_status	status;
 
 	memset(&err, 0, sizeof(err));
-	status = mcw_deflater_create(sink->codec, sink->level, &sink->pool.alloc, &dir->deflater, &err);
+	status = mcw_deflater_create(sink->codec, sink->level, &sink->pool.counted, &dir->deflater, &err);
 	if (status != MCW_OK)
 		mcCheck(status, &err, &sink->place);
-	mcw_buf_init(&dir->raw, &sink->pool.alloc, RECORD_MAX);
-	dir->raw_accounted = 0;
-	sink->pool.held += deflater_memory(sink->codec);
+	mcw_buf_init(&dir->raw, &sink->pool.counted, RECORD_MAX);
 }
 
 void
@@ -296,7 +276,9 @@ mcOssPartOpen(McOssSink *sink, McOssDirectory *dir)
 		mcOssSinkCheck(sink, dir);
 	if (sink->nopen >= sink->max_open)
 		mcOssPartClose(sink, least_recently_used(sink));
-	dir->number++;
+	if (dir->number++ > 0 && !dir->was_full)
+		sink->reopened++;
+	dir->was_full = false;
 	if (sink->target->table->scope == MC_OSS_ONE)
 		key = dir->name;
 	else
@@ -343,7 +325,6 @@ mcOssPartClose(McOssSink *sink, McOssDirectory *dir)
 		compress(sink, dir, true);
 		mcw_deflater_free(dir->deflater);
 		dir->deflater = NULL;
-		sink->pool.held -= deflater_memory(sink->codec) + dir->raw_accounted;
 		mcw_buf_free(&dir->raw);
 	}
 	dlist_delete(&dir->lru);
@@ -408,15 +389,10 @@ mcOssPartGrown(McOssSink *sink, McOssDirectory *dir)
 	{
 		if (dir->raw.len >= RAW_BYTES)
 			compress(sink, dir, false);
-		if (unlikely(dir->raw.cap != dir->raw_accounted))
-		{
-			mcPoolAccount(&sink->pool, &dir->raw, &dir->raw_accounted);
-			keep_budget(sink);
-		}
 	}
 	if (unlikely(mcw_buf_status(&dir->buf) != MCW_OK))
 		oom(mcw_buf_status(&dir->buf));
-	if (unlikely(dir->buf.cap != dir->accounted))
+	if (unlikely(dir->buf.cap != dir->accounted || sink->pool.held > sink->pool.budget))
 	{
 		mcPoolAccount(&sink->pool, &dir->buf, &dir->accounted);
 		keep_budget(sink);
@@ -425,7 +401,10 @@ mcOssPartGrown(McOssSink *sink, McOssDirectory *dir)
 		return;					/* keep_budget has ended it */
 	if (sink->split && ((sink->max_object && dir->sent + dir->buf.len + dir->raw.len >= sink->max_object) ||
 						dir->upload->object.nparts >= SPLIT_PARTS))
+	{
+		dir->was_full = true;
 		mcOssPartClose(sink, dir);
+	}
 	else if (dir->buf.len >= MCS_OSS_MIN_PART &&
 			 dir->buf.len + sink->largest_record + 64 > part_size(sink, dir))
 		send_part(sink, dir);

@@ -524,11 +524,24 @@ mcOssSinkFlush(McOssSink *sink)
 	mcOssPartFlush(sink);
 }
 
+/* rows that jump between more directories than may be open make an object each time */
+static void
+report_order(McOssSink *sink)
+{
+	if (sink->reopened > 100 && sink->reopened > 4 * sink->stats.directories)
+		ereport(NOTICE,
+				(errmsg(INT64_FORMAT " objects were written to " INT64_FORMAT " directories of \"%s\"",
+						sink->stats.objects, sink->stats.directories, sink->relname),
+				 errdetail("The rows came in an order that had objects ended before they were full."),
+				 errhint("ORDER BY the columns of the path, or raise max_open_partitions and write_buffer.")));
+}
+
 void
 mcOssSinkEnd(McOssSink *sink)
 {
 	mcOssSinkFlush(sink);
 	mcRejectsReport(&sink->rejects, sink->relname);
+	report_order(sink);
 	for (McOssUpload *u = mcOssWriteUploads(); u; u = u->next)
 		if (u->owner == sink)
 			u->complete = true;

@@ -23,8 +23,8 @@ typedef struct McOssDirectory
 	Size		accounted;
 	mcw_deflater *deflater;
 	mcw_buf		raw;			/* records not yet compressed */
-	Size		raw_accounted;
 	uint64		sent;			/* bytes of this object in parts */
+	bool		was_full;		/* its last object was ended by its size */
 	dlist_node	lru;			/* among open ones, most recently used first */
 } McOssDirectory;
 
@@ -95,6 +95,7 @@ struct McOssSink
 	bool		empty;			/* the object without records is being written */
 	int			max_open;
 	int			nopen;
+	int64		reopened;		/* objects begun because another one had to be ended */
 	dlist_head	lru;			/* open directories */
 	mcw_codec	codec;
 	int			level;

@@ -113,6 +113,27 @@ refuse_unwritable(const char *relname, const McServer *server, const McOssTable 
 				 errhint("Create another foreign table for writing.")));
 }
 
+/* ALTER FOREIGN TABLE in the same transaction */
+static bool
+same_columns(const McOssTable *a, const McOssTable *b)
+{
+	ListCell   *la;
+	ListCell   *lb;
+
+	if (list_length(a->columns) != list_length(b->columns))
+		return false;
+	forboth(la, a->columns, lb, b->columns)
+	{
+		const McOssColumn *x = lfirst(la);
+		const McOssColumn *y = lfirst(lb);
+
+		if (x->attnum != y->attnum || x->kind != y->kind || x->index != y->index || x->type != y->type ||
+			x->typmod != y->typmod || x->force_quote != y->force_quote || strcmp(x->wire, y->wire) != 0)
+			return false;
+	}
+	return true;
+}
+
 static void
 release_target(void *arg)
 {
@@ -129,13 +150,16 @@ mcOssWriteTarget(Relation rel, Oid userid)
 	Oid			relid = RelationGetRelid(rel);
 	MemoryContext old;
 	McServer   *wanted;
+	McOssTable *table;
 	McOssTarget *t;
 
 	mcPublishRefuseSerializable(RelationGetRelationName(rel));
 	wanted = mcGetServer(MC_OSS, GetForeignTable(relid)->serverid, userid, relid, true);
-	refuse_unwritable(RelationGetRelationName(rel), wanted, mcOssTable(rel, wanted));
+	table = mcOssTable(rel, wanted);
+	refuse_unwritable(RelationGetRelationName(rel), wanted, table);
 	for (t = targets; t; t = t->next)
-		if (t->relid == relid && t->userid == userid && mcServerSame(t->conn->server, wanted))
+		if (t->relid == relid && t->userid == userid && mcServerSame(t->conn->server, wanted) &&
+			same_columns(t->table, table))
 			return t;
 
 	mcOssInitXact();

@@ -6,11 +6,23 @@
 
 #include "write_pool.h"
 
+static void *
+counted_resize(void *ctx, void *ptr, size_t old_size, size_t new_size)
+{
+	McWritePool *pool = ctx;
+	void	   *result = pool->alloc.resize(pool->alloc.ctx, ptr, old_size, new_size);
+
+	if (result || new_size == 0)
+		pool->held += new_size - old_size;
+	return result;
+}
+
 void
 mcPoolInit(McWritePool *pool, MemoryContext cxt, Size budget, Size unit)
 {
 	memset(pool, 0, sizeof(*pool));
 	pool->alloc = mcContextAlloc(cxt);
+	pool->counted = (mcw_alloc) {counted_resize, pool};
 	pool->budget = budget;
 	pool->unit = unit;
 }

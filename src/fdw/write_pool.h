@@ -13,6 +13,7 @@
 typedef struct McWritePool
 {
 	mcw_alloc	alloc;
+	mcw_alloc	counted;		/* the same; what is allocated through it is part of 'held' */
 	Size		budget;
 	Size		held;			/* by buffers in use, under way and spare */
 	Size		unit;			/* usual size of a buffer: others are not kept */
