@@ -39,7 +39,22 @@ typedef struct zstd_in
 {
 	ZSTD_DCtx  *dctx;
 	bool		drained;		/* all that could be put out of what was taken was */
+	char		head[ZSTD_FRAMEHEADERSIZE_MAX]; /* the frame's first bytes */
+	size_t		nhead;
+	uint64_t	made;			/* bytes of the frame */
 } zstd_in;
+
+/*
+ * Is the frame as long as its header says?  The library does not look (in 1.5.4) when
+ * the last block is empty.
+ */
+static bool
+is_whole(const zstd_in *z)
+{
+	unsigned long long size = ZSTD_getFrameContentSize(z->head, z->nhead);
+
+	return size == ZSTD_CONTENTSIZE_UNKNOWN || size == z->made;
+}
 
 static mcw_status
 zstd_begin(mcw_inflater *inf, mcw_view src, mcw_error *err)
@@ -59,6 +74,8 @@ zstd_begin(mcw_inflater *inf, mcw_view src, mcw_error *err)
 		(void) ZSTD_DCtx_setParameter(z->dctx, ZSTD_d_windowLogMax, MCW_STREAM_WINDOW_LOG);
 	}
 	z->drained = true;
+	z->nhead = 0;
+	z->made = 0;
 	return MCW_OK;
 }
 
@@ -68,15 +85,24 @@ zstd_step(mcw_inflater *inf, mcw_view *src, mcw_error *err)
 	zstd_in    *z = inf->state;
 	ZSTD_inBuffer in = {src->data, src->len, 0};
 	ZSTD_outBuffer out = {inf->out, inf->room, 0};
+	size_t		more;
 	size_t		hint;
 
 	/* the library counts calls that have nothing to do, and fails */
 	if (inf->room == 0 || (src->len == 0 && z->drained))
 		return MCW_OK;
 	hint = ZSTD_decompressStream(z->dctx, &out, &in);
+	more = sizeof(z->head) - z->nhead;
+	if (more > in.pos)
+		more = in.pos;
+	memcpy(z->head + z->nhead, src->data, more);
+	z->nhead += more;
+	z->made += out.pos;
 	mcw_view_skip(src, in.pos);
 	mcw_inflater_put(inf, out.pos);
 	z->drained = out.pos < out.size;
+	if (hint == 0 && !is_whole(z))
+		return mcw_fail(err, MCW_ERR_FORMAT, "malformed zstd data: a frame is not as long as it says");
 	if (!ZSTD_isError(hint))
 		return hint == 0 ? MCW_END : MCW_OK;
 	switch (ZSTD_getErrorCode(hint))

@@ -151,6 +151,26 @@ wrong_bytes(void)
 	}
 }
 
+/* A frame whose header says 18097 bytes, and an empty block: the library lets it pass */
+static void
+zstd_size(void)
+{
+	static const char lie[] = "\x28\xb5\x2f\xfd\x40\x62\xb1\x45\x01\x00\x00";
+	static const char truth[] = "\x28\xb5\x2f\xfd\x20\x00\x01\x00\x00";
+	unit_random r = {1};
+	mcw_buf		back;
+	mcw_error	err = {0};
+
+	mcw_buf_init(&back, &mcw_malloc, MAX_OUTPUT);
+	for (size_t in = 1; in < 14; in++)
+	{
+		CHECK_INT(unpack(MCW_CODEC_ZSTD, &mcw_malloc, (mcw_view) {lie, sizeof(lie) - 1}, &r, in, 50000, &back, &err), MCW_ERR_FORMAT);
+		CHECK_INT(unpack(MCW_CODEC_ZSTD, &mcw_malloc, (mcw_view) {truth, sizeof(truth) - 1}, &r, in, 50000, &back, &err), MCW_END);
+	}
+	CHECK_INT(back.len, 0);
+	mcw_buf_free(&back);
+}
+
 /* ---- gzip ---- */
 
 /* All optional fields of a header, and their checksum right and wrong */
@@ -324,6 +344,7 @@ static const unit_case cases[] = {
 	{"truncated", truncated},
 	{"flipped bits", flipped},
 	{"wrong bytes", wrong_bytes},
+	{"zstd size", zstd_size},
 	{"gzip headers", gzip_headers},
 	{"gzip against zlib", gzip_against_zlib},
 };
