@@ -81,6 +81,30 @@ SET mc_fdw.on_error = 'set_null';
 SELECT * FROM p;
 RESET mc_fdw.on_error;
 
+-- an object that is replaced, deleted or cut while it is read: no mixture, no silence
+CREATE FUNCTION reads(q text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE n bigint; place text;
+BEGIN
+	EXECUTE q INTO n;
+	RETURN n;
+EXCEPTION WHEN OTHERS THEN
+	GET STACKED DIAGNOSTICS place = PG_EXCEPTION_CONTEXT;
+	RETURN SQLSTATE || ' in ' || substring(place FROM 'object "[^"]*"(?:, line \d+)?');
+END $$;
+\! seq 30000 | oss put demo/err/big.csv
+CREATE FOREIGN TABLE big (n int) SERVER oss OPTIONS (object 'err/big.csv', block_size '64kB', concurrency '1');
+SELECT reads('SELECT count(*) FROM big');
+\! emu faults '[{"service":"oss","api":"GetObject","nth":2,"action":"command","command":{"service":"oss","op":"generate","bucket":"demo","key":"err/big.csv","text":"1\\n","repeat":100000}}]' >/dev/null
+SELECT reads('SELECT count(*) FROM big');
+\! seq 30000 | oss put demo/err/big.csv
+\! emu faults '[{"service":"oss","api":"GetObject","nth":2,"action":"command","command":{"service":"oss","op":"delete","bucket":"demo","key":"err/big.csv"}}]' >/dev/null
+SELECT reads('SELECT count(*) FROM big');
+\! seq 30000 | oss put demo/err/big.csv
+-- what passes is not seen
+\! emu faults '[{"service":"oss","api":"GetObject","nth":1,"action":"truncate_body"},{"service":"oss","api":"GetObject","nth":3,"action":"reset_mid_body"},{"service":"oss","api":"GetObject","nth":5,"action":"status"}]' >/dev/null
+SELECT reads('SELECT sum(n) FROM big');
+\! emu faults '[]' >/dev/null
+
 -- options that make no sense
 CREATE FOREIGN TABLE w (id int) SERVER oss;
 SELECT * FROM w;

@@ -168,7 +168,7 @@ static const ErrorRule oss_rules[] = {
 	{"InvalidArgument", 0, ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE, "Check option \"region\" of the server.", "region"},
 	{"NoSuchBucket", 0, ERRCODE_FDW_TABLE_NOT_FOUND, HINT_OSS_BUCKET},
 	{"InvalidBucketName", 0, ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE, HINT_OSS_BUCKET},
-	{"NoSuchKey", 0, ERRCODE_UNDEFINED_FILE, HINT_OSS_OBJECT},
+	{"NoSuchKey", 0, ERRCODE_UNDEFINED_FILE, "The object does not exist, or was deleted after it was listed: check options \"object\" and \"prefix\" of the foreign table."},
 	{"SymlinkTargetNotExist", 0, ERRCODE_UNDEFINED_FILE, HINT_OSS_OBJECT},
 	{"InvalidObjectName", 0, ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE, HINT_OSS_OBJECT},
 	{"FileAlreadyExists", 0, ERRCODE_DUPLICATE_FILE, NULL},
