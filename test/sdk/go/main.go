@@ -102,6 +102,14 @@ func main() {
 		write(os.Args[3], os.Args[4], os.Args[5])
 	case "odps read":
 		read(os.Args[3], os.Args[4], os.Args[5])
+	case "emulator-oss":
+		emulatorOss()
+	case "emulator-oss-v2":
+		emulatorOss2()
+	case "oss-v2 write", "oss-v2 read", "oss-v2 uploads":
+		ossData(goOss2Bucket("V4", os.Args[3]), os.Args[2], os.Args[4:])
+	case "oss write", "oss read", "oss uploads":
+		ossData(goOssBucket("V4", os.Args[3]), os.Args[2], os.Args[4:])
 	default:
 		panic("unknown command")
 	}
