@@ -115,7 +115,7 @@ BEGIN
 	END LOOP;
 END $$;
 SELECT coding, n, sum = first_value(sum) OVER () AS same FROM codings();
-SET mc_fdw.compression = 'gzip';
+SET mc_fdw.compression = 'rar';
 SELECT count(c1) FROM wide;
 RESET mc_fdw.compression;
 
