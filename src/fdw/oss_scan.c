@@ -142,11 +142,15 @@ refuse_changed_table(const McOssScan *scan)
 static void
 start_run(McOssScan *scan, ForeignScanState *node)
 {
-	MemoryContext old = MemoryContextSwitchTo(scan->run_cxt);
-	McOssRun   *run = palloc0(sizeof(McOssRun));
+	MemoryContext old;
+	McOssRun   *run;
 	Datum	   *values;
 	bool	   *nulls;
 
+	/* what the run before has chosen stayed for EXPLAIN */
+	MemoryContextReset(scan->run_cxt);
+	old = MemoryContextSwitchTo(scan->run_cxt);
+	run = palloc0(sizeof(McOssRun));
 	refuse_changed_table(scan);
 	mcQualsEvaluate(scan->expr_states, node->ss.ps.ps_ExprContext, &values, &nulls);
 	mcOssChoose(scan->table, scan->quals, values, nulls, scan->object_quals, node->ss.ss_currentRelation,
@@ -201,8 +205,9 @@ static void
 finish_run(McOssScan *scan)
 {
 	mcOssScanStats(scan, &scan->listed, &scan->read);
+	if (scan->run != NULL)
+		release_run(scan->run);
 	scan->run = NULL;
-	MemoryContextReset(scan->run_cxt);
 }
 
 /* ---- rows ---- */

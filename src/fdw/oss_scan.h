@@ -49,7 +49,7 @@ typedef struct McOssScan
 
 	/* life time: the statement */
 	MemoryContext cxt;
-	MemoryContext run_cxt;		/* reset by ReScan */
+	MemoryContext run_cxt;		/* reset when a run begins */
 	MemoryContext object_cxt;	/* values of the present object */
 	MemoryContext row_cxt;
 	mcw_alloc	alloc;
