@@ -78,7 +78,7 @@ oss_begin(ForeignScanState *node, int eflags)
 	ForeignScan *plan = (ForeignScan *) node->ss.ps.plan;
 	Relation	rel = node->ss.ss_currentRelation;
 	McOssScan  *scan = make_scan(node);
-	List	   *values = list_copy_head(plan->fdw_exprs, list_length(scan->quals));
+	List	   *values = list_truncate(list_copy(plan->fdw_exprs), list_length(scan->quals));
 	MemoryContext old;
 
 	node->fdw_state = scan;
