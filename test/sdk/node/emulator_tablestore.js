@@ -1,19 +1,10 @@
 // Every API of the emulator's Tablestore that the unmodified Node.js SDK has.
 'use strict';
-const http = require('http');
+const { ok, equal, control, sections } = require('./checks');
 const { TableStore, Long, client, anyway, scan } = require('./client');
 
 const C = client('demo');
 const T = 'sdk_node';
-
-function ok(name, condition, why) {
-  console.log(condition ? 'ok ' + name : ('not ok ' + name + ': ' + why).replace(/\n/g, ' ').slice(0, 900));
-}
-
-function equal(name, got, want) {
-  const [g, w] = [JSON.stringify(got), JSON.stringify(want)];
-  ok(name, g === w, 'got ' + g + ', want ' + w);
-}
 
 // the SDK gives the status as the code and the error body as text
 async function refused(name, code, call) {
@@ -25,16 +16,7 @@ async function refused(name, code, call) {
   return ok(name, false, 'was not refused');
 }
 
-function command(body) {
-  return new Promise((done, fail) => {
-    const r = http.request({ host: '127.0.0.1', port: process.env.MC_TABLESTORE_PORT, path: '/__mc/command', method: 'POST' }, answer => {
-      answer.resume();
-      answer.on('end', () => (answer.statusCode === 200 ? done() : fail(new Error(JSON.stringify(body)))));
-    });
-    r.on('error', fail);
-    r.end(JSON.stringify(Object.assign({ service: 'tablestore' }, body)));
-  });
-}
+const command = body => control('command', Object.assign({ service: 'tablestore' }, body));
 
 const key = (k, n) => [{ k }, { n: typeof n === 'string' ? Long.fromString(n) : Long.fromNumber(n) }];
 const plain = v => (v !== null && typeof v === 'object' && !Buffer.isBuffer(v) ? v.toString(10) : Buffer.isBuffer(v) ? v.toString('hex') : v);
@@ -185,13 +167,4 @@ async function errors() {
   await refused('unknown instance', 'OTSAuthFailed', () => client('nowhere').listTable());
 }
 
-(async () => {
-  for (const part of [tables, rows, versions, conditions, counters, batches, ranges, transactions, errors]) {
-    try {
-      await part();
-    } catch (e) {
-      ok(part.name, false, e.stack);
-    }
-  }
-  process.exit(0);
-})();
+sections([tables, rows, versions, conditions, counters, batches, ranges, transactions, errors]).then(() => process.exit(0));
