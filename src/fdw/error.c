@@ -32,7 +32,7 @@
 #define HINT_OTS_BUSY "The service is overloaded or in maintenance: the statement may be repeated as it is."
 #define HINT_OTS_ROW "See the limits in docs/tablestore.md."
 #define HINT_OSS_SECRET "Check access_key_secret in the user mapping, and options \"region\" and \"signature_version\" of the server."
-#define HINT_OSS_RIGHT "Grant the key the right to this operation in RAM or in the policy of the bucket."
+#define HINT_OSS_RIGHT "Grant the key the right to this operation in RAM or in the policy of the bucket; without a user mapping requests are anonymous."
 #define HINT_OSS_BUCKET "Check option \"bucket\" of the server and that option \"endpoint\" names its region."
 #define HINT_OSS_OBJECT "Check options \"object\", \"prefix\" and \"pattern\" of the foreign table."
 #define HINT_OSS_CHANGED "The object was replaced or deleted while it was read: repeat the statement."
