@@ -15,7 +15,8 @@ import urllib.request
 LOGHUB = "http://localhost:" + os.environ["MC_LOGHUB_PORT"]
 MAXCOMPUTE = "http://127.0.0.1:%s/api" % os.environ["MC_MAXCOMPUTE_PORT"]
 TABLESTORE = "http://127.0.0.1:%s" % os.environ["MC_TABLESTORE_PORT"]
-OSS = "http://127.0.0.1:%s" % os.environ["MC_OSS_PORT"]
+OSS = "http://127.0.0.1:%s" % os.environ["MC_OSS_PORT"]             # path style
+OSS_VIRTUAL = "http://localhost:%s" % os.environ["MC_OSS_PORT"]     # bucket in front of the host
 KEY = os.environ["MC_KEY_ID"], os.environ["MC_KEY_SECRET"]
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 WINDOW = ("__receive_time__ >= '2018-01-11 01:30:00+08' AND __receive_time__ < '2018-01-11 01:35:00+08'")
@@ -105,7 +106,12 @@ def localize(sql):
     sql = re.sub(r"https://[a-z0-9-]+\.log\.aliyuncs\.com", LOGHUB, sql)
     sql = re.sub(r"https://service\.[a-z0-9.-]*maxcompute\.aliyun\.com/api", MAXCOMPUTE, sql)
     sql = re.sub(r"https://[a-z0-9.-]+\.ots\.aliyuncs\.com", TABLESTORE, sql)
-    sql = re.sub(r"https://oss-[a-z0-9-]+\.aliyuncs\.com", OSS, sql)
+    # the bucket goes in front of the host; the region is that of the endpoint's name
+    sql = re.sub(r"endpoint 'https://oss-([a-z]+-[a-z0-9-]+?)(-internal)?\.aliyuncs\.com'(?![^;]*\bregion ')",
+                 r"endpoint '%s', region '\1'" % OSS_VIRTUAL, sql)
+    sql = re.sub(r"https://oss-[a-z0-9-]+\.aliyuncs\.com", OSS_VIRTUAL, sql)
+    # a web server: bucket "logs", open to everybody
+    sql = sql.replace("https://logs.example.com", OSS + "/logs")
     sql = sql.replace("access_key_id '...'", "access_key_id '%s'" % KEY[0])
     return sql.replace("access_key_secret '...'", "access_key_secret '%s'" % KEY[1])
 

@@ -1,4 +1,5 @@
 """Runs the SQL examples of Markdown pages; see run."""
+import gzip
 import os
 import re
 import subprocess
@@ -6,7 +7,7 @@ import sys
 import urllib.error
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-from mctest import call, command, generate, localize, odps_sql  # noqa: E402
+from mctest import call, command, generate, localize, odps_sql, oss_bucket, oss_put  # noqa: E402
 
 BLOCK = re.compile(r"(?:<!-- (not run|fails): ([^>]*?) -->\n+)?```sql\n(.*?)```", re.S)
 
@@ -37,7 +38,11 @@ def fresh_services():
                   "events (id BIGINT, at TIMESTAMP, name STRING) PARTITIONED BY (dt STRING)",
                   "ods_orders (customer STRING, order_id BIGINT, amount DOUBLE, paid BOOLEAN, note STRING) PARTITIONED BY (dt STRING)",
                   "ods_order_changes (op STRING, at TIMESTAMP, seq STRING, customer STRING, order_id BIGINT, amount DOUBLE,"
-                  " paid BOOLEAN, note STRING, deleted ARRAY<STRING>) PARTITIONED BY (dt STRING, hm STRING)"):
+                  " paid BOOLEAN, note STRING, deleted ARRAY<STRING>) PARTITIONED BY (dt STRING, hm STRING)",
+                  "sales (id BIGINT, at TIMESTAMP, price DECIMAL(18,4), name STRING) PARTITIONED BY (dt STRING)",
+                  "sales_restored (id BIGINT, at TIMESTAMP, price DECIMAL(18,4), name STRING) PARTITIONED BY (dt STRING)",
+                  "ods_raw_log_d (col STRING) PARTITIONED BY (dt STRING)",
+                  "ods_user_info_d (uid STRING, gender STRING, age_range STRING, zodiac STRING) PARTITIONED BY (dt STRING)"):
         odps_sql("DROP TABLE IF EXISTS demo." + table.split()[0])
         odps_sql("CREATE TABLE demo." + table)
     call("clock", {"system": True})
@@ -51,8 +56,27 @@ def fresh_services():
     command("tablestore", "put", instance="shop", table="positions", rows=[
         {"key": ["car-%d" % car, 100 + i, "abmz"[i % 4], i], "columns": {"lat": 30.5 + i, "lon": 120.25}}
         for car in range(9) for i in range(8)])
+    fleet_services()
     # the changes above are complete
     call("clock", {"advance_s": 800})
+
+
+def fleet_services():
+    """and those of docs/cookbook-oss.md"""
+    command("tablestore", "create_instance", instance="fleet")
+    for table, key in (("cars", "no"), ("positions", "at")):
+        command("tablestore", "create_table", instance="fleet", table=table, replace=True, stream_hours=24,
+                keys=[{"name": "car", "type": "STRING"}, {"name": key, "type": "INTEGER"}])
+    command("tablestore", "put", instance="fleet", table="cars", rows=[
+        {"key": ["c%d" % (i % 5), i], "columns": {"weight": {"double": i / 4}, "doors": i % 6, "active": i % 2 == 0, "colour": "red"}}
+        for i in range(100)])
+    command("tablestore", "put", instance="fleet", table="positions", rows=[
+        {"key": ["c%d" % (i % 5), i], "columns": {"lat": {"double": i / 4}, "lon": {"double": -i}}} for i in range(100)])
+    for bucket, acl in (("fleet", "private"), ("logs", "public-read")):
+        oss_bucket(bucket, acl=acl)
+    oss_put("import/cars/part-0.csv.gz", gzip.compress(b"c1,1,1.5,true\nc2,7,null,false\n"), bucket="fleet")
+    oss_put("raw/access.log", "10.0.0.1 - - GET /\n", bucket="logs")
+    command("maxcompute", "generate", project="demo", table="sales", partition="dt='20260101'", rows=100)
 
 
 def main():
@@ -66,7 +90,7 @@ def main():
         fresh_services()
         database = "doc%d" % number
         psql("postgres", "CREATE DATABASE %s" % database)
-        if "CREATE EXTENSION" not in text:
+        if "CREATE EXTENSION mc_fdw" not in text:
             psql(database, "CREATE EXTENSION mc_fdw")
         session = "SET TimeZone = 'Asia/Shanghai';\n"
         for m in blocks:
