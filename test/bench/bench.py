@@ -14,6 +14,7 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, ".."))
+import oss  # noqa: E402
 import tablestore  # noqa: E402
 from common import Results, measure, median, peer_seconds  # noqa: E402
 from mctest import SERVERS, WINDOW, Session, call, command, generate, odps_sql  # noqa: E402
@@ -166,6 +167,7 @@ def main():
     parser.add_argument("--rows", type=int, default=int(os.environ.get("ROWS", "1000000")))
     parser.add_argument("--rounds", type=int, default=int(os.environ.get("ROUNDS", "3")))
     parser.add_argument("--memory-mb", type=int, default=int(os.environ.get("MEMORY_MB", "5000")))
+    parser.add_argument("--oss-memory-mb", type=int, default=int(os.environ.get("OSS_MEMORY_MB", "20000")))
     args = parser.parse_args()
     rows = {"text10": args.rows, "mixed": args.rows // 2}
     names = ["loghub_scan", "loghub_to_local", "loghub_to_maxcompute", "maxcompute_to_local", "local_to_maxcompute"]
@@ -191,6 +193,7 @@ def main():
         report(results, measure_all(s, args.rounds, rows, wanted), rows)
     sdk_cases(results, s, rows, args.rounds, wanted)
     tablestore.run(s, results, args.rows, args.rounds, wanted)
+    oss.run(s, results, args.rows, args.rounds, wanted)
     s.close()
     if memory or latency:
         s = Session()
@@ -204,6 +207,9 @@ def main():
         s.close()
     tablestore.latency(results, args.rows, args.rounds, wanted)
     tablestore.memory(results, args.memory_mb, wanted)
+    oss.latency(results, args.rows, args.rounds, wanted)
+    oss.many(results, wanted)
+    oss.memory(results, args.oss_memory_mb, wanted)
     with open(os.path.join(HERE, "result.json"), "w") as f:
         json.dump(results.rows, f, indent=1)
         f.write("\n")

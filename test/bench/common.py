@@ -7,6 +7,8 @@ import subprocess
 import sys
 import time
 
+from mctest import call
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
@@ -34,6 +36,17 @@ class Results:
         print("%-44s %12.0f %-8s %-16s %12s %8s" % (
             name, value, unit, peer or "", "" if peer_value is None else "%.0f" % peer_value,
             "" if ratio is None else "%.2f" % ratio), flush=True)
+
+
+def with_latency(results, s, name, text, rows, rounds):
+    """the same without and with 20 ms added to every request"""
+    walls = {0: [], 20: []}
+    for _ in range(rounds):
+        for ms in walls:
+            call("faults", [{"action": "delay", "ms": ms}] if ms else [])
+            walls[ms].append(measure(s, text)["wall"])
+    call("faults", [])
+    results.add(name, "rate", rows / statistics.median(walls[20]), "rows/s", "0 ms", rows / statistics.median(walls[0]))
 
 
 def peer_seconds(peer, rows, env):

@@ -2,8 +2,8 @@
 import os
 import statistics
 
-from common import measure, median, peer_seconds
-from mctest import Session, call, command, odps_sql, ots_create
+from common import measure, median, peer_seconds, with_latency
+from mctest import Session, command, odps_sql, ots_create
 
 KEYS = [("k", "STRING", "text"), ("n", "INTEGER", "int8")]
 CELLS = [("i1", "int8"), ("i2", "int8"), ("d1", "float8"), ("b1", "bool"),
@@ -90,17 +90,6 @@ def run(s, results, rows, rounds, wanted):
         seconds = statistics.median(peer_seconds(["tablestore", sdk.split("_")[0]], rows, env)
                                     for _ in range(1 if sdk.startswith("python") else rounds))
         results.add("tablestore_%s_rate_vs_%s_sdk" % (op, sdk), "rate", rate[op], "rows/s", "%s SDK" % sdk.replace("_", " "), rows / seconds)
-
-
-def with_latency(results, s, name, text, rows, rounds):
-    """the same without and with 20 ms added to every request"""
-    walls = {0: [], 20: []}
-    for _ in range(rounds):
-        for ms in walls:
-            call("faults", [{"action": "delay", "ms": ms}] if ms else [])
-            walls[ms].append(measure(s, text)["wall"])
-    call("faults", [])
-    results.add(name, "rate", rows / statistics.median(walls[20]), "rows/s", "0 ms", rows / statistics.median(walls[0]))
 
 
 def latency(results, rows, rounds, wanted):
