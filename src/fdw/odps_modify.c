@@ -17,17 +17,9 @@
 #include "utils/rel.h"
 
 #include "compat.h"
+#include "modify.h"
 #include "odps_delete.h"
 #include "odps_write.h"
-#include "plan_slot.h"
-
-/* ri_FdwState of a result relation */
-typedef struct McModify
-{
-	McSink	   *sink;			/* NULL: EXPLAIN without ANALYZE */
-	bool		plan_slot;		/* values are read from the slot of the plan below */
-	bool		hollow;			/* replace the target's slot at the first row, which has made it */
-} McModify;
 
 static List *
 plan_modify(PlannerInfo *root, ModifyTable *plan, Index rti, int subplan_index)
@@ -59,72 +51,37 @@ plan_modify(PlannerInfo *root, ModifyTable *plan, Index rti, int subplan_index)
 	return NIL;
 }
 
-static McModify *
-begin(ModifyTableState *mtstate, ResultRelInfo *rinfo)
+static void *
+create(EState *estate, Relation rel, Oid userid)
 {
-	EState	   *estate = mtstate->ps.state;
-	MemoryContext old = MemoryContextSwitchTo(estate->es_query_cxt);
-	McModify   *modify = palloc0(sizeof(McModify));
-
-	modify->sink = mcSinkCreate(estate, rinfo->ri_RelationDesc, mcModifyUserId(rinfo, estate));
-	MemoryContextSwitchTo(old);
-	return modify;
+	return mcSinkCreate(estate, rel, userid);
 }
+
+static bool
+put_row(void *sink, TupleTableSlot *slot)
+{
+	return mcSinkRow(sink, slot);
+}
+
+static void
+end(void *sink)
+{
+	mcSinkEnd(sink);
+}
+
+static const McSinkOps sink_ops = {create, put_row, end};
 
 static void
 begin_modify(ModifyTableState *mtstate, ResultRelInfo *rinfo, List *fdw_private,
 			 int subplan_index, int eflags)
 {
-	McModify   *modify;
-
-	if (eflags & EXEC_FLAG_EXPLAIN_ONLY)
-	{
-		rinfo->ri_FdwState = palloc0(sizeof(McModify));
-		return;
-	}
-	modify = begin(mtstate, rinfo);
-	modify->plan_slot = mcPlanSlotIsTheRow(mtstate, rinfo);
-	modify->hollow = modify->plan_slot && mcHollowSlotAllowed(mtstate, rinfo);
-	rinfo->ri_FdwState = modify;
+	mcModifyBegin(&sink_ops, mtstate, rinfo, eflags);
 }
 
-/* COPY, and rows routed through a partitioned parent */
 static void
 begin_insert(ModifyTableState *mtstate, ResultRelInfo *rinfo)
 {
-	if (rinfo->ri_FdwState)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("cannot route rows into \"%s\" while it is changed by the same statement",
-						RelationGetRelationName(rinfo->ri_RelationDesc))));
-	rinfo->ri_FdwState = begin(mtstate, rinfo);
-}
-
-static TupleTableSlot *
-exec_insert(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot, TupleTableSlot *plan_slot)
-{
-	McModify   *modify = rinfo->ri_FdwState;
-
-	if (unlikely(modify->hollow))
-	{
-		mcHollowSlotInstall(estate, rinfo);
-		modify->hollow = false;
-	}
-	if (!mcSinkRow(modify->sink, modify->plan_slot && plan_slot ? plan_slot : slot))
-		return NULL;
-	return slot;
-}
-
-static void
-end_modify(EState *estate, ResultRelInfo *rinfo)
-{
-	McModify   *modify = rinfo->ri_FdwState;
-
-	if (modify && modify->sink)
-	{
-		mcSinkEnd(modify->sink);
-		modify->sink = NULL;
-	}
+	mcModifyBeginInsert(&sink_ops, mtstate, rinfo);
 }
 
 static TupleTableSlot *
@@ -137,14 +94,7 @@ exec_delete(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot, TupleTab
 static int
 is_updatable(Relation rel)
 {
-	const char *table = mcOptionText(GetForeignTable(RelationGetRelid(rel))->options, "updatable");
-	const char *server = mcOptionText(GetForeignServer(GetForeignTable(RelationGetRelid(rel))->serverid)->options,
-									  "updatable");
-	const char *value = table ? table : server;
-
-	if (value && mcOptionParse("updatable", value) == 0)
-		return 0;
-	return (1 << CMD_INSERT) | (1 << CMD_DELETE);
+	return mcIsUpdatable(rel) ? (1 << CMD_INSERT) | (1 << CMD_DELETE) : 0;
 }
 
 /* what the options say, without network and user mapping */
@@ -209,10 +159,10 @@ mcOdpsModifyRoutine(FdwRoutine *routine)
 {
 	routine->PlanForeignModify = plan_modify;
 	routine->BeginForeignModify = begin_modify;
-	routine->ExecForeignInsert = exec_insert;
-	routine->EndForeignModify = end_modify;
+	routine->ExecForeignInsert = mcModifyInsert;
+	routine->EndForeignModify = mcModifyEnd;
 	routine->BeginForeignInsert = begin_insert;
-	routine->EndForeignInsert = end_modify;
+	routine->EndForeignInsert = mcModifyEnd;
 	routine->ExecForeignDelete = exec_delete;
 	routine->IsForeignRelUpdatable = is_updatable;
 	routine->ExplainForeignModify = explain_modify;

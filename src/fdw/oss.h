@@ -193,6 +193,7 @@ typedef struct McOssChoice
 	char	  **part_values;	/* by part: UTF-8 text it must be; NULL = any */
 	McOssFilter *filters;
 	int			nfilters;
+	Bitmapset  *attnums;		/* that the filters read */
 	Relation	rel;
 	PlanState  *ps;
 	ExprContext *econtext;
@@ -219,19 +220,17 @@ typedef struct McOssSourceStats
 } McOssSourceStats;
 
 /*
- * Looks at the one object of option "object" at once (one HEAD); lists later.  An error
- * in a condition, a value in a key that does not fit its column, and a table without
- * any object are raised by mcOssSourceRaise after mcOssSourceNext has failed, because
- * the latter is called from inside the network layer and must not raise.
+ * Looks at the one object of option "object" at once (one HEAD); lists later.  Both raise
+ * on a condition that fails and on a value in a key that does not fit its column; a
+ * table without any object is an error at its end unless there were bounds or missing_ok.
  */
 extern McOssSource *mcOssSourceOpen(McOssConn *conn, const McOssTable *table, const McOssChoice *choice, MemoryContext cxt);
 /* for mcs_oss_read_spec.next_object; ctx is the source */
 extern mcw_status mcOssSourceNext(void *source, bool wait, bool *pending, mcs_oss_object *object, mcw_error *err);
-extern void mcOssSourceRaise(McOssSource *source);	/* returns if it was not the source that failed */
 /* Datum of an object-level column; false: NULL.  In CurrentMemoryContext; raises on a bad value. */
 extern bool mcOssObjectValue(const McOssTable *table, const McOssColumn *column, McTextColumn *text,
 							 const mcs_oss_object *object, const mcw_view *parts, Datum *value);
-extern const McOssSourceStats *mcOssSourceStats(const McOssSource *source);
+extern void mcOssSourceStats(const McOssSource *source, McOssSourceStats *stats);
 extern void mcOssSourceClose(McOssSource *source);
 
 /* ---- oss_rows.c: chunks of objects to records ---- */

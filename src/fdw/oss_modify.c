@@ -14,16 +14,8 @@
 #include "utils/rel.h"
 
 #include "compat.h"
+#include "modify.h"
 #include "oss_write.h"
-#include "plan_slot.h"
-
-/* ri_FdwState of a result relation */
-typedef struct OssModify
-{
-	McOssSink  *sink;			/* NULL: EXPLAIN without ANALYZE */
-	bool		plan_slot;		/* values are read from the slot of the plan below */
-	bool		hollow;			/* replace the target's slot at the first row, which has made it */
-} OssModify;
 
 static List *
 plan_modify(PlannerInfo *root, ModifyTable *plan, Index rti, int subplan_index)
@@ -47,83 +39,43 @@ plan_modify(PlannerInfo *root, ModifyTable *plan, Index rti, int subplan_index)
 	return NIL;
 }
 
-static OssModify *
-begin(ModifyTableState *mtstate, ResultRelInfo *rinfo)
+static void *
+create(EState *estate, Relation rel, Oid userid)
 {
-	EState	   *estate = mtstate->ps.state;
-	MemoryContext old = MemoryContextSwitchTo(estate->es_query_cxt);
-	OssModify  *modify = palloc0(sizeof(OssModify));
-
-	modify->sink = mcOssSinkCreate(estate, rinfo->ri_RelationDesc, mcModifyUserId(rinfo, estate));
-	MemoryContextSwitchTo(old);
-	return modify;
+	return mcOssSinkCreate(estate, rel, userid);
 }
+
+static bool
+put_row(void *sink, TupleTableSlot *slot)
+{
+	return mcOssSinkRow(sink, slot);
+}
+
+static void
+end(void *sink)
+{
+	mcOssSinkEnd(sink);
+}
+
+static const McSinkOps sink_ops = {create, put_row, end};
 
 static void
 begin_modify(ModifyTableState *mtstate, ResultRelInfo *rinfo, List *fdw_private,
 			 int subplan_index, int eflags)
 {
-	OssModify  *modify;
-
-	if (eflags & EXEC_FLAG_EXPLAIN_ONLY)
-	{
-		rinfo->ri_FdwState = palloc0(sizeof(OssModify));
-		return;
-	}
-	modify = begin(mtstate, rinfo);
-	modify->plan_slot = mcPlanSlotIsTheRow(mtstate, rinfo);
-	modify->hollow = modify->plan_slot && mcHollowSlotAllowed(mtstate, rinfo);
-	rinfo->ri_FdwState = modify;
+	mcModifyBegin(&sink_ops, mtstate, rinfo, eflags);
 }
 
-/* COPY, and rows routed through a partitioned parent */
 static void
 begin_insert(ModifyTableState *mtstate, ResultRelInfo *rinfo)
 {
-	if (rinfo->ri_FdwState)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("cannot route rows into \"%s\" while it is changed by the same statement",
-						RelationGetRelationName(rinfo->ri_RelationDesc))));
-	rinfo->ri_FdwState = begin(mtstate, rinfo);
-}
-
-static TupleTableSlot *
-exec_insert(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot, TupleTableSlot *plan_slot)
-{
-	OssModify  *modify = rinfo->ri_FdwState;
-
-	if (unlikely(modify->hollow))
-	{
-		mcHollowSlotInstall(estate, rinfo);
-		modify->hollow = false;
-	}
-	if (!mcOssSinkRow(modify->sink, modify->plan_slot && plan_slot ? plan_slot : slot))
-		return NULL;
-	return slot;
-}
-
-static void
-end_modify(EState *estate, ResultRelInfo *rinfo)
-{
-	OssModify  *modify = rinfo->ri_FdwState;
-
-	if (modify && modify->sink)
-	{
-		mcOssSinkEnd(modify->sink);
-		modify->sink = NULL;
-	}
+	mcModifyBeginInsert(&sink_ops, mtstate, rinfo);
 }
 
 static int
 is_updatable(Relation rel)
 {
-	ForeignTable *ft = GetForeignTable(RelationGetRelid(rel));
-	const char *value = mcOptionText(ft->options, "updatable");
-
-	if (!value)
-		value = mcOptionText(GetForeignServer(ft->serverid)->options, "updatable");
-	return value && mcOptionParse("updatable", value) == 0 ? 0 : 1 << CMD_INSERT;
+	return mcIsUpdatable(rel) ? 1 << CMD_INSERT : 0;
 }
 
 /* what the options say, without network and user mapping */
@@ -153,7 +105,7 @@ static void
 explain_modify(ModifyTableState *mtstate, ResultRelInfo *rinfo, List *fdw_private,
 			   int subplan_index, ExplainState *es)
 {
-	OssModify  *modify = rinfo->ri_FdwState;
+	McModify   *modify = rinfo->ri_FdwState;
 	const McOssSinkStats *stats;
 	int64		requests;
 	int64		retries;
@@ -184,10 +136,10 @@ mcOssModifyRoutine(FdwRoutine *routine)
 {
 	routine->PlanForeignModify = plan_modify;
 	routine->BeginForeignModify = begin_modify;
-	routine->ExecForeignInsert = exec_insert;
-	routine->EndForeignModify = end_modify;
+	routine->ExecForeignInsert = mcModifyInsert;
+	routine->EndForeignModify = mcModifyEnd;
 	routine->BeginForeignInsert = begin_insert;
-	routine->EndForeignInsert = end_modify;
+	routine->EndForeignInsert = mcModifyEnd;
 	routine->IsForeignRelUpdatable = is_updatable;
 	routine->ExplainForeignModify = explain_modify;
 	routine->ExecForeignTruncate = mcOssTruncate;

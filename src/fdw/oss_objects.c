@@ -100,10 +100,7 @@ mc_objects(PG_FUNCTION_ARGS)
 		MemoryContextReset(row);
 	}
 	if (status != MCW_END)
-	{
-		mcOssSourceRaise(source);
 		mcCheck(status, &err, &conn->place);
-	}
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(cxt);
 	relation_close(rel, AccessShareLock);

@@ -308,21 +308,27 @@ match_one(const char **p, const char **text, const char *end)
 
 /*
  * No alternatives any more.  Only the last star and the last double star are ever tried
- * again: what an earlier one could take a later one of its kind can take as well.
+ * again: what an earlier one could take a later one of its kind can take as well.  A
+ * double star that is a whole directory's name stands for any number of directories,
+ * also none.
  */
 static bool
-match_plain(const char *p, const char *text, const char *end)
+match_plain(const char *pattern, const char *begin, const char *end)
 {
+	const char *p = pattern;
+	const char *text = begin;
 	const char *star = NULL;
 	const char *star_text = NULL;
 	const char *deep = NULL;
 	const char *deep_text = NULL;
+	bool		directories = false;
 
 	for (;;)
 	{
 		if (p[0] == '*' && p[1] == '*')
 		{
-			deep = p += 2;
+			directories = p[2] == '/' && (p == pattern || p[-1] == '/');
+			deep = p += directories ? 3 : 2;
 			deep_text = text;
 			star = NULL;
 		}
@@ -342,6 +348,10 @@ match_plain(const char *p, const char *text, const char *end)
 		}
 		else if (deep && deep_text < end)
 		{
+			if (directories)
+				deep_text = memchr(deep_text, '/', end - deep_text);
+			if (deep_text == NULL)
+				return false;
 			text = ++deep_text;
 			p = deep;
 			star = NULL;

@@ -206,25 +206,26 @@ bound_part(McOssChoice *choice, int part, Datum value)
 	choice->part_values[part] = wanted;
 }
 
-static McOssFilter
-make_filter(const McOssTable *table, Expr *clause, Index relid, PlanState *ps)
+static void
+add_filter(const McOssTable *table, Expr *clause, Index relid, PlanState *ps, McOssChoice *choice)
 {
-	McOssFilter filter = {.path_only = true};
+	McOssFilter *filter = &choice->filters[choice->nfilters++];
 	Bitmapset  *attnums = NULL;
 	int			x = -1;
 
+	filter->path_only = true;
 	pull_varattnos((Node *) clause, relid, &attnums);
 	while ((x = bms_next_member(attnums, x)) >= 0)
 	{
 		const McOssColumn *column = mcOssColumn(table, x + FirstLowInvalidHeapAttributeNumber);
 
+		choice->attnums = bms_add_member(choice->attnums, column->attnum);
 		if (column->kind == MC_OSS_PATH)
-			filter.parts |= UINT64CONST(1) << column->index;
+			filter->parts |= UINT64CONST(1) << column->index;
 		else
-			filter.path_only = false;
+			filter->path_only = false;
 	}
-	filter.state = ExecInitQual(list_make1(clause), ps);
-	return filter;
+	filter->state = ExecInitQual(list_make1(clause), ps);
 }
 
 void
@@ -241,7 +242,7 @@ mcOssChoose(const McOssTable *table, List *quals, const Datum *values, const boo
 		choice->econtext = CreateExprContext(ps->state);
 		choice->filters = palloc0(sizeof(McOssFilter) * (list_length(object_quals) + 1));
 		foreach(lc, object_quals)
-			choice->filters[choice->nfilters++] = make_filter(table, lfirst(lc), relid, ps);
+			add_filter(table, lfirst(lc), relid, ps, choice);
 	}
 	choice->empty = false;
 	choice->narrowed = false;

@@ -116,8 +116,6 @@ raise_failure(McOssScan *scan, const mcw_error *err)
 
 	if (err->status == MCW_ERR_INTERRUPTED)
 		CHECK_FOR_INTERRUPTS();
-	if (scan->run->source != NULL)
-		mcOssSourceRaise(scan->run->source);
 	if (scan->run->rows != NULL)
 		sqlstate = mcOssRowsFailure(scan->run->rows, &scan->line);
 	mcOssScanPlace(scan, &place);
@@ -191,14 +189,16 @@ add_figures(McOssSourceStats *listed, McOssRowsStats *read, const McOssSourceSta
 void
 mcOssScanStats(const McOssScan *scan, McOssSourceStats *listed, McOssRowsStats *read)
 {
-	McOssRowsStats now;
+	McOssSourceStats source;
+	McOssRowsStats rows;
 
 	*listed = scan->listed;
 	*read = scan->read;
 	if (scan->run == NULL)
 		return;
-	mcOssRowsStats(scan->run->rows, &now);
-	add_figures(listed, read, mcOssSourceStats(scan->run->source), &now);
+	mcOssSourceStats(scan->run->source, &source);
+	mcOssRowsStats(scan->run->rows, &rows);
+	add_figures(listed, read, &source, &rows);
 }
 
 static void

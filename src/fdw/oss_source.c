@@ -47,7 +47,6 @@ struct McOssSource
 	McTextColumn *texts;		/* by attnum - 1 */
 	mcw_view	parts[MC_OSS_MAX_PARTS];
 	mcw_buf		scratch;
-	ErrorData  *failure;		/* raised when it is safe */
 	McOssSourceStats stats;
 };
 
@@ -135,6 +134,8 @@ fill_slot(McOssSource *source, const mcs_oss_object *object, uint64 known, bool 
 		const McOssColumn *column = lfirst(lc);
 		int			i = column->attnum - 1;
 
+		if (!bms_is_member(column->attnum, source->choice->attnums))
+			continue;
 		if (column->kind == MC_OSS_PATH ? (known & UINT64CONST(1) << column->index) != 0 : is_object)
 			slot->tts_isnull[i] = !mcOssObjectValue(source->table, column, &source->texts[i], object,
 													source->parts, &slot->tts_values[i]);
@@ -150,6 +151,8 @@ passes(McOssSource *source, const mcs_oss_object *object, uint64 known, bool is_
 	MemoryContext old;
 	bool		result = true;
 
+	if (choice->nfilters == 0)
+		return true;
 	ResetExprContext(econtext);
 	old = MemoryContextSwitchTo(econtext->ecxt_per_tuple_memory);
 	fill_slot(source, object, known, is_object);
@@ -162,30 +165,6 @@ passes(McOssSource *source, const mcs_oss_object *object, uint64 known, bool is_
 			result = ExecQual(f->state, econtext);
 	}
 	MemoryContextSwitchTo(old);
-	return result;
-}
-
-/* The same without raising: false and a failure that mcOssSourceRaise raises later */
-static bool
-passes_quietly(McOssSource *source, const mcs_oss_object *object, uint64 known, bool is_object)
-{
-	volatile bool result = false;
-	MemoryContext old = CurrentMemoryContext;
-
-	if (source->choice->nfilters == 0)
-		return true;
-	PG_TRY();
-	{
-		result = passes(source, object, known, is_object);
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(source->cxt);
-		source->failure = CopyErrorData();
-		FlushErrorState();
-		MemoryContextSwitchTo(old);
-	}
-	PG_END_TRY();
 	return result;
 }
 
@@ -289,7 +268,7 @@ wants_directory(McOssSource *source, mcw_view directory)
 		source->stats.passed_over++;
 		return false;
 	}
-	if (passes_quietly(source, &nobody, known, false))
+	if (passes(source, &nobody, known, false))
 		return true;
 	source->stats.pruned++;
 	return false;
@@ -311,7 +290,7 @@ wants_object(McOssSource *source, const mcs_oss_object *object)
 	if ((choice->from_key && mcw_view_cmp(object->key, mcw_str(choice->from_key)) < 0) ||
 		(object->last_modified != 0 &&
 		 (object->last_modified < choice->modified_from || object->last_modified > choice->modified_to)) ||
-		!passes_quietly(source, object, (UINT64CONST(1) << source->table->nparts) - 1, true))
+		!passes(source, object, (UINT64CONST(1) << source->table->nparts) - 1, true))
 	{
 		source->stats.pruned++;
 		return false;
@@ -320,47 +299,29 @@ wants_object(McOssSource *source, const mcs_oss_object *object)
 	return true;
 }
 
-/* Nothing at all was found, and no condition explains it */
-static void
-note_nothing(McOssSource *source)
-{
-	const McOssTable *table = source->table;
-	McOssSourceStats *stats = &source->stats;
-	MemoryContext old = CurrentMemoryContext;
-
-	if (stats->taken > 0 || stats->pruned > 0 || source->choice->narrowed || source->choice->empty ||
-		mcServerOptionBool(source->conn->server, "missing_ok", false))
-		return;
-	PG_TRY();
-	{
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_FILE),
-				 errmsg("foreign table \"%s\" has no object", RelationGetRelationName(source->choice->rel)),
-				 stats->passed_over > 0 ?
-				 errdetail_plural("%lld key begins with \"%s\", but it does not have the form of the table's keys.",
-								  "%lld keys begin with \"%s\", but none has the form of the table's keys.",
-								  (unsigned long) stats->passed_over, (long long) stats->passed_over,
-								  mcOssShown(mcw_str(table->literal))) :
-				 errdetail("Bucket \"%s\" has no key that begins with \"%s\".", source->conn->server->bucket,
-						   mcOssShown(mcw_str(table->literal))),
-				 errhint("Option missing_ok makes it a table without rows.")));
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(source->cxt);
-		source->failure = CopyErrorData();
-		FlushErrorState();
-		MemoryContextSwitchTo(old);
-	}
-	PG_END_TRY();
-}
-
+/* The end of the list; to have found nothing at all is an error unless a condition explains it */
 static mcw_status
-finish(McOssSource *source, mcw_error *err)
+finish(McOssSource *source)
 {
+	const McOssSourceStats *stats = &source->stats;
+	const char *begin = source->table->literal;
+
 	source->finished = true;
-	note_nothing(source);
-	return source->failure ? mcw_fail(err, MCW_ERR_ARGUMENT, "no object") : MCW_END;
+	if (stats->taken > 0 || stats->pruned > 0 || source->choice->narrowed ||
+		mcServerOptionBool(source->conn->server, "missing_ok", false))
+		return MCW_END;
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_FILE),
+			 errmsg("foreign table \"%s\" has no object", RelationGetRelationName(source->choice->rel)),
+			 stats->passed_over > 0 ?
+			 errdetail_plural("%lld key begins with \"%s\", but it does not have the form of the table's keys.",
+							  "%lld keys begin with \"%s\", but none has the form of the table's keys.",
+							  (unsigned long) stats->passed_over, (long long) stats->passed_over,
+							  mcOssShown(mcw_str(begin))) :
+			 begin[0] == '\0' ? errdetail("Bucket \"%s\" is empty.", source->conn->server->bucket) :
+			 errdetail("Bucket \"%s\" has no key that begins with \"%s\".", source->conn->server->bucket,
+					   mcOssShown(mcw_str(begin))),
+			 errhint("Option missing_ok makes it a table without rows.")));
 }
 
 static mcw_status
@@ -408,10 +369,8 @@ next_listed(McOssSource *source, bool wait, bool *pending, mcs_oss_object *objec
 			if (wants_object(source, object))
 				return MCW_OK;
 		}
-		if (source->failure)
-			return mcw_fail(err, MCW_ERR_ARGUMENT, "a condition failed");
 	}
-	return finish(source, err);
+	return finish(source);
 }
 
 mcw_status
@@ -420,8 +379,6 @@ mcOssSourceNext(void *arg, bool wait, bool *pending, mcs_oss_object *object, mcw
 	McOssSource *source = arg;
 
 	*pending = false;
-	if (source->failure)
-		return mcw_fail(err, MCW_ERR_ARGUMENT, "a condition failed");
 	if (source->finished)
 		return MCW_END;
 	if (source->table->scope == MC_OSS_PREFIX)
@@ -432,7 +389,7 @@ mcOssSourceNext(void *arg, bool wait, bool *pending, mcs_oss_object *object, mcw
 		*object = source->one;
 		return MCW_OK;
 	}
-	return source->failure ? mcw_fail(err, MCW_ERR_ARGUMENT, "a condition failed") : MCW_END;
+	return MCW_END;
 }
 
 /* ---- life ---- */
@@ -480,9 +437,6 @@ mcOssSourceOpen(McOssConn *conn, const McOssTable *table, const McOssChoice *cho
 	source->cxt = cxt;
 	mcw_arena_init(&source->arena, &conn->alloc, MCS_OSS_MAX_DOCUMENT);
 	mcw_buf_init(&source->scratch, &conn->alloc, MCS_OSS_MAX_DOCUMENT);
-	/* later, inside the network layer, running out of memory could not be raised */
-	if (mcw_buf_grow(&source->scratch, MCS_OSS_MAX_KEY + 2) != MCW_OK)
-		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
 	source->callback.func = release;
 	source->callback.arg = source;
 	MemoryContextRegisterResetCallback(cxt, &source->callback);
@@ -502,16 +456,12 @@ mcOssSourceOpen(McOssConn *conn, const McOssTable *table, const McOssChoice *cho
 }
 
 void
-mcOssSourceRaise(McOssSource *source)
+mcOssSourceStats(const McOssSource *source, McOssSourceStats *stats)
 {
-	if (source->failure)
-		ReThrowError(source->failure);
-}
-
-const McOssSourceStats *
-mcOssSourceStats(const McOssSource *source)
-{
-	return &source->stats;
+	*stats = source->stats;
+	for (int i = 0; i < source->nlevels; i++)
+		if (source->levels[i].lister != NULL)
+			stats->pages += mcs_oss_list_pages(source->levels[i].lister);
 }
 
 void

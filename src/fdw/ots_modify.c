@@ -22,6 +22,7 @@
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
+#include "modify.h"
 #include "ots_write.h"
 #include "plan_slot.h"
 
@@ -654,13 +655,7 @@ exec_delete(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot, TupleTab
 static int
 is_updatable(Relation rel)
 {
-	ForeignTable *ft = GetForeignTable(RelationGetRelid(rel));
-	const char *table = mcOptionText(ft->options, "updatable");
-	const char *server = mcOptionText(GetForeignServer(ft->serverid)->options, "updatable");
-	const char *value = table ? table : server;
-
-	if ((value && mcOptionParse("updatable", value) == 0) ||
-		mcOtsIsStream(RelationGetRelid(rel)) || mcOtsIsCellShape(RelationGetRelid(rel)))
+	if (!mcIsUpdatable(rel) || mcOtsIsStream(RelationGetRelid(rel)) || mcOtsIsCellShape(RelationGetRelid(rel)))
 		return 0;
 	return (1 << CMD_INSERT) | (1 << CMD_UPDATE) | (1 << CMD_DELETE);
 }
