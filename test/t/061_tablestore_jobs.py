@@ -5,14 +5,13 @@ import json
 import os
 import random
 import re
-import struct
 import sys
 import threading
 import time
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.join(HERE, ".."))
-from mctest import Session, Tap, call, command, generate, localize, odps_content, odps_sql  # noqa: E402
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+from jobs import DOUBLES, INTEGERS, TEXTS, Clock, Instance, bits, difference, faults, plain, recipes, replay, wait_for  # noqa: E402
+from mctest import Session, Tap, call, command, generate, odps_content, odps_sql  # noqa: E402
 
 tap = Tap()
 TABLES = {
@@ -22,52 +21,6 @@ TABLES = {
     "visits": [("user_id", "STRING"), ("at", "INTEGER"), ("request_id", "STRING")],
     "all_types": [("b", "BINARY"), ("n", "INTEGER"), ("s", "STRING")],
 }
-TEXTS = ["", " ", "é", "e\u0301", "\U0001f600", "\U0010ffff", "\ue000", "a\nb\t\r", "\\N", "'\"\\", "中文", "x" * 1024, "\x01\x7f"]
-DOUBLES = [0.0, -0.0, 5e-324, 1.7976931348623157e308, -1.7976931348623157e308, 0.1, 1e16, 123456789.125, 2.2250738585072014e-308]
-INTEGERS = [0, 1, -1, 2 ** 63 - 1, -2 ** 63 + 1, 2 ** 53 + 1, 10 ** 18]     # MaxCompute has no -2 ** 63
-
-
-def recipes():
-    """heading -> the SQL below it, without what check-docs does not run either"""
-    with open(os.path.join(HERE, "../../docs/cookbook.md")) as f:
-        parts = re.split(r"^#+ (.*)$", f.read(), flags=re.M)
-    return {head: [localize(sql) for skip, sql in re.findall(r"(<!-- not run: [^>]*-->\n+)?```sql\n(.*?)```", text, re.S) if not skip]
-            for head, text in zip(parts[1::2], parts[2::2])}
-
-
-def shop(op, table, **more):
-    return command("tablestore", op, instance="shop", table=table, **more)
-
-
-def dump(table, **more):
-    """key -> columns, values as text that tells types and bits apart"""
-    rows = shop("dump", table, limit=1000000, **more)["rows"]
-    return {tuple(map(str, r["key"])): {c: plain(v) for c, v in r["columns"].items()} for r in rows}
-
-
-def plain(value):
-    if isinstance(value, list):
-        return [(plain(v["value"]), v["ts"]) for v in value]
-    if isinstance(value, dict) and "double" in value:
-        return "double " + struct.pack(">d", float(value["double"])).hex()
-    return json.dumps(value)
-
-
-def content(table):
-    answer = shop("checksum", table)
-    return answer["count"], answer["sum"]
-
-
-def difference(a, b):
-    return "%d %d: %s" % (len(a), len(b), str([x for x in a if x not in b][:3] + ["-"] + [x for x in b if x not in a][:3])[:2000])
-
-
-def bits(text):
-    return None if text is None else struct.pack(">d", float(text)).hex()
-
-
-def faults(*rules):
-    call("faults", list(rules))
 
 
 def order_rows(count):
@@ -84,14 +37,6 @@ def order_rows(count):
         all_columns = {"amount": rng.random() * 1e6, "paid": i % 2 == 0, "note": "note %d" % i}
         rows["c%d" % rng.randrange(100), i] = {c: v for c, v in all_columns.items() if rng.random() < 0.7} or {"paid": True}
     return rows
-
-
-def put(table, rows):
-    def value(v):
-        return {"double": repr(v)} if isinstance(v, float) else {"bytes": v.hex()} if isinstance(v, bytes) else v
-    items = [{"key": [value(k) for k in key], "columns": {c: value(v) for c, v in columns.items()}} for key, columns in rows.items()]
-    for i in range(0, len(items), 500):
-        shop("put", table, rows=items[i:i + 500])
 
 
 def expected(rows):
@@ -119,7 +64,7 @@ def full_export(session, rows):
     session.sql(export)
     tap.ok(odps_content("ods_orders") == before, "a second run changes nothing")
 
-    put("orders", {("new", 1): {"amount": 1.5}})
+    shop.put("orders", {("new", 1): {"amount": 1.5}})
     for rule in ({"service": "tablestore", "api": "GetRange", "after": 3, "action": "status", "http": 500, "code": "OTSInternalServerError"},
                  {"service": "maxcompute", "api": "CommitUpload", "nth": 1, "action": "status", "http": 400, "code": "Refused"}):
         faults(rule)
@@ -143,7 +88,7 @@ def full_export(session, rows):
 
 def key_ranges(session):
     rows = {("car-%d" % car, 100 + i, "abmz"[i % 4], i): {"lat": 30.5 + i, "lon": 120.25} for car in range(9) for i in range(8)}
-    put("positions", rows)
+    shop.put("positions", rows)
     session.sql(RECIPES["A range of keys"][0])
     wanted = sorted(list(k) for k in rows if k >= ("car-3", 103, "a", 0) and k[:2] < ("car-6", 100))
     tap.ok(sorted(map(json.loads, session.sql("SELECT json_build_array(car, at, zone, seq) FROM some_positions"))) == wanted,
@@ -215,47 +160,6 @@ class Writer(threading.Thread):
         self.session.close()
 
 
-class Clock:
-    """the emulator's clock, which runs ahead of ours"""
-
-    def __init__(self):
-        self.ahead = 0
-
-    def advance(self, seconds):
-        self.ahead += seconds
-        call("clock", {"advance_s": seconds})
-
-    def before_window(self):
-        """to a little before the next five minutes begin, so that writes lie on both sides"""
-        now = time.time() + self.ahead
-        self.advance(300 - (now + 0.2) % 300)
-
-
-def wait_for(writers, more):
-    goals = [w.ops + more for w in writers]
-    end = time.monotonic() + 60
-    while any(w.ops < g and not w.error for w, g in zip(writers, goals)) and time.monotonic() < end:
-        time.sleep(0.005)
-
-
-def replay(changes):
-    """the table after the changes of each key in their order"""
-    state = {}
-    for change in sorted(changes, key=lambda c: (c["at"], c["seq"])):
-        key = change["customer"], change["order_id"]
-        new = {c: change[c] for c in ("amount", "paid", "note") if change[c] is not None}
-        if change["op"] == "delete":
-            state.pop(key, None)
-        elif change["op"] == "put":
-            state[key] = new
-        else:
-            row = state.setdefault(key, {})
-            row.update(new)
-            for column in change["deleted"] or []:
-                row.pop(column, None)
-    return state
-
-
 def schedule(session):
     """fourteen ticks of five minutes"""
     command("emulator", "set", check_clock=False)       # it runs more than an hour ahead
@@ -318,8 +222,9 @@ def check_changes(session, writers):
     outside = session.sql("""SELECT count(*) FROM ods_order_changes WHERE dt || hm <>
         to_char(date_bin('5 min', at, '2000-01-01 00:00+00') AT TIME ZONE 'Asia/Shanghai', 'YYYYMMDDHH24MI')""")
     tap.ok(outside == ["0"], "each partition holds the changes of its five minutes", str(outside))
-    final = {(k, int(n)): c for (k, n), c in dump("orders").items() if re.match(r'w\d\d$', k)}
-    replayed = {k: {c: plain({"double": v} if c == "amount" else v) for c, v in row.items()} for k, row in replay(changes).items()}
+    final = {(k, int(n)): c for (k, n), c in shop.dump("orders").items() if re.match(r'w\d\d$', k)}
+    replayed = {k: {c: plain({"double": v} if c == "amount" else v) for c, v in row.items()}
+                for k, row in replay(changes, ("at", "seq"), ("customer", "order_id"), ("amount", "paid", "note")).items()}
     # a row that lost its last column is still there; so is the key of an update that only deletes
     tap.ok(replayed == final and len(final) > 10, "the changes in their order give the table",
            difference(list(replayed.items()), list(final.items())))
@@ -342,20 +247,20 @@ def import_from_maxcompute(session, rows):
     session.try_sql("ROLLBACK")
     faults()
     wanted = {(k[0], str(k[1])): {c: plain({"double": v} if c == "amount" else v) for c, v in r.items() if c != "paid"} for k, r in rows.items()}
-    half = dump("order_scores")
+    half = shop.dump("order_scores")
     tap.ok(any("ERROR" in x for x in out) and 0 < len(half) < len(wanted) and all(half[k] == wanted[k] for k in half),
            "a run that fails leaves the rows it had sent", "%s rows\n%s" % (len(half), "\n".join(out)[-400:]))
     session.sql(load)
-    tap.ok(dump("order_scores") == wanted, "the next one completes them, bit for bit")
-    before = content("order_scores")
+    tap.ok(shop.dump("order_scores") == wanted, "the next one completes them, bit for bit")
+    before = shop.content("order_scores")
     session.sql(load)
-    tap.ok(content("order_scores") == before, "a second run changes nothing")
+    tap.ok(shop.content("order_scores") == before, "a second run changes nothing")
 
     session.sql("BEGIN; SET LOCAL mc_fdw.write_mode = 'update';"
                 "INSERT INTO order_scores (customer, order_id, note) SELECT customer, order_id, NULL FROM ods_orders WHERE dt = '20260101'; COMMIT")
     for columns in wanted.values():
         columns.pop("note", None)
-    tap.ok(dump("order_scores") == wanted, "'update' deletes the column that is NULL and leaves the others alone")
+    tap.ok(shop.dump("order_scores") == wanted, "'update' deletes the column that is NULL and leaves the others alone")
 
 
 def from_loghub(session):
@@ -371,19 +276,19 @@ def from_loghub(session):
         wanted[user, str(int(seconds) * 1000 + int(fraction[:3].ljust(3, "0"))), request] = {
             "method": plain(method), "status": status, "cost": plain({"double": cost}), "body_bytes": body,
             "failed": plain(int(status) >= 500), "bucket": str(int(request[:2], 16))}
-    got = dump("visits")
+    got = shop.dump("visits")
     tap.ok(got == wanted and len(got) > 9000, "every log is a row, converted", "%d of %d" % (len(got), len(wanted)))
-    before = content("visits")
+    before = shop.content("visits")
     load = block[block.index("INSERT INTO visits"):]
     session.sql(load)
-    tap.ok(content("visits") == before, "the window run again changes nothing")
+    tap.ok(shop.content("visits") == before, "the window run again changes nothing")
     session.sql("DELETE FROM visits")
     first = load.replace("< '2018-01-11 01:35:00+08'", "< '2018-01-11 01:32:17+08'")
     second = load.replace(">= '2018-01-11 01:30:00+08'", ">= '2018-01-11 01:32:17+08'")
     session.sql(first)
-    part = content("visits")[0]
+    part = shop.content("visits")[0]
     session.sql(second)
-    tap.ok(0 < part < len(wanted) and content("visits") == before, "two windows that tile give the same", str(part))
+    tap.ok(0 < part < len(wanted) and shop.content("visits") == before, "two windows that tile give the same", str(part))
 
 
 def lookups(session):
@@ -404,32 +309,32 @@ def lookups(session):
 
 
 def backup(session):
-    put("orders", {("extra", 1): {"coupon": 2 ** 60, "score": 0.5, "vip": True, "memo": "é\n", "amount": 1.0}})
-    before = dump("orders")
+    shop.put("orders", {("extra", 1): {"coupon": 2 ** 60, "score": 0.5, "vip": True, "memo": "é\n", "amount": 1.0}})
+    before = shop.dump("orders")
     create, restore = RECIPES["Backup and restore"][0].split("-- restore")
     session.sql(create)
     session.sql("INSERT INTO orders VALUES ('later', 1, 1, true, 'not in the backup'); DELETE FROM orders WHERE order_id < 0;"
                 "UPDATE orders SET note = 'changed' WHERE order_id = 5")
-    changed = dump("orders")
+    changed = shop.dump("orders")
     session.sql("-- restore" + restore)
-    tap.ok(before != changed and dump("orders") == before, "the table is restored, undeclared columns too", "%d %d" % (len(before), len(changed)))
+    tap.ok(before != changed and shop.dump("orders") == before, "the table is restored, undeclared columns too", "%d %d" % (len(before), len(changed)))
 
     rng = random.Random(5)
     data = [b"", b"\x00", b"\xff\x00\x80", bytes(range(256)), "é".encode()]
     rows = {(b, n, s): {c: v for c, v in (("bin", rng.choice(data)), ("i", rng.choice(INTEGERS)), ("d", rng.choice(DOUBLES)), ("t", rng.choice(TEXTS)),
                                           ("f", rng.random() < 0.5), ("undeclared", rng.choice(INTEGERS))) if rng.random() < 0.8} or {"i": 1}
             for b in data for n in INTEGERS + [-2 ** 63] for s in TEXTS}
-    put("all_types", rows)
-    before, stamped = dump("all_types"), dump("all_types", timestamps=True)
+    shop.put("all_types", rows)
+    before, stamped = shop.dump("all_types"), shop.dump("all_types", timestamps=True)
     session.sql("""CREATE FOREIGN TABLE all_types (b bytea OPTIONS (key '1') NOT NULL, n bigint OPTIONS (key '2') NOT NULL,
         s text OPTIONS (key '3') COLLATE "C" NOT NULL, bin bytea, i bigint, d double precision, t text, f boolean,
         rest jsonb OPTIONS (field '*'), __version__ bigint) SERVER ots;
         CREATE TABLE all_types_backup AS SELECT * FROM all_types;
         DELETE FROM all_types; INSERT INTO all_types SELECT * FROM all_types_backup""")
-    after = dump("all_types")
+    after = shop.dump("all_types")
     tap.ok(after == before and len(after) == len(rows), "every type of key and value comes back", "%d %d" % (len(after), len(before)))
     newest = {k: max(ts for cell in c.values() for _, ts in cell) for k, c in stamped.items()}
-    restored = dump("all_types", timestamps=True)
+    restored = shop.dump("all_types", timestamps=True)
     tap.ok(all(ts == newest[k] for k, c in restored.items() for cell in c.values() for _, ts in cell), "with the versions of the backup")
 
 
@@ -440,12 +345,11 @@ def main():
     odps_sql("CREATE TABLE demo.ods_orders (customer STRING, order_id BIGINT, amount DOUBLE, paid BOOLEAN, note STRING) PARTITIONED BY (dt STRING)")
     odps_sql("CREATE TABLE demo.ods_order_changes (op STRING, at TIMESTAMP, seq STRING, customer STRING, order_id BIGINT, amount DOUBLE,"
              " paid BOOLEAN, note STRING, deleted ARRAY<STRING>) PARTITIONED BY (dt STRING, hm STRING)")
-    command("tablestore", "create_instance", instance="shop")
     command("tablestore", "set", page_rows=300, split_mib=65536)
     for table, keys in TABLES.items():
         shop("create_table", table, stream_hours=24, keys=[{"name": n, "type": t} for n, t in keys])
     rows = order_rows(3000)
-    put("orders", rows)
+    shop.put("orders", rows)
     Session().sql("CREATE DATABASE jobs")
     session = Session(database="jobs")
     session.sql("CREATE EXTENSION mc_fdw")
@@ -462,6 +366,7 @@ def main():
     tap.done()
 
 
-RECIPES = recipes()
+RECIPES = recipes("cookbook.md")
+shop = Instance("shop")
 if __name__ == "__main__":
     main()
