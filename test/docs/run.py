@@ -62,7 +62,7 @@ def fresh_services():
 
 
 def fleet_services():
-    """and those of docs/cookbook-oss.md"""
+    """and those of docs/cookbook-oss.md; bucket lake is of docs/oss.md"""
     command("tablestore", "create_instance", instance="fleet")
     for table, key in (("cars", "no"), ("positions", "at")):
         command("tablestore", "create_table", instance="fleet", table=table, replace=True, stream_hours=24,
@@ -72,10 +72,12 @@ def fleet_services():
         for i in range(100)])
     command("tablestore", "put", instance="fleet", table="positions", rows=[
         {"key": ["c%d" % (i % 5), i], "columns": {"lat": {"double": i / 4}, "lon": {"double": -i}}} for i in range(100)])
-    for bucket, acl in (("fleet", "private"), ("logs", "public-read")):
+    for bucket, acl in (("fleet", "private"), ("logs", "public-read"), ("lake", "private")):
         oss_bucket(bucket, acl=acl)
     oss_put("import/cars/part-0.csv.gz", gzip.compress(b"c1,1,1.5,true\nc2,7,null,false\n"), bucket="fleet")
     oss_put("raw/access.log", "10.0.0.1 - - GET /\n", bucket="logs")
+    for day in (1, 2):
+        oss_put("ods/events/dt=2026-01-0%d/part-0.csv" % day, "id,at,name\n%d,2026-01-01 12:00:00+08,login\n" % day, bucket="lake")
     command("maxcompute", "generate", project="demo", table="sales", partition="dt='20260101'", rows=100)
 
 
