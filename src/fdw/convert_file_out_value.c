@@ -9,9 +9,8 @@
  */
 #include "postgres.h"
 
-#include <float.h>
-
 #include <ctype.h>
+#include <float.h>
 #include <math.h>
 
 #include "access/transam.h"
