@@ -1,7 +1,8 @@
 #!/bin/bash
 # make demo: a throw-away PostgreSQL and the emulator, a million access-log rows, one
-# INSERT that syncs a time window into a partitioned MaxCompute table, and one that
-# makes some seconds of it rows of Tablestore, to be looked up by key.
+# INSERT that syncs a time window into a partitioned MaxCompute table, one that makes
+# some seconds of it rows of Tablestore, to be looked up by key, and one that writes the
+# window to OSS as gzip csv, a directory per minute, read back by directory.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 rows=${ROWS:-1000000}
@@ -13,7 +14,7 @@ say "building the extension and the emulator, starting a throw-away PostgreSQL"
 mc_init
 mc_cluster
 mc_emulator
-echo "PostgreSQL in $MC_DIR, Log Service on port $MC_LOGHUB_PORT, MaxCompute on port $MC_MAXCOMPUTE_PORT, Tablestore on port $MC_TABLESTORE_PORT"
+echo "PostgreSQL in $MC_DIR, Log Service on port $MC_LOGHUB_PORT, MaxCompute on port $MC_MAXCOMPUTE_PORT, Tablestore on port $MC_TABLESTORE_PORT, OSS on port $MC_OSS_PORT"
 
 say "$rows access-log rows arrive in logstore web/access-log, table demo.ods_access_log is created"
 mc_emu '{"service":"loghub","op":"create_project","project":"web"}' >/dev/null
@@ -23,6 +24,7 @@ mc_emu '{"service":"maxcompute","op":"create_project","project":"demo"}' >/dev/n
 columns="at DATETIME, ip STRING, method STRING, status BIGINT, cost DOUBLE"
 mc_emu '{"service":"maxcompute","op":"sql","project":"demo","sql":"CREATE TABLE demo.ods_access_log ('"$columns"') PARTITIONED BY (pt STRING)"}' >/dev/null
 mc_emu '{"service":"tablestore","op":"create_table","table":"requests","keys":[{"name":"user_id","type":"STRING"},{"name":"at","type":"INTEGER"},{"name":"request_id","type":"STRING"}]}' >/dev/null
+mc_emu '{"service":"oss","op":"create_bucket","bucket":"lake"}' >/dev/null
 
 say "the job"
 export PGOPTIONS="-c timezone=Asia/Shanghai"
@@ -31,6 +33,8 @@ CREATE EXTENSION mc_fdw;
 CREATE SERVER sls FOREIGN DATA WRAPPER loghub_fdw OPTIONS (endpoint 'http://localhost:$MC_LOGHUB_PORT', project 'web');
 CREATE SERVER odps FOREIGN DATA WRAPPER maxcompute_fdw OPTIONS (endpoint 'http://127.0.0.1:$MC_MAXCOMPUTE_PORT/api', project 'demo');
 CREATE SERVER ots FOREIGN DATA WRAPPER tablestore_fdw OPTIONS (endpoint 'http://127.0.0.1:$MC_TABLESTORE_PORT', instance 'demo');
+CREATE SERVER oss FOREIGN DATA WRAPPER oss_fdw OPTIONS (endpoint 'http://127.0.0.1:$MC_OSS_PORT', bucket 'lake', url_style 'path');
+CREATE USER MAPPING FOR CURRENT_USER SERVER oss OPTIONS (access_key_id '$MC_KEY_ID', access_key_secret '$MC_KEY_SECRET');
 CREATE USER MAPPING FOR CURRENT_USER SERVER ots OPTIONS (access_key_id '$MC_KEY_ID', access_key_secret '$MC_KEY_SECRET');
 CREATE USER MAPPING FOR CURRENT_USER SERVER sls OPTIONS (access_key_id '$MC_KEY_ID', access_key_secret '$MC_KEY_SECRET');
 CREATE USER MAPPING FOR CURRENT_USER SERVER odps OPTIONS (access_key_id '$MC_KEY_ID', access_key_secret '$MC_KEY_SECRET');
@@ -45,6 +49,9 @@ CREATE FOREIGN TABLE requests (
   user_id text OPTIONS (key '1') COLLATE "C" NOT NULL, at bigint OPTIONS (key '2') NOT NULL,
   request_id text OPTIONS (key '3') COLLATE "C" NOT NULL, method text, status int, cost float8
 ) SERVER ots;
+CREATE FOREIGN TABLE access_csv (
+  at timestamptz, ip text, method text, status int, cost float8, dt date, hm text
+) SERVER oss OPTIONS (prefix 'logs/dt={dt}/hm={hm}/', format 'csv', header 'true', compression 'gzip');
 SQL
 cat >"$MC_DIR/job.sql" <<'SQL'
 INSERT INTO ods_access_log
@@ -82,4 +89,21 @@ echo "LogHub window: $logs rows, Tablestore: $rows rows"
 user=$(run -Atc "SELECT min(user_id) FROM requests")
 run -c "SELECT * FROM requests WHERE user_id = '$user' ORDER BY at" -c "EXPLAIN (COSTS OFF) SELECT * FROM requests WHERE user_id = '$user' ORDER BY at"
 [ "$logs" = "$rows" ] && [ "$rows" -gt 0 ] || { echo "the counts differ" >&2; exit 1; }
+
+say "the window as gzip csv in OSS, a directory per minute"
+cat >"$MC_DIR/csv.sql" <<'SQL'
+INSERT INTO access_csv
+SELECT __time__, ip, method, status, cost, __time__::date, to_char(__time__, 'HH24MI')
+  FROM access_log
+ WHERE __receive_time__ >= '2018-01-11 01:30:00+08' AND __receive_time__ < '2018-01-11 01:35:00+08';
+SQL
+cat "$MC_DIR/csv.sql"
+start=$(date +%s.%N)
+run -f "$MC_DIR/csv.sql"
+seconds=$(awk "BEGIN {print $(date +%s.%N) - $start}")
+run -c "SELECT * FROM mc.objects('access_csv')" \
+	-c "EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT status, count(*) FROM access_csv WHERE dt = '2018-01-11' AND hm = '0131' GROUP BY status"
+rows=$(run -Atc "SELECT count(*) FROM access_csv")
+awk "BEGIN {printf \"LogHub window: $source rows, OSS: $rows rows, written in %.2f s\\n\", $seconds}"
+[ "$source" = "$rows" ] || { echo "the counts differ" >&2; exit 1; }
 say "done; everything is removed again"
