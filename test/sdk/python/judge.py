@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs the judges and compares what they say.  Parts: emulator, loghub, odps, tablestore, tiling; all without arguments.
+"""Runs the judges and compares what they say.  Parts: emulator, loghub, odps, tablestore, tiling, oss; all without arguments.
 ONLY=name,... runs those functions of the parts alone, LANGUAGES=name,... asks these SDKs alone, VERBOSE=1 shows what passes.
 
 Ends with "sdk: N passed, N failed".
@@ -13,6 +13,8 @@ import threading
 import time
 
 import extension
+import oss_judge
+import oss_writes
 import tablestore_errors
 import tablestore_judge
 import tablestore_tiling
@@ -27,19 +29,26 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 BUILD = os.path.join(HERE, "../../../build/sdk")
 ZONES = ("Asia/Shanghai", "UTC", "America/St_Johns")
 JAVA = ["java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "--add-opens=java.base/java.nio=ALL-UNNAMED", "-Xmx1g", "-cp"]
-LIB = {what: "%s/bin/java:%s/lib/%s/*" % (BUILD, BUILD, what) for what in ("log", "odps", "ots")}
+LIB = {what: "%s/bin/java:%s/lib/%s/*" % (BUILD, BUILD, what) for what in ("log", "odps", "ots", "oss")}
 DATA = {
     "python": {x: [sys.executable, HERE + "/data.py", x] for x in ("loghub", "odps", "tablestore")},
     "java": {"loghub": JAVA + [LIB["log"], "LogHubData"], "odps": JAVA + [LIB["odps"], "OdpsData"], "tablestore": JAVA + [LIB["ots"], "TablestoreData"]},
     "go": {x: [BUILD + "/bin/go-judge", x] for x in ("loghub", "odps", "tablestore")},
 }
-# Node.js has an SDK for Tablestore only
+# Node.js has SDKs for Tablestore and OSS only
 DATA_TABLESTORE = dict(DATA, node={"tablestore": ["node", HERE + "/../node/data.js", "tablestore"]})
+# of Python and Go there are two SDKs of OSS
+DATA_OSS = {
+    "python": {"oss": [sys.executable, HERE + "/oss_data.py", "oss2"]}, "python-v2": {"oss": [sys.executable, HERE + "/oss_data.py", "v2"]},
+    "java": {"oss": JAVA + [LIB["oss"], "OssData"]}, "go": {"oss": [BUILD + "/bin/go-judge", "oss"]}, "go-v2": {"oss": [BUILD + "/bin/go-judge", "oss-v2"]},
+    "node": {"oss": ["node", HERE + "/../node/oss_data.js"]},
+}
 EMULATOR = {
-    "python": [[sys.executable, HERE + "/emulator_%s.py" % x] for x in ("loghub", "odps", "tablestore")],
-    "java": [JAVA + [LIB["log"], "EmulatorLogHub"], JAVA + [LIB["odps"], "EmulatorOdps"], JAVA + [LIB["ots"], "EmulatorTablestore"]],
-    "go": [[BUILD + "/bin/go-judge", "emulator-" + x] for x in ("loghub", "odps", "tablestore")],
-    "node": [None, None, ["node", HERE + "/../node/emulator_tablestore.js"]],
+    "python": [[sys.executable, HERE + "/emulator_%s.py" % x] for x in ("loghub", "odps", "tablestore", "oss", "oss_v2")],
+    "java": [JAVA + [LIB["log"], "EmulatorLogHub"], JAVA + [LIB["odps"], "EmulatorOdps"], JAVA + [LIB["ots"], "EmulatorTablestore"],
+             JAVA + [LIB["oss"], "EmulatorOss"]],
+    "go": [[BUILD + "/bin/go-judge", "emulator-" + x] for x in ("loghub", "odps", "tablestore", "oss", "oss-v2")],
+    "node": [None, None, ["node", HERE + "/../node/emulator_tablestore.js"], ["node", HERE + "/../node/emulator_oss.js"]],
 }
 os.environ["NODE_PATH"] = BUILD + "/node/node_modules"
 CODINGS = {"python": "deflate none zstd lz4 snappy".split(), "java": "deflate none lz4 snappy".split(), "go": "deflate none snappy".split()}
@@ -89,8 +98,9 @@ def program(language, what):
 
 
 def emulator():
-    # one program of a service at a time: some switches of the emulator are for all its clients
-    threads = [threading.Thread(target=lambda i=i: [program(l, EMULATOR[l][i]) for l in EMULATOR if EMULATOR[l][i]]) for i in (0, 1, 2)]
+    # one program of a service at a time: some switches of the emulator are for all its clients; OSS has up to two of a language
+    threads = [threading.Thread(target=lambda which=which: [program(l, p) for l in EMULATOR for p in EMULATOR[l][which] if p])
+               for which in (slice(0, 1), slice(1, 2), slice(2, 3), slice(3, 5))]
     for t in threads:
         t.start()
     for t in threads:
@@ -99,7 +109,7 @@ def emulator():
 
 def run(language, service, *arguments, lines=(), **environment):
     """JSON lines in, JSON lines out"""
-    p = subprocess.run(DATA_TABLESTORE[language][service] + list(arguments), input="".join(json.dumps(x) + "\n" for x in lines),
+    p = subprocess.run((DATA_OSS if service == "oss" else DATA_TABLESTORE)[language][service] + list(arguments), input="".join(json.dumps(x) + "\n" for x in lines),
                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dict(os.environ, **environment), timeout=300)
     if p.returncode:
         raise RuntimeError("%s %s %s: %s" % (language, service, " ".join(arguments), p.stderr[:700] + " ... " + p.stderr[-800:]))
@@ -253,12 +263,21 @@ def tablestore_parts():
     return [bind(f) for f in tablestore_judge.CHECKS + tablestore_writes.CHECKS + tablestore_errors.CHECKS] + [bind(f, start) for f in tablestore_tiling.CHECKS]
 
 
+def oss_parts():
+    def bind(f):
+        @functools.wraps(f)
+        def check(s):
+            f(s, run, list(DATA_OSS))
+        return check
+    return [bind(f) for f in oss_judge.CHECKS + oss_writes.CHECKS]
+
+
 def main():
     sys.stdout = counter = Counter(sys.__stdout__)
-    wanted = sys.argv[1:] or ["emulator", "loghub", "odps", "tablestore", "tiling"]
+    wanted = sys.argv[1:] or ["emulator", "loghub", "odps", "tablestore", "tiling", "oss"]
     only = os.environ.get("LANGUAGES")
     if only:
-        for x in (DATA, DATA_TABLESTORE, EMULATOR):
+        for x in (DATA, DATA_TABLESTORE, DATA_OSS, EMULATOR):
             for language in set(x) - set(only.split(",")):
                 del x[language]
     command("maxcompute", "set", rates=False)
@@ -267,7 +286,7 @@ def main():
     s = Session()
     s.sql("CREATE EXTENSION mc_fdw;" + SERVERS)
     parts = {"emulator": [emulator], "loghub": [loghub, nul_bytes], "odps": [scalars, nested, wide, short, codings],
-             "tablestore": tablestore_parts(), "tiling": tiling.CHECKS}
+             "tablestore": tablestore_parts(), "tiling": tiling.CHECKS, "oss": oss_parts()}
     for part in wanted:
         start = time.monotonic()
         before = counter.passed, counter.failed
