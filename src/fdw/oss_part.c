@@ -173,8 +173,9 @@ await_upload(McOssSink *sink, McOssUpload *upload)
 		step(sink, -1);
 	memset(&err, 0, sizeof(err));
 	status = mcs_oss_upload_opened(&upload->call, &upload->object, &err);
-	/* a request that was repeated, or had no answer, may have made an upload that nobody knows */
-	if (upload->call.req.attempts > 1 || (status != MCW_OK && upload->call.req.http_status == 0))
+	/* a request that was repeated, or not plainly refused, may have made an upload that nobody knows */
+	if (upload->call.req.attempts > 1 ||
+		(status != MCW_OK && upload->call.req.sent && (status != MCW_ERR_SERVICE || err.http_status >= 500)))
 		upload->repeated = true;
 	mcs_oss_call_free(&upload->call);
 	upload->calling = false;
