@@ -251,6 +251,16 @@ mcs_oss_upload_free(mcs_oss_upload *upload)
 
 /* ---- the service's list ---- */
 
+/* An answer that is no list is asked for again, like a lost connection */
+static mcw_status
+accept_parts(mcn_request *req, mcw_error *err)
+{
+	mcs_oss_call *call = (mcs_oss_call *) req;
+	mcw_oss_parts list;
+
+	return mcw_oss_read_parts(mcw_buf_view(&req->response), &call->arena, &list, err);
+}
+
 void
 mcs_oss_list_parts(mcs_oss_call *call, mcs_oss *oss, const mcs_oss_upload *upload, int marker, int max)
 {
@@ -266,6 +276,7 @@ mcs_oss_list_parts(mcs_oss_call *call, mcs_oss *oss, const mcs_oss_upload *uploa
 		(void) snprintf(text, sizeof(text), "%d", marker);
 		mcs_oss_call_param(call, "part-number-marker", mcw_str(text));
 	}
+	call->req.accept = accept_parts;
 }
 
 static mcw_status
