@@ -96,8 +96,10 @@ def main():
             data = base64.b64decode(x["data"])
             if x["how"] == "put":
                 b.put(x["key"], data)
+            elif x["how"] == "multipart":
+                b.multipart(x["key"], cut(data, x["cut"]))
             else:
-                {"append": b.append, "multipart": b.multipart}[x["how"]](x["key"], cut(data, x["cut"]))
+                b.append(x["key"], cut(data, x["cut"]))
     elif what == "read":
         for key in b.keys(sys.argv[4]):
             h, data = b.read(key)

@@ -2,6 +2,8 @@
 import base64
 import json
 
+import oss2
+
 from checks import equal, ok
 from extension import quote, run_sql
 from mctest import KEY, OSS, command
@@ -175,4 +177,60 @@ def many(s, run, languages):
     equal("mc.objects", s.sql("SELECT count(*), sum(size) FROM mc.objects('f')"), ["2500|%d" % sum(len("%d,%d\n" % (i, i * i)) for i in range(2500))])
 
 
-CHECKS = [read_files, read_lines, keys, many]
+def refuses(s, name, sql, state, *words):
+    """An error that names the object"""
+    out, got = s.try_sql(sql)
+    ok(name, got == state and all(any(w in x for x in out) for w in words), "%s, want %s and %s: %s" % (got, state, words, out))
+
+
+def bad_files(s, run, languages):
+    """Files that are not what they should be: refused with their place, or the other rows when asked"""
+    servers(s)
+    good = b"1,one\n2,two\n"
+    packed = CODECS[".gz"][0](good * 1000)
+    lines = [("nul.csv", b"1,a\0b\n2,two\n"), ("utf8.csv", b"1,a\xffb\n2,two\n"), ("fields.csv", b"1,one,more\n2,two\n"), ("value.csv", b"x,one\n2,two\n"), ("quote.csv", b'1,"one\n2,two\n'),
+             ("ends.csv", b"1,one\r\n2,two\n"), ("cut.csv.gz", packed[:-7]), ("flipped.csv.gz", packed[:40] + bytes([packed[40] ^ 1]) + packed[41:]), ("behind.csv.gz", packed + b"garbage"),
+             ("plain.csv.gz", good), ("array.jsonl", b'["id", 1]\n{"id": 2, "v": "two"}\n'), ("half.jsonl", b'{"id": 1\n{"id": 2, "v": "two"}\n')]
+    # SQLSTATE, and whether the second row is there with on_error reject
+    want = {"nul.csv": ("22021", True), "utf8.csv": ("22021", True), "fields.csv": ("22P04", True), "value.csv": ("22P02", True), "quote.csv": ("22P04", False), "ends.csv": ("22P04", False),
+            "cut.csv.gz": ("XX001", False), "flipped.csv.gz": ("?", False), "behind.csv.gz": ("?", False), "plain.csv.gz": ("?", False), "array.jsonl": ("22P04", True), "half.jsonl": ("22P04", True)}
+    for language in languages:
+        run(language, "oss", "write", BUCKET, lines=[pack("put", "bad/%s/%s" % (language, k), d) for k, d in lines])
+    for k, (name, _) in enumerate(lines):
+        language = languages[k % len(languages)]
+        key = "bad/%s/%s" % (language, name)
+        foreign(s, "f", "id int, v text", "object '%s'%s" % (key, ", format 'jsonl'" if name.endswith("jsonl") else ""))
+        out, state = s.try_sql("SELECT * FROM f")
+        ok("%s of %s is refused" % (name, language), state == want[name][0], (state, want[name][0], out))
+        ok("%s: its place" % name, any('object "%s"' % key in x for x in out), out)
+        s.sql("SET mc_fdw.on_error = 'reject'")
+        out, state = s.try_sql("SELECT * FROM f")
+        if want[name][1]:
+            ok("%s: the other row" % name, state == "00000" and "2|two" in out, (state, out))
+        else:
+            ok("%s: is refused all the same" % name, state == want[name][0], (state, out))
+        s.sql("RESET mc_fdw.on_error")
+
+
+def changes(s, run, languages):
+    """An object that an SDK replaces, appends to or deletes while it is read"""
+    servers(s)
+    data = b"".join(b"%d,%s\n" % (i, b"x" * 500) for i in range(5000))
+    for k, (name, state) in enumerate((("replaced", "40001"), ("appended", "40001"), ("deleted", "58P01"))):
+        language = languages[k * 2 % len(languages)]
+        key = "changing/%s.csv" % name
+        run(language, "oss", "write", BUCKET, lines=[pack("append", key, data, 1000000)])
+        foreign(s, "f", "id int, v text", "object '%s', block_size '64kB', concurrency '2'" % key)
+        s.sql("BEGIN; DECLARE c CURSOR FOR SELECT id FROM f")
+        equal("%s: before" % name, s.sql("FETCH 2 FROM c"), ["0", "1"])
+        if name == "replaced":
+            run(language, "oss", "write", BUCKET, lines=[pack("put", key, data[::-1])])
+        elif name == "appended":
+            oss2.Bucket(oss2.AuthV4(*KEY), OSS, BUCKET, region="cn-hangzhou").append_object(key, len(data), b"5000,more\n")
+        else:
+            command("oss", "delete", bucket=BUCKET, key=key)
+        refuses(s, "%s by %s while it is read" % (name, language), "FETCH ALL FROM c", state, key)
+        s.sql("ROLLBACK")
+
+
+CHECKS = [read_files, read_lines, keys, many, bad_files, changes]
