@@ -4,6 +4,11 @@
  *		the service holds, what is to be deleted is listed; then uploads are completed
  *		in order of first write, and at the very end the listed objects are deleted.
  *
+ * Requests of several uploads are under way at the same time, "concurrency" of them.  Only
+ * the first object is published alone: what is wrong with all of them, as a right that is
+ * missing, is found out when nothing is visible yet.  After a failure no request is begun,
+ * and what became of those under way is found out.
+ *
  * The protocol of one object is in service/mcs_oss_publish.c.  A replacement never
  * destroys anything before all new objects of the transaction are complete; between
  * the two a reader sees old and new objects together.
@@ -35,6 +40,9 @@ typedef struct McOssPublication
 	List	   *uploads;		/* McOssUpload, in order */
 	List	   *erasures;
 	int64		deadline_us;
+	MemoryContextCallback callback;
+	mcs_oss_call *calls;		/* one for each upload: the first page of its parts */
+	mcs_oss_publication **publications; /* likewise: its first request */
 } McOssPublication;
 
 /* of the commit that is under way, in publishing memory */
@@ -223,12 +231,62 @@ open_once(McOssTarget *target)
 										client->style == MCS_OSS_VIRTUAL ? target->conn->server->bucket : NULL);
 }
 
+/* Requests leave the loop before their memory goes, however publishing ends */
+static void
+release(void *arg)
+{
+	McOssPublication *p = arg;
+
+	for (int i = 0; p->calls && i < list_length(p->uploads); i++)
+		mcs_oss_call_free(&p->calls[i]);
+	for (int i = 0; p->publications && i < list_length(p->uploads); i++)
+		if (p->publications[i])
+			mcs_oss_publish_drop(p->publications[i]);
+	p->calls = NULL;
+	p->publications = NULL;
+}
+
+static McOssUpload *
+nth_upload(int i)
+{
+	return list_nth(present->uploads, i);
+}
+
+static void
+verify_uploads(void)
+{
+	int			n = list_length(present->uploads);
+	int			begun = 0;
+
+	present->calls = palloc_extended(Max(n, 1) * sizeof(mcs_oss_call), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	for (int i = 0; i < n; i++)
+	{
+		McOssUpload *u = nth_upload(i);
+		mcw_error	err;
+
+		for (; begun < n && begun < i + u->target->conn->server->concurrency; begun++)
+			if (nth_upload(begun)->object.id[0])
+				mcs_oss_upload_verify_begin(&present->calls[begun], &nth_upload(begun)->target->conn->client,
+											&nth_upload(begun)->object);
+		if (!u->object.id[0])
+			continue;
+		memset(&err, 0, sizeof(err));
+		if (mcs_oss_upload_verify_end(&present->calls[i], &u->target->conn->client, &u->object, &err) != MCW_OK)
+			raise_upload(&err, u);
+	}
+	pfree(present->calls);
+	present->calls = NULL;
+}
+
 static void
 verify(int64 deadline_us)
 {
 	ListCell   *lc;
 
 	present = palloc0(sizeof(McOssPublication));
+	present->callback.func = release;
+	present->callback.arg = present;
+	MemoryContextRegisterResetCallback(CurrentMemoryContext, &present->callback);
 	present->deadline_us = deadline_us;
 	collect_uploads();
 	collect_erasures();
@@ -240,17 +298,8 @@ verify(int64 deadline_us)
 		t->conn->client.deadline_us = deadline_us;
 	check_absence();
 	foreach(lc, present->uploads)
-	{
-		McOssUpload *u = lfirst(lc);
-		mcw_error	err;
-
-		open_once(u->target);
-		if (!u->object.id[0])
-			continue;
-		memset(&err, 0, sizeof(err));
-		if (mcs_oss_upload_verify(&u->target->conn->client, &u->object, &err) != MCW_OK)
-			raise_upload(&err, u);
-	}
+		open_once(((McOssUpload *) lfirst(lc))->target);
+	verify_uploads();
 }
 
 static void
@@ -299,24 +348,68 @@ outcomes(McOutcomes *all)
 	}
 }
 
+/* false: nothing was sent */
+static bool
+begin(int i, mcw_error *err)
+{
+	McOssUpload *u = nth_upload(i);
+
+	memset(err, 0, sizeof(*err));
+	present->publications[i] = mcs_oss_publish_begin(&u->target->conn->client, u->target->once, &u->object,
+													 mcw_buf_view(&u->body), present->deadline_us, err);
+	u->attempted = present->publications[i] != NULL;
+	u->outcome = u->attempted ? MCS_OSS_IN_DOUBT : MCS_OSS_NOT_PUBLISHED;
+	return u->attempted;
+}
+
+static bool
+end(int i, bool again, mcw_error *err)
+{
+	McOssUpload *u = nth_upload(i);
+	mcs_oss_publication *publication = present->publications[i];
+
+	memset(err, 0, sizeof(*err));
+	present->publications[i] = NULL;
+	u->outcome = mcs_oss_publish_end(publication, again, err);
+	if (u->outcome != MCS_OSS_PUBLISHED)
+		return false;
+	u->reaped = true;
+	mcPublishDone();
+	return true;
+}
+
+/* Keys that an option gives may be the same: such an object is published alone */
+static bool
+may_begin(int begun, int i)
+{
+	McOssUpload *u = nth_upload(begun);
+
+	return begun == i ||
+		(i > 0 && begun < i + u->target->conn->server->concurrency && !one_object(u->target) &&
+		 !one_object(nth_upload(i)->target));
+}
+
 static void
 publish(void)
 {
-	ListCell   *lc;
+	int			n = list_length(present->uploads);
+	int			begun = 0;
 
-	foreach(lc, present->uploads)
+	present->publications = palloc0(Max(n, 1) * sizeof(mcs_oss_publication *));
+	for (int i = 0; i < n; i++)
 	{
-		McOssUpload *u = lfirst(lc);
 		mcw_error	err;
 
-		memset(&err, 0, sizeof(err));
-		u->attempted = true;
-		u->outcome = mcs_oss_publish(&u->target->conn->client, u->target->once, &u->object,
-									 mcw_buf_view(&u->body), present->deadline_us, &err);
-		if (u->outcome != MCS_OSS_PUBLISHED)
-			mcPublishFailed(&err, raise_upload, u);
-		u->reaped = true;
-		mcPublishDone();
+		while (begun < n && may_begin(begun, i) && begin(begun, &err))
+			begun++;
+		if (begun == i || !end(i, true, &err))
+		{
+			mcw_error	other;
+
+			for (int k = i + 1; k < begun; k++)
+				(void) end(k, false, &other);
+			mcPublishFailed(&err, raise_upload, nth_upload(i));
+		}
 	}
 }
 

@@ -41,7 +41,9 @@ typedef enum look
 	LOOK_INTERRUPTED
 } look;
 
-typedef struct publication
+typedef struct mcs_oss_publication publication;
+
+struct mcs_oss_publication
 {
 	mcs_oss    *oss;
 	mcn_channel *once;
@@ -51,7 +53,12 @@ typedef struct publication
 	int			pause_ms;
 	bool		maybe;			/* a request that was not plainly refused may still be applied */
 	int			clock_errors;
-} publication;
+
+	/* the request under way */
+	bool		sending;
+	mcs_oss_call call;
+	mcw_buf		list;			/* of parts, for Complete */
+};
 
 /* ---- one request ---- */
 
@@ -65,7 +72,7 @@ is_throttled(const mcw_error *err)
 }
 
 static answer
-judge(publication *p, const mcs_oss_call *call, mcw_status status, const mcw_error *err)
+judge(publication *p, mcw_status status, const mcw_error *err)
 {
 	if (status == MCW_ERR_INTERRUPTED)
 		return ANSWER_INTERRUPTED;
@@ -83,64 +90,74 @@ judge(publication *p, const mcs_oss_call *call, mcw_status status, const mcw_err
 			return ANSWER_UNKNOWN;
 		return ANSWER_REFUSED;
 	}
-	if (call->req.sent)
+	if (p->call.req.sent)
 		return ANSWER_UNKNOWN;
 	return status == MCW_ERR_CONNECT || status == MCW_ERR_TIMEOUT ? ANSWER_LATER : ANSWER_REFUSED;
 }
 
 /* Complete or Put, once */
-static answer
-send_it(publication *p, mcw_error *err)
+static void
+send_it(publication *p)
 {
 	mcs_oss_upload *upload = p->upload;
+	mcs_oss_call *call = &p->call;
 	bool		multipart = upload->id[0] != '\0';
-	mcs_oss_call call;
-	mcw_buf		list;
 	mcw_status	status = MCW_OK;
-	answer		result;
 
-	mcw_buf_init(&list, p->oss->alloc, (size_t) 4 << 20);
-	mcs_oss_call_init(&call, p->oss, multipart ? "POST" : "PUT", upload->key, ANSWER_MAX);
-	call.req.channel = p->once;
-	call.req.deadline_us = p->deadline_us;
-	call.req.no_retry_after_send = true;
+	mcw_buf_init(&p->list, p->oss->alloc, (size_t) 4 << 20);
+	mcs_oss_call_init(call, p->oss, multipart ? "POST" : "PUT", upload->key, ANSWER_MAX);
+	call->req.channel = p->once;
+	call->req.deadline_us = p->deadline_us;
+	call->req.no_retry_after_send = true;
 	if (multipart)
 	{
-		mcs_oss_call_param(&call, "uploadId", mcw_str(upload->id));
-		mcs_oss_call_param(&call, "encoding-type", MCW_LIT("url"));
+		mcs_oss_call_param(call, "uploadId", mcw_str(upload->id));
+		mcs_oss_call_param(call, "encoding-type", MCW_LIT("url"));
 		if (!upload->may_replace)
-			mcs_oss_call_header(&call, "x-oss-forbid-overwrite", MCW_LIT("true"));
-		status = mcw_oss_write_complete(upload->parts, upload->nparts, &list);
-		call.req.body = mcw_buf_view(&list);
+			mcs_oss_call_header(call, "x-oss-forbid-overwrite", MCW_LIT("true"));
+		status = mcw_oss_write_complete(upload->parts, upload->nparts, &p->list);
+		call->req.body = mcw_buf_view(&p->list);
 	}
 	else
 	{
-		mcs_oss_write_headers(&call, upload);
-		call.req.body = p->body;
+		mcs_oss_write_headers(call, upload);
+		call->req.body = p->body;
 	}
 	if (status != MCW_OK)
+		mcs_call_remember(&call->failed, status, "could not list the parts of an upload");
+	mcs_oss_call_start(call);
+	p->sending = true;
+}
+
+static void
+forget_request(publication *p)
+{
+	if (p->call.req.sent)
+		p->upload->sent = true;
+	mcs_oss_call_free(&p->call);
+	mcw_buf_free(&p->list);
+	p->sending = false;
+}
+
+/* What became of it */
+static answer
+await_answer(publication *p, mcw_error *err)
+{
+	mcs_oss_upload *upload = p->upload;
+	mcw_status	status = mcs_call_wait(&p->call.req, err);
+	answer		result;
+
+	if (status == MCW_OK)
 	{
-		(void) mcw_fail(err, status, "could not list the parts of an upload");
-		result = ANSWER_REFUSED;
+		/* an answer that proves nothing is no answer: the object is looked at next */
+		status = mcs_oss_compare_stored(&p->call.req, upload->id[0] != '\0', upload->crc64, err);
+		result = status == MCW_OK ? ANSWER_DONE : ANSWER_UNKNOWN;
 	}
 	else
-	{
-		status = mcs_oss_call_run(&call, err);
-		if (call.req.sent)
-			upload->sent = true;
-		if (status == MCW_OK)
-		{
-			/* an answer that proves nothing is no answer: the object is looked at next */
-			status = mcs_oss_compare_stored(&call.req, multipart, upload->crc64, err);
-			result = status == MCW_OK ? ANSWER_DONE : ANSWER_UNKNOWN;
-		}
-		else
-			result = judge(p, &call, status, err);
-		if (call.req.sent && (result == ANSWER_UNKNOWN || result == ANSWER_INTERRUPTED))
-			p->maybe = true;
-	}
-	mcs_oss_call_free(&call);
-	mcw_buf_free(&list);
+		result = judge(p, status, err);
+	if (p->call.req.sent && (result == ANSWER_UNKNOWN || result == ANSWER_INTERRUPTED))
+		p->maybe = true;
+	forget_request(p);
 	return result;
 }
 
@@ -286,60 +303,115 @@ settle(publication *p, answer last, const mcw_error *why, mcs_oss_outcome *outco
 	}
 }
 
-mcs_oss_outcome
-mcs_oss_publish(mcs_oss *oss, mcn_channel *once, mcs_oss_upload *upload, mcw_view body,
-				int64_t deadline_us, mcw_error *err)
-{
-	publication p = {oss, once, upload, body, deadline_us, FIRST_PAUSE_MS, upload->sent, 0};
-	mcs_oss_outcome outcome;
+/* ---- an object ---- */
 
+mcs_oss_publication *
+mcs_oss_publish_begin(mcs_oss *oss, mcn_channel *once, mcs_oss_upload *upload, mcw_view body,
+					  int64_t deadline_us, mcw_error *err)
+{
+	publication *p = mcw_new0(oss->alloc, sizeof(*p));
+
+	if (p == NULL)
+	{
+		(void) mcw_fail(err, MCW_ERR_NOMEM, "out of memory");
+		return NULL;
+	}
+	p->oss = oss;
+	p->once = once;
+	p->upload = upload;
+	p->body = body;
+	p->deadline_us = deadline_us;
+	p->pause_ms = FIRST_PAUSE_MS;
+	p->maybe = upload->sent;
 	if (upload->id[0] == '\0')
 	{
 		upload->size = body.len;
 		upload->crc64 = mcw_crc64(0, body.data, body.len);
 	}
 	else if (mcs_oss_upload_total(upload, err) != MCW_OK)
-		return MCS_OSS_NOT_PUBLISHED;
-
-	/* begun before: the object may be there */
-	if (upload->sent)
 	{
-		mcw_error	why;
+		mcs_oss_publish_drop(p);
+		return NULL;
+	}
+	/* begun before: the object may be there, which is looked at first */
+	if (!upload->sent)
+		send_it(p);
+	return p;
+}
 
+void
+mcs_oss_publish_drop(mcs_oss_publication *p)
+{
+	if (p->sending)
+		forget_request(p);
+	mcw_free(p->oss->alloc, p, sizeof(*p));
+}
+
+/* Until it is settled, or the time is over, or it would have to be sent but may not be */
+static mcs_oss_outcome
+drive(publication *p, bool again, mcw_error *err)
+{
+	mcs_oss_outcome outcome;
+	mcw_error	why;
+
+	if (!p->sending)
+	{
 		(void) mcw_fail(&why, MCW_ERR_TIMEOUT, "it is not known whether the object was published");
-		if (settle(&p, ANSWER_UNKNOWN, &why, &outcome, err))
+		if (settle(p, ANSWER_UNKNOWN, &why, &outcome, err))
 			return outcome;
+		if (!again)
+			return not_known(p, err, &why);
+		send_it(p);
 	}
 	for (;;)
 	{
-		answer		got = send_it(&p, err);
-		mcw_error	why = *err;
+		answer		got = await_answer(p, err);
 
+		why = *err;
 		switch (got)
 		{
 			case ANSWER_DONE:
 				return MCS_OSS_PUBLISHED;
 			case ANSWER_INTERRUPTED:
-				return not_known(&p, err, NULL);
+				return not_known(p, err, NULL);
 			case ANSWER_REFUSED:
-				if (!p.maybe)
+				if (!p->maybe)
 					return MCS_OSS_NOT_PUBLISHED;
 				/* an earlier attempt may have been applied */
-				if (look_at(&p, err) == LOOK_OURS)
+				if (look_at(p, err) == LOOK_OURS)
 					return MCS_OSS_PUBLISHED;
-				return not_known(&p, err, &why);
+				return not_known(p, err, &why);
 			case ANSWER_LATER:
 				break;
 			case ANSWER_EXISTS:
 			case ANSWER_GONE:
 			case ANSWER_UNKNOWN:
-				if (settle(&p, got, &why, &outcome, err))
+				if (settle(p, got, &why, &outcome, err))
 					return outcome;
 				break;
 		}
-		if (!rest(&p))
-			return not_known(&p, err, &why);
+		if (!again || !rest(p))
+			return not_known(p, err, &why);
+		send_it(p);
 	}
+}
+
+mcs_oss_outcome
+mcs_oss_publish_end(mcs_oss_publication *p, bool again, mcw_error *err)
+{
+	mcs_oss_outcome outcome = drive(p, again, err);
+
+	mcs_oss_publish_drop(p);
+	return outcome;
+}
+
+mcs_oss_outcome
+mcs_oss_publish(mcs_oss *oss, mcn_channel *once, mcs_oss_upload *upload, mcw_view body,
+				int64_t deadline_us, mcw_error *err)
+{
+	mcs_oss_publication *p = mcs_oss_publish_begin(oss, once, upload, body, deadline_us, err);
+
+	return p ? mcs_oss_publish_end(p, true, err) : MCS_OSS_NOT_PUBLISHED;
 }
 
 /* ---- deletes ---- */

@@ -8,6 +8,7 @@
  * Making the object visible is in mcs_oss_publish.c.
  */
 #include "mcs_oss_write_private.h"
+#include "mcs_call.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -300,34 +301,56 @@ compare_parts(const mcs_oss_upload *upload, const mcw_oss_parts *list, int *seen
 	return MCW_OK;
 }
 
+#define PARTS_PAGE 1000
+
+void
+mcs_oss_upload_verify_begin(mcs_oss_call *call, mcs_oss *oss, const mcs_oss_upload *upload)
+{
+	mcs_oss_list_parts(call, oss, upload, 0, PARTS_PAGE);
+	mcs_oss_call_start(call);
+}
+
 mcw_status
-mcs_oss_upload_verify(mcs_oss *oss, mcs_oss_upload *upload, mcw_error *err)
+mcs_oss_upload_verify_end(mcs_oss_call *call, mcs_oss *oss, mcs_oss_upload *upload, mcw_error *err)
 {
 	int			marker = 0;
 	int			seen = 0;
-	bool		more = true;
 	mcw_status	status = mcs_oss_upload_total(upload, err);
 
-	while (more && status == MCW_OK)
+	while (status == MCW_OK)
 	{
-		mcs_oss_call call;
 		mcw_oss_parts list = {0};
 
-		mcs_oss_list_parts(&call, oss, upload, marker, 1000);
-		status = mcs_oss_call_run(&call, err);
+		status = mcs_call_wait(&call->req, err);
 		if (status == MCW_OK)
-			status = mcw_oss_read_parts(mcw_buf_view(&call.req.response), &call.arena, &list, err);
+			status = mcw_oss_read_parts(mcw_buf_view(&call->req.response), &call->arena, &list, err);
 		if (status == MCW_OK)
 			status = compare_parts(upload, &list, &seen, err);
-		more = list.truncated;
-		if (status == MCW_OK && more && list.next_marker <= marker)
+		if (status != MCW_OK || !list.truncated)
+			break;
+		if (list.next_marker <= marker)
+		{
 			status = mcw_fail(err, MCW_ERR_PROTOCOL, "the list of parts of upload %s makes no progress", upload->id);
+			break;
+		}
 		marker = list.next_marker;
-		mcs_oss_call_free(&call);
+		mcs_oss_call_free(call);
+		mcs_oss_list_parts(call, oss, upload, marker, PARTS_PAGE);
+		mcs_oss_call_start(call);
 	}
+	mcs_oss_call_free(call);
 	if (status == MCW_OK && seen != upload->nparts)
 		return mcw_fail(err, MCW_ERR_PROTOCOL, "upload %s holds %d parts, %d were sent", upload->id, seen, upload->nparts);
 	return status;
+}
+
+mcw_status
+mcs_oss_upload_verify(mcs_oss *oss, mcs_oss_upload *upload, mcw_error *err)
+{
+	mcs_oss_call call;
+
+	mcs_oss_upload_verify_begin(&call, oss, upload);
+	return mcs_oss_upload_verify_end(&call, oss, upload, err);
 }
 
 /* ---- left behind ---- */

@@ -47,6 +47,9 @@ extern void mcs_oss_upload_put_part(mcs_oss_call *call, mcs_oss *oss, const mcs_
 extern mcw_status mcs_oss_upload_stored(mcs_oss_call *call, mcs_oss_upload *upload, int number, mcw_error *err);
 /* The service's list of parts must be exactly ours (numbers, ETags, sizes); MCW_ERR_PROTOCOL if not */
 extern mcw_status mcs_oss_upload_verify(mcs_oss *oss, mcs_oss_upload *upload, mcw_error *err);
+/* The same in two steps, for several uploads at the same time; 'end' waits and frees the call */
+extern void mcs_oss_upload_verify_begin(mcs_oss_call *call, mcs_oss *oss, const mcs_oss_upload *upload);
+extern mcw_status mcs_oss_upload_verify_end(mcs_oss_call *call, mcs_oss *oss, mcs_oss_upload *upload, mcw_error *err);
 /* Best effort, never waits longer than deadline_us; MCW_OK also if it is gone already */
 extern mcw_status mcs_oss_upload_abort(mcs_oss *oss, mcw_view key, mcw_view upload_id, mcw_error *err);
 
@@ -65,6 +68,17 @@ typedef enum mcs_oss_outcome
  */
 extern mcs_oss_outcome mcs_oss_publish(mcs_oss *oss, mcn_channel *once, mcs_oss_upload *upload, mcw_view body,
 									   int64_t deadline_us, mcw_error *err);
+/*
+ * The same in two steps, so that the first requests of several objects are under way at
+ * the same time: 'begin' sends it (NULL: nothing was sent, and it is not published),
+ * 'end' does all the rest and frees.  Without 'again' nothing is sent a second time: what
+ * became of the first request is found out, no more.  'drop' in place of 'end' asks nobody.
+ */
+typedef struct mcs_oss_publication mcs_oss_publication;
+extern mcs_oss_publication *mcs_oss_publish_begin(mcs_oss *oss, mcn_channel *once, mcs_oss_upload *upload, mcw_view body,
+												  int64_t deadline_us, mcw_error *err);
+extern mcs_oss_outcome mcs_oss_publish_end(mcs_oss_publication *publication, bool again, mcw_error *err);
+extern void mcs_oss_publish_drop(mcs_oss_publication *publication);
 
 /* The ETag the finished object will have: MD5 of the part MD5s, "-", number of parts */
 extern mcw_status mcs_oss_upload_etag(const mcs_oss_upload *upload, mcw_buf *etag, mcw_error *err);
