@@ -314,6 +314,25 @@ check_template_columns(const McOssTable *t)
 	}
 }
 
+/* what only matters where objects are named by us */
+static void
+check_names(const McOssTable *t, const McServer *server)
+{
+	static const char *const of_many[] = {"suffix", "max_object_size"};
+	const char *empty = mcOptionText(server->table_options, "empty_object");
+
+	for (int i = 0; t->scope == MC_OSS_ONE && i < lengthof(of_many); i++)
+		if (mcOptionText(server->table_options, of_many[i]) != NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
+					 errmsg("option \"%s\" has no meaning for a table with option \"object\"", of_many[i])));
+	if (t->nparts > 0 && empty != NULL && mcOptionParse("empty_object", empty) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
+				 errmsg("option \"empty_object\" has no meaning for a table with path columns"),
+				 errdetail("Without a row there is no directory to write to.")));
+}
+
 static void
 check_key(const char *option, const char *value)
 {
@@ -388,6 +407,7 @@ mcOssTable(Relation rel, const McServer *server)
 	read_format(t, server);
 	read_coding(t, server);
 	read_scope(t, server);
+	check_names(t, server);
 	number_fields(t);
 	check_columns(t);
 	return t;

@@ -196,6 +196,7 @@ resolve_limits(McServer *server)
 static void
 check_oss_address(McServer *server)
 {
+	static const char *const of_buckets[] = {"region", "url_style", "signature_version"};
 	const char *url = mcServerOption(server, "base_url");
 
 	if (url && (server->endpoint || server->bucket))
@@ -209,6 +210,12 @@ check_oss_address(McServer *server)
 				(errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
 				 errmsg("server \"%s\" has no option \"%s\"", server->name, server->endpoint ? "bucket" : "endpoint"),
 				 errhint("A bucket needs \"endpoint\" and \"bucket\"; a plain web server needs \"base_url\".")));
+	for (int i = 0; url && i < lengthof(of_buckets); i++)
+		if (mcOptionText(server->server_options, of_buckets[i]))
+			ereport(ERROR,
+					(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
+					 errmsg("option \"%s\" has no meaning for server \"%s\"", of_buckets[i], server->name),
+					 errdetail("Option \"base_url\" makes it a plain web server, which gets no signed requests.")));
 	if (url)
 		server->endpoint = pstrdup(url);
 }
