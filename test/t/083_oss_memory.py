@@ -18,7 +18,7 @@ def small_objects():
     command("oss", "generate_many", bucket="small", key="many/{n%100:2}/{n:6}.csv", count=SMALL, text="{n},text of {n}\n")
     s = Session("CREATE SERVER oss_small FOREIGN DATA WRAPPER oss_fdw OPTIONS (endpoint '%s', bucket 'small', url_style 'path', region 'cn-hangzhou');"
                 "CREATE USER MAPPING FOR CURRENT_USER SERVER oss_small OPTIONS (access_key_id '%s', access_key_secret '%s');"
-                "CREATE FOREIGN TABLE small (id int8, s text) SERVER oss_small OPTIONS (prefix 'many/')" % ((OSS,) + KEY))
+                "CREATE FOREIGN TABLE small (__object__ text, id int8, s text) SERVER oss_small OPTIONS (prefix 'many/')" % ((OSS,) + KEY))
     cpu = s.cpu_seconds()
     s.sql("EXPLAIN SELECT count(*) FROM small")
     tap.ok(s.cpu_seconds() - cpu < 0.2, "planning does not look at %d objects" % SMALL)
