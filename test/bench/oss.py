@@ -43,7 +43,9 @@ LOCAL = {"oss_csv_scan_cpu_vs_file_fdw": ("cpu", "csv_scan", "file_csv", "file_f
          "oss_csv_to_maxcompute_rate_vs_copy": ("rate", "to_maxcompute", "copy", "copy csv"),
          "oss_csv_to_local_rate_vs_copy": ("rate", "to_local", "copy", "copy csv")}
 PEERS = {"oss_csv_scan_rate_vs_python_sdk": "sdk", "oss_csv_scan_rate_vs_duckdb": "duckdb",
-         "oss_csv_scan_rate_vs_duckdb_1_thread": "duckdb_1"}
+         "oss_csv_scan_rate_vs_duckdb_1_thread": "duckdb_1",
+         # the same bytes as files of this machine, without http
+         "oss_csv_scan_rate_vs_duckdb_files": "duckdb_files", "oss_csv_scan_rate_vs_duckdb_files_1_thread": "duckdb_files_1"}
 
 
 def server(s, name="oss"):
@@ -136,7 +138,7 @@ def run(s, results, rows, rounds, wanted):
         for name, peer in peers.items():
             if i == 0 or peer != "sdk":
                 others.setdefault(name, []).append(peer_seconds(["oss", peer], rows, {
-                    "BENCH_PREFIX": "rows/csv/", "BENCH_COLUMNS": json.dumps(COLUMNS)}))
+                    "BENCH_PREFIX": "rows/csv/", "BENCH_FILES": base + "/csv", "BENCH_COLUMNS": json.dumps(COLUMNS)}))
     same(s, "oss_local", *["oss_write_" + c.split("_")[0] for c in cases if c.endswith("_write")])
     for name, (metric, ours, peer, what) in local.items():
         if metric == "cpu":

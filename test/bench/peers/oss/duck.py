@@ -1,4 +1,5 @@
-"""Count the values of csv objects with DuckDB and its httpfs; BENCH_THREADS, empty = its default."""
+"""Count the values of csv objects with DuckDB: through its httpfs, or (argument "files") as files of this machine;
+BENCH_THREADS, empty = its default."""
 import json
 import os
 import sys
@@ -23,12 +24,15 @@ def keys():
 
 
 def main():
-    files = ["http://127.0.0.1:%s/bench/%s" % (E["MC_OSS_PORT"], k) for k in keys()]
+    local = sys.argv[1:] == ["files"]
+    files = [os.path.join(E["BENCH_FILES"], f) for f in sorted(os.listdir(E["BENCH_FILES"]))] if local else \
+        ["http://127.0.0.1:%s/bench/%s" % (E["MC_OSS_PORT"], k) for k in keys()]
     columns = json.loads(E["BENCH_COLUMNS"])
     path = os.path.join(os.path.dirname(duckdb_extension_httpfs.__file__), "extensions", "v" + duckdb.__version__, "httpfs.duckdb_extension")
     start = time.monotonic()
     c = duckdb.connect(config={"threads": int(E["BENCH_THREADS"])} if E.get("BENCH_THREADS") else {})
-    c.execute("LOAD '%s'" % path)
+    if not local:
+        c.execute("LOAD '%s'" % path)
     c.execute("SET TimeZone = 'Asia/Shanghai'")
     got = c.execute("SELECT count(*), %s FROM read_csv(?, header = false, columns = {%s})" % (
         ", ".join('count("%s")' % n for n, _ in columns), ", ".join("'%s': '%s'" % (n, TYPES[t]) for n, t in columns)), [files]).fetchone()
