@@ -203,14 +203,14 @@ compare(McPublication *pub, MemoryContext cxt)
 }
 
 static void
-describe(StringInfo list, const char *verb, const McTarget *target, const char *spec, const char *rest)
+describe(McItems *list, const char *verb, const McTarget *target, const char *spec, const char *rest)
 {
 	mcPublishItem(list, "%s%s%s%s%s%s", verb, target->odps->label, spec && spec[0] ? " (" : "",
 				  spec ? mcPrintable(spec) : "", spec && spec[0] ? ")" : "", rest);
 }
 
 static void
-describe_upload(StringInfo list, const McUpload *u)
+describe_upload(McItems *list, const McUpload *u)
 {
 	describe(list, "", u->target, u->spec,
 			 psprintf(" " INT64_FORMAT " rows in session %s%s", u->session.rows, u->session.id,
@@ -218,20 +218,20 @@ describe_upload(StringInfo list, const McUpload *u)
 }
 
 static void
-describe_erasure(StringInfo list, const Erasure *e)
+describe_erasure(McItems *list, const Erasure *e)
 {
 	describe(list, e->spec && !e->keep_partition ? "drop of " : "truncation of ", e->target, e->spec, "");
 }
 
 static void
-announce(StringInfo text)
+announce(McItems *list)
 {
 	ListCell   *lc;
 
 	foreach(lc, present->uploads)
-		describe_upload(text, lfirst(lc));
+		describe_upload(list, lfirst(lc));
 	foreach(lc, present->erasures)
-		describe_erasure(text, lfirst(lc));
+		describe_erasure(list, lfirst(lc));
 }
 
 static void

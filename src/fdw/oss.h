@@ -142,6 +142,12 @@ extern bool mcOssGlob(const char *pattern, mcw_view text);
  */
 #define MC_OSS_MAX_PARTS 32
 extern bool mcOssPathKnown(const McOssTable *table, mcw_view directory, mcw_view *values, mcw_buf *scratch, uint64 *known);
+/* the first part that the key shows with another value, however they are spelled; -1 = none */
+extern int	mcOssPathDiffers(const McOssTable *table, mcw_view key, const mcw_view *values);
+/* may keys below the directory have these values?  *all: every key there has, if it has the table's form */
+extern bool mcOssPathMayHave(const McOssTable *table, mcw_view directory, const mcw_view *values, bool *all);
+/* of characters that every writer leaves as they are: only then it stands in keys in one way */
+extern bool mcOssPathPlain(mcw_view value);
 /* append the directory of these values behind the literal, encoded */
 extern void mcOssPathAppend(const McOssTable *table, const mcw_view *values, StringInfo key);
 

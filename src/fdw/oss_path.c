@@ -66,16 +66,38 @@ decode_value(mcw_view raw, mcw_buf *scratch)
 	return value;
 }
 
+/* "." and "..", which web servers between here and there may take away, and the text that stands for NULL */
+static bool
+is_special(mcw_view value)
+{
+	return mcw_view_eq(value, MCW_LIT(".")) || mcw_view_eq(value, MCW_LIT("..")) ||
+		mcw_view_eq(value, MCW_LIT(MC_OSS_NULL_PART));
+}
+
+bool
+mcOssPathPlain(mcw_view value)
+{
+	for (size_t i = 0; i < value.len; i++)
+	{
+		unsigned char c = value.data[i];
+
+		if (!IS_HIGHBIT_SET(c) && !isalnum(c) && c != '-' && c != '_' && c != '.')
+			return false;
+	}
+	return value.len > 0 && !is_special(value);
+}
+
 static void
 encode_value(mcw_view value, StringInfo key)
 {
 	static const char hex[] = "0123456789ABCDEF";
+	bool		special = is_special(value);
 
 	for (size_t i = 0; i < value.len; i++)
 	{
 		unsigned char c = value.data[i];
 
-		if (c < ' ' || c == 0x7f || strchr("\"#%'*/:=?\\{[]^", c))
+		if (c < ' ' || c == 0x7f || strchr("\"#%'*/:=?\\{[]^", c) || (special && i == 0) || (special && c == '.'))
 		{
 			appendStringInfoChar(key, '%');
 			appendStringInfoChar(key, hex[c >> 4]);
@@ -186,6 +208,46 @@ mcOssPathValues(const McOssTable *table, mcw_view key, mcw_view *values, mcw_buf
 	for (int i = 0; i < table->nparts; i++)
 		values[i] = decode_value(values[i], scratch);
 	return true;
+}
+
+static bool
+same_value(mcw_view a, mcw_view b)
+{
+	return (a.data == NULL) == (b.data == NULL) && mcw_view_eq(a, b);
+}
+
+int
+mcOssPathDiffers(const McOssTable *table, mcw_view key, const mcw_view *values)
+{
+	mcw_alloc	alloc = mcContextAlloc(CurrentMemoryContext);
+	mcw_view	own[MC_OSS_MAX_PARTS];
+	mcw_buf		scratch;
+	int			i = 0;
+
+	mcw_buf_init(&scratch, &alloc, MCS_OSS_MAX_DOCUMENT);
+	if (mcOssPathValues(table, key, own, &scratch))
+		while (i < table->nparts && same_value(own[i], values[i]))
+			i++;
+	mcw_buf_free(&scratch);
+	return i < table->nparts ? i : -1;
+}
+
+bool
+mcOssPathMayHave(const McOssTable *table, mcw_view directory, const mcw_view *values, bool *all)
+{
+	mcw_alloc	alloc = mcContextAlloc(CurrentMemoryContext);
+	mcw_view	own[MC_OSS_MAX_PARTS];
+	mcw_buf		scratch;
+	uint64		known;
+	bool		same;
+
+	mcw_buf_init(&scratch, &alloc, MCS_OSS_MAX_DOCUMENT);
+	same = mcOssPathKnown(table, directory, own, &scratch, &known);
+	for (int i = 0; i < table->nparts && same; i++)
+		same = (known & UINT64CONST(1) << i) == 0 || same_value(own[i], values[i]);
+	*all = same && known == ALL_PARTS(table);
+	mcw_buf_free(&scratch);
+	return same;
 }
 
 bool

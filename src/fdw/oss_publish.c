@@ -38,6 +38,7 @@ typedef struct Erasure
 typedef struct McOssPublication
 {
 	List	   *uploads;		/* McOssUpload, in order */
+	List	   *named;			/* those of option "object": their keys may be there before */
 	List	   *erasures;
 	int64		deadline_us;
 	MemoryContextCallback callback;
@@ -93,8 +94,11 @@ collect_uploads(void)
 			continue;
 		if (!u->complete)
 			elog(ERROR, "object \"%s\" was not written to its end", u->key);
-		if (!mcOssUploadSuperseded(u))
-			present->uploads = lappend(present->uploads, u);
+		if (mcOssUploadSuperseded(u))
+			continue;
+		present->uploads = lappend(present->uploads, u);
+		if (one_object(u->target))
+			present->named = lappend(present->named, u);
 	}
 }
 
@@ -107,12 +111,13 @@ drop_superseded(void)
 			u->garbage = true;
 }
 
+/* Will the object be replaced by ours?  The new one may even have the ETag of the old one. */
 static bool
 is_ours(const McOssConn *conn, mcw_view key)
 {
 	ListCell   *lc;
 
-	foreach(lc, present->uploads)
+	foreach(lc, present->named)
 	{
 		McOssUpload *u = lfirst(lc);
 
@@ -130,8 +135,7 @@ add_object(const mcs_oss_object *object, void *arg)
 	Erasure    *e = arg;
 	mcs_oss_object *copy;
 
-	/* only a key given by option "object" can be there before it is published */
-	if (one_object(e->target) && is_ours(e->target->conn, object->key))
+	if (is_ours(e->target->conn, object->key))
 		return true;
 	if (e->nobjects == e->cap)
 	{
@@ -279,6 +283,13 @@ verify_uploads(void)
 }
 
 static void
+set_deadline(int64 deadline_us)
+{
+	for (McOssTarget *t = mcOssWriteTargets(); t; t = t->next)
+		t->conn->client.deadline_us = deadline_us;
+}
+
+static void
 verify(int64 deadline_us)
 {
 	ListCell   *lc;
@@ -288,14 +299,14 @@ verify(int64 deadline_us)
 	present->callback.arg = present;
 	MemoryContextRegisterResetCallback(CurrentMemoryContext, &present->callback);
 	present->deadline_us = deadline_us;
+	set_deadline(deadline_us);
 	collect_uploads();
 	collect_erasures();
 	drop_superseded();
 	/* what is left of rolled back savepoints; and twins of what will be published */
 	(void) mcOssReap(mcOssWriteUploads(), false, Min(deadline_us, mcn_now_us() + MC_ROLLBACK_US));
 	CHECK_FOR_INTERRUPTS();
-	for (McOssTarget *t = mcOssWriteTargets(); t; t = t->next)
-		t->conn->client.deadline_us = deadline_us;
+	set_deadline(deadline_us);
 	check_absence();
 	foreach(lc, present->uploads)
 		open_once(((McOssUpload *) lfirst(lc))->target);
@@ -303,14 +314,14 @@ verify(int64 deadline_us)
 }
 
 static void
-describe_upload(StringInfo list, const McOssUpload *u)
+describe_upload(McItems *list, const McOssUpload *u)
 {
 	mcPublishItem(list, "%s (" INT64_FORMAT " rows%s%s)", object_name(u), u->rows,
 				  u->object.id[0] ? ", upload " : "", u->object.id);
 }
 
 static void
-describe_erasure(StringInfo list, const Erasure *e)
+describe_erasure(McItems *list, const Erasure *e)
 {
 	mcPublishItem(list, "deletion of %d %s of \"%s\"%s%s", e->nobjects, e->nobjects == 1 ? "object" : "objects",
 				  e->target->name, e->directory ? " in " : "",
@@ -318,14 +329,14 @@ describe_erasure(StringInfo list, const Erasure *e)
 }
 
 static void
-announce(StringInfo text)
+announce(McItems *list)
 {
 	ListCell   *lc;
 
 	foreach(lc, present->uploads)
-		describe_upload(text, lfirst(lc));
+		describe_upload(list, lfirst(lc));
 	foreach(lc, present->erasures)
-		describe_erasure(text, lfirst(lc));
+		describe_erasure(list, lfirst(lc));
 }
 
 static void

@@ -350,12 +350,48 @@ lookup_directory(McOssSink *sink, const char *name)
 	return dir;
 }
 
+/* Can an object of the directory in sink->name exist, and would SELECT show these values?  NULL or the reason. */
+static const char *
+key_problem(McOssSink *sink, const mcw_view *values, int *sqlstate, const char **column)
+{
+	const McOssTable *table = sink->target->table;
+	mcw_view	name = {sink->name.data, sink->name.len};
+
+	int			other;
+
+	/* number and suffix come behind */
+	if (table->scope == MC_OSS_PREFIX && name.len + strlen(sink->id) + 16 + strlen(sink->suffix) > MCS_OSS_MAX_KEY)
+	{
+		*column = sink->npaths > 0 ? sink->paths[sink->npaths - 1].name : NULL;
+		*sqlstate = ERRCODE_STRING_DATA_RIGHT_TRUNCATION;
+		return psprintf("the key of the object would have more than %d bytes", MCS_OSS_MAX_KEY);
+	}
+	if (sink->npaths == 0 || (table->scope == MC_OSS_PREFIX && dirs_lookup(sink->directories->hash, sink->name.data)))
+		return NULL;
+	*sqlstate = ERRCODE_CHECK_VIOLATION;
+	other = mcOssPathDiffers(table, name, values);
+	if (other >= 0)
+	{
+		*column = sink->paths[other].name;
+		return psprintf("the key \"%s\" would show another value", mcOssShown(name));
+	}
+	if (name.data[0] == '/')
+	{
+		*column = sink->paths[0].name;
+		return "the key of the object would begin with \"/\"";
+	}
+	return NULL;
+}
+
 /* Sets sink->current; false if the row was rejected */
 static bool
 find_directory(McOssSink *sink, TupleTableSlot *slot)
 {
 	const McOssTable *table = sink->target->table;
 	mcw_view   *values;
+	const char *reason;
+	const char *column = NULL;
+	int			sqlstate;
 
 	if (sink->current && (sink->npaths == 0 || mcLastKeysSame(&sink->last, slot)))
 		return true;
@@ -377,14 +413,11 @@ find_directory(McOssSink *sink, TupleTableSlot *slot)
 	appendStringInfoString(&sink->name, table->literal);
 	if (table->scope == MC_OSS_PREFIX)
 		mcOssPathAppend(table, values, &sink->name);
-	/* number and suffix come behind */
-	if (table->scope == MC_OSS_PREFIX &&
-		sink->name.len + strlen(sink->id) + 16 + strlen(sink->suffix) > MCS_OSS_MAX_KEY)
+	reason = key_problem(sink, values, &sqlstate, &column);
+	if (reason)
 	{
 		sink->current = NULL;
-		return refuse(sink, sink->npaths > 0 ? sink->paths[sink->npaths - 1].name : NULL,
-					  ERRCODE_STRING_DATA_RIGHT_TRUNCATION,
-					  psprintf("the key of the object would have more than %d bytes", MCS_OSS_MAX_KEY), true);
+		return refuse(sink, column, sqlstate, reason, true);
 	}
 	mcLastKeysRemember(&sink->last, slot);
 	sink->current = lookup_directory(sink, sink->name.data);

@@ -180,16 +180,6 @@ may_prune_below(const McOssSource *source, uint64 known)
 
 /* ---- the listing ---- */
 
-/* Characters every writer leaves as they are: only then can a value be looked for in keys */
-static bool
-is_plain(const char *value)
-{
-	for (const char *p = value; *p; p++)
-		if (!IS_HIGHBIT_SET(*p) && !isalnum((unsigned char) *p) && strchr("-_.", *p) == NULL)
-			return false;
-	return value[0] != '\0';
-}
-
 /* What all keys of the scan begin with: the table's literal, lengthened by what conditions fix */
 static char *
 listing_prefix(const McOssSource *source)
@@ -206,7 +196,7 @@ listing_prefix(const McOssSource *source)
 	appendStringInfoString(&prefix, table->literal);
 	if (table->hive)
 		return prefix.data;
-	for (i = 0; i < table->nparts && choice->part_values[i] && is_plain(choice->part_values[i]); i++)
+	for (i = 0; i < table->nparts && choice->part_values[i] && mcOssPathPlain(mcw_str(choice->part_values[i])); i++)
 		appendStringInfo(&prefix, "%s%s", table->parts[i].before, choice->part_values[i]);
 	if (i > 0)
 		appendStringInfoString(&prefix, i < table->nparts ? table->parts[i].before : table->tail);

@@ -274,6 +274,23 @@ mcOssWriteIntend(McOssTarget *target)
 
 /* ---- what replaces what ---- */
 
+/* the directory's values, spelled in another way?  Ours are spelled in one way only. */
+static bool
+same_values(const McOssTable *table, const char *directory, mcw_view key)
+{
+	mcw_alloc	alloc = mcContextAlloc(CurrentMemoryContext);
+	mcw_view	values[MC_OSS_MAX_PARTS];
+	mcw_buf		scratch;
+	bool		same;
+
+	if (!table->hive && strchr(directory, '%') == NULL && memchr(key.data, '%', key.len) == NULL)
+		return false;
+	mcw_buf_init(&scratch, &alloc, MCS_OSS_MAX_DOCUMENT);
+	same = mcOssPathValues(table, mcw_str(directory), values, &scratch) && mcOssPathDiffers(table, key, values) < 0;
+	mcw_buf_free(&scratch);
+	return same;
+}
+
 bool
 mcOssInDirectory(const McOssTable *table, const char *directory, mcw_view key)
 {
@@ -281,7 +298,9 @@ mcOssInDirectory(const McOssTable *table, const char *directory, mcw_view key)
 
 	if (table->scope == MC_OSS_ONE)
 		return key.len == len && memcmp(key.data, directory, len) == 0;
-	return key.len >= len && memcmp(key.data, directory, len) == 0 && mcOssCovers(table, key);
+	return mcOssCovers(table, key) &&
+		((key.len >= len && memcmp(key.data, directory, len) == 0) ||
+		 (table->nparts > 0 && same_values(table, directory, key)));
 }
 
 bool

@@ -108,7 +108,7 @@ extern bool mcOssSameBucket(const McOssConn *a, const McOssConn *b);
 extern bool mcOssIntentCovers(const McOssIntent *intent, const McOssTarget *target, const char *key);
 /* does something later in this transaction replace what this upload holds? */
 extern bool mcOssUploadSuperseded(const McOssUpload *upload);
-/* is the key below the directory, and an object of the table? */
+/* is the key an object of the table with the values of the directory? */
 extern bool mcOssInDirectory(const McOssTable *table, const char *directory, mcw_view key);
 /* number for the next statement, upload or intent; and the last one given */
 extern int64 mcOssNextSequence(void);

@@ -16,6 +16,9 @@
 
 #include "publish.h"
 
+/* of a list in one message */
+#define ITEMS_BYTES 8000
+
 /* in the order in which they publish */
 static const McWrapper wrappers[] = {MC_MAXCOMPUTE, MC_OSS};
 static const McPublisher *publishers[lengthof(wrappers)];
@@ -48,23 +51,46 @@ drop_memory(void)
 	current = NULL;
 }
 
-void
-mcPublishItem(StringInfo list, const char *fmt,...)
+static void
+init_items(McItems *items)
 {
-	if (list->len > 0)
-		appendStringInfoString(list, ", ");
+	initStringInfo(&items->text);
+	items->more = 0;
+	items->full = NULL;
+}
+
+void
+mcPublishItem(McItems *list, const char *fmt,...)
+{
+	if (list->text.len >= ITEMS_BYTES && list->full)
+		list->full(list);
+	if (list->text.len >= ITEMS_BYTES)
+	{
+		list->more++;
+		return;
+	}
+	if (list->text.len > 0)
+		appendStringInfoString(&list->text, ", ");
 	for (;;)
 	{
 		va_list		args;
 		int			needed;
 
 		va_start(args, fmt);
-		needed = appendStringInfoVA(list, fmt, args);
+		needed = appendStringInfoVA(&list->text, fmt, args);
 		va_end(args);
 		if (needed == 0)
 			return;
-		enlargeStringInfo(list, needed);
+		enlargeStringInfo(&list->text, needed);
 	}
+}
+
+static const char *
+show_items(const McItems *items)
+{
+	if (items->text.len == 0)
+		return "nothing";
+	return items->more == 0 ? items->text.data : psprintf("%s and %d more", items->text.data, items->more);
 }
 
 void
@@ -121,14 +147,14 @@ mcPublishFailed(const mcw_error *err, void (*plain) (const mcw_error *err, void 
 	McOutcomes	all;
 	char	   *detail = mcErrorDetail(err);
 
-	initStringInfo(&all.published);
-	initStringInfo(&all.not_published);
-	initStringInfo(&all.unknown);
+	init_items(&all.published);
+	init_items(&all.not_published);
+	init_items(&all.unknown);
 	all.residue = false;
 	for (int i = 0; i < lengthof(publishers); i++)
 		if (publishers[i] && publishers[i]->pending())
 			publishers[i]->outcomes(&all);
-	if (all.published.len == 0 && all.unknown.len == 0 && !all.residue)
+	if (all.published.text.len == 0 && all.unknown.text.len == 0 && !all.residue)
 	{
 		plain(err, arg);
 		elog(ERROR, "publishing failed without an error");
@@ -138,39 +164,53 @@ mcPublishFailed(const mcw_error *err, void (*plain) (const mcw_error *err, void 
 			(errcode(ERRCODE_T_R_STATEMENT_COMPLETION_UNKNOWN),
 			 errmsg("publishing to %s failed halfway: %s", current->service, mcPrintable(err->message)),
 			 errdetail("Published: %s.\nNot published: %s.\nUnknown: %s.%s%s",
-					   all.published.len ? all.published.data : "nothing",
-					   all.not_published.len ? all.not_published.data : "nothing",
-					   all.unknown.len ? all.unknown.data : "nothing",
+					   show_items(&all.published), show_items(&all.not_published), show_items(&all.unknown),
 					   detail ? "\n" : "", detail ? detail : ""),
-			 errhint("The local transaction is rolled back. Look at the unknown ones in %s before repeating the statement.",
-					 service_names())));
+			 errhint("The local transaction is rolled back. Look at the unknown ones in %s before repeating the statement.%s",
+					 service_names(),
+					 all.published.more + all.not_published.more + all.unknown.more > 0 ? " The server log names all uploads." : "")));
+}
+
+static void
+log_list(const char *services, const char *list)
+{
+	TransactionId xid = GetTopTransactionIdIfAny();
+
+	ereport(LOG,
+			(errmsg("mc_fdw: transaction %s publishes %s%s",
+					TransactionIdIsValid(xid) ? psprintf("%u", xid) : "without local changes", services, list),
+			 errhidestmt(true), errhidecontext(true)));
+}
+
+/* a long list takes several lines of the log */
+static void
+log_full(McItems *items)
+{
+	log_list(psprintf("to %s: ", current->service), psprintf("%s ...", items->text.data));
+	resetStringInfo(&items->text);
 }
 
 static bool
 announce(void)
 {
-	TransactionId xid = GetTopTransactionIdIfAny();
 	StringInfoData all;
 
 	initStringInfo(&all);
 	for (int i = 0; i < lengthof(publishers); i++)
 	{
-		StringInfoData text;
+		McItems		items;
 
-		if (!publishers[i] || !publishers[i]->pending())
+		if ((current = publishers[i]) == NULL || !current->pending())
 			continue;
-		initStringInfo(&text);
-		publishers[i]->announce(&text);
-		if (text.len > 0)
-			appendStringInfo(&all, "%sto %s: %s", all.len ? "; " : "", publishers[i]->service, text.data);
+		init_items(&items);
+		items.full = log_full;
+		current->announce(&items);
+		if (items.text.len > 0)
+			appendStringInfo(&all, "%sto %s: %s", all.len ? "; " : "", current->service, items.text.data);
 	}
-	if (all.len == 0)
-		return false;
-	ereport(LOG,
-			(errmsg("mc_fdw: transaction %s publishes %s",
-					TransactionIdIsValid(xid) ? psprintf("%u", xid) : "without local changes", all.data),
-			 errhidestmt(true), errhidecontext(true)));
-	return true;
+	if (all.len > 0)
+		log_list("", all.data);
+	return all.len > 0;
 }
 
 static void

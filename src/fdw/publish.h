@@ -15,11 +15,19 @@
 
 #include "lib/stringinfo.h"
 
+/* A list for a message, of bounded length whatever the number of its items */
+typedef struct McItems
+{
+	StringInfoData text;
+	int			more;			/* that were left out */
+	void		(*full) (struct McItems *items);	/* makes room instead; NULL = leave out */
+} McItems;
+
 typedef struct McOutcomes
 {
-	StringInfoData published;
-	StringInfoData not_published;
-	StringInfoData unknown;
+	McItems		published;
+	McItems		not_published;
+	McItems		unknown;
 	bool		residue;		/* what failed may have left rows all the same */
 } McOutcomes;
 
@@ -32,7 +40,7 @@ typedef struct McPublisher
 	/* collect and check; raises plainly.  CurrentMemoryContext lives until the end of publishing. */
 	void		(*verify) (int64 deadline_us);
 	/* what will happen, as a list for the server log; nothing = there is nothing to do */
-	void		(*announce) (StringInfo text);
+	void		(*announce) (McItems *list);
 	/* raise with mcPublishFailed after the first failure */
 	void		(*publish) (void);
 	void		(*erase) (void);
@@ -64,7 +72,7 @@ extern void mcPublishDone(void);
  */
 pg_noreturn extern void mcPublishFailed(const mcw_error *err, void (*plain) (const mcw_error *err, void *arg), void *arg);
 /* one more item of a list */
-extern void mcPublishItem(StringInfo list, const char *fmt,...) pg_attribute_printf(2, 3);
+extern void mcPublishItem(McItems *list, const char *fmt,...) pg_attribute_printf(2, 3);
 /* a channel that never repeats a request by itself, for commit requests; otherwise as 'like' */
 extern mcn_channel *mcPublishChannel(const McServer *server, const mcw_alloc *alloc, const mcn_channel *like,
 									 const char *endpoint, const char *virtual_host);

@@ -422,7 +422,7 @@ typedef struct deletion
 	const mcs_oss_object *objects;
 	int			next;			/* of the group at hand to be looked at */
 	int			end;
-	mcs_oss_call *calls;		/* of HEAD, or of single deletes */
+	mcs_oss_call *calls;		/* of HEAD or GetSymlink */
 	int		   *at;				/* what a call is for; -1 = free */
 	int			ncalls;
 	mcw_view   *keys;			/* unchanged ones of the group */
@@ -452,6 +452,7 @@ fits_xml(mcw_view key)
 static mcw_status
 judge_head(deletion *d, mcs_oss_call *call, int i, mcw_error *err)
 {
+	mcw_view	etag = mcw_oss_etag(mcn_response_header(&call->req, "ETag"));
 	mcw_status	status = call->req.status;
 
 	if (status == MCW_ERR_SERVICE && call->req.error.http_status == 404 && !mcs_oss_error_is(&call->req.error, "NoSuchBucket"))
@@ -459,16 +460,34 @@ judge_head(deletion *d, mcs_oss_call *call, int i, mcw_error *err)
 		++*d->deleted;			/* by whoever: it is gone */
 		return MCW_OK;
 	}
+	if (status == MCW_ERR_SERVICE && mcs_oss_error_is(&call->req.error, "NotSymlink"))
+	{
+		++*d->changed;			/* an object has taken the place of the link */
+		return MCW_OK;
+	}
 	if (status != MCW_OK)
 	{
 		*err = call->req.error;
 		return status;
 	}
-	if (mcw_oss_etag_eq(mcw_oss_etag(mcn_response_header(&call->req, "ETag")), d->objects[i].etag))
+	/* a service need not tell that of a link */
+	if (mcw_oss_etag_eq(etag, d->objects[i].etag) || (d->objects[i].link && etag.len == 0))
 		d->keys[d->nkeys++] = d->objects[i].key;
 	else
 		++*d->changed;
 	return MCW_OK;
+}
+
+/* HEAD of a link would show what it points to, which is not deleted */
+static void
+look_at_object(deletion *d, mcs_oss_call *call, int i)
+{
+	const mcs_oss_object *object = &d->objects[i];
+
+	mcs_oss_call_init(call, d->oss, object->link ? "GET" : "HEAD", object->key, ANSWER_MAX);
+	if (object->link)
+		mcs_oss_call_param(call, "symlink", (mcw_view) {NULL, 0});
+	mcs_oss_call_start(call);
 }
 
 /* Looks at all objects of the group, several at a time */
@@ -503,8 +522,7 @@ look_at_group(deletion *d, mcw_error *err)
 			if (d->next < d->end)
 			{
 				d->at[c] = d->next++;
-				mcs_oss_call_init(call, d->oss, "HEAD", d->objects[d->at[c]].key, ANSWER_MAX);
-				mcs_oss_call_start(call);
+				look_at_object(d, call, d->at[c]);
 				running++;
 				waits |= call->req.active;
 			}

@@ -86,8 +86,9 @@ extern mcw_status mcs_oss_upload_etag(const mcs_oss_upload *upload, mcw_buf *eta
 extern void mcs_oss_upload_free(mcs_oss_upload *upload);
 
 /*
- * Delete these objects unless they changed: each is looked at with HEAD just before
- * and passed over if its ETag is another one (counted in *changed).  *deleted counts
+ * Delete these objects unless they changed: each is looked at with HEAD (a link with
+ * GetSymlink) just before and passed over if its ETag is another one (counted in
+ * *changed).  *deleted counts
  * those that are gone, whoever did it.  DeleteMultipleObjects in groups of up to 1000.
  * May be repeated.
  */

@@ -4,8 +4,9 @@
  *		left in a bucket.
  *
  * OSS keeps the parts of an upload, and charges for them, until it is completed or
- * aborted.  Only uploads whose key was given by an INSERT are ever aborted here, and
- * those of running transactions are told apart by their age alone.
+ * aborted.  Only uploads whose key was given by an INSERT are ever aborted here, not
+ * those of the transaction that asks; those of other ones that are running are told
+ * apart by their age alone.
  */
 #include "postgres.h"
 
@@ -113,6 +114,17 @@ initiated(const mcw_oss_upload *upload)
 	return upload->initiated - (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY;
 }
 
+/* of the transaction that asks */
+static bool
+is_own(const Walk *walk, const mcw_oss_upload *upload)
+{
+	for (McOssUpload *u = mcOssWriteUploads(); u; u = u->next)
+		if (mcw_view_eq(upload->upload_id, mcw_str(u->object.id)) && mcw_view_eq(upload->key, u->object.key) &&
+			mcOssSameBucket(walk->conn, u->target->conn))
+			return true;
+	return false;
+}
+
 /* NULL at the end; valid until the next call */
 static const mcw_oss_upload *
 next_orphan(Walk *walk)
@@ -130,7 +142,7 @@ next_orphan(Walk *walk)
 			continue;
 		}
 		u = &walk->page.uploads[walk->next++];
-		if (initiated(u) < walk->before && (walk->everybody || mcOssOurKey(u->key)))
+		if (initiated(u) < walk->before && (walk->everybody || (mcOssOurKey(u->key) && !is_own(walk, u))))
 			return u;
 	}
 }
