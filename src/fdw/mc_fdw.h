@@ -147,7 +147,8 @@ typedef struct McRejects
 	int64		nulled;			/* values set to NULL */
 	Oid			relid;
 	bool		verbose_values;
-	char		first[256];		/* reason and place of the first one */
+	char		first[256];		/* reason and place of the first row that was dropped */
+	char		first_null[256];	/* of the first value that became NULL */
 } McRejects;
 
 typedef enum McVerdict

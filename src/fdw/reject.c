@@ -133,8 +133,8 @@ mcBadValue(McRejects *rejects, const McPlace *place, int sqlstate,
 				 mcPlaceContext(place)));
 
 	drop = rejects->on_error == MC_ON_ERROR_REJECT || not_null;
-	if (rejects->rejected + rejects->nulled == 0)
-		snprintf(rejects->first, sizeof(rejects->first), "%s%s%s%s%s", reason,
+	if ((drop ? rejects->rejected : rejects->nulled) == 0)
+		snprintf(drop ? rejects->first : rejects->first_null, sizeof(rejects->first), "%s%s%s%s%s", reason,
 				 place->part ? ", " : "", place->part ? place->part : "",
 				 place->column ? ", column " : "", place->column ? place->column : "");
 	if (rejects->verbose_values || !value.data)
@@ -172,6 +172,6 @@ mcRejectsReport(const McRejects *rejects, const char *what)
 		ereport(NOTICE,
 				(errmsg_plural("%lld value of \"%s\" was set to NULL", "%lld values of \"%s\" were set to NULL",
 							   (unsigned long) rejects->nulled, (long long) rejects->nulled, what),
-				 errdetail("The first: %s.", rejects->first),
+				 errdetail("The first: %s.", rejects->first_null),
 				 errhint("SELECT * FROM mc.last_rejects() shows the samples.")));
 }
