@@ -24,6 +24,7 @@ class Form:
     sql = ""
     also = set()            # SQLSTATEs that any failure may have
     holds_cancel = False    # a cancel may have to wait
+    forgives = False        # it ends in ROLLBACK, which succeeds whatever was before
     own_clock = True        # no other service that has the emulator's clock is asked
     events = {}             # name -> what happens to a table, what undoes it
     short_apis = ()
