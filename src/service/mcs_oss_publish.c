@@ -578,6 +578,17 @@ count_deleted(deletion *d, mcs_oss_call *call, const mcw_view *keys, int nkeys, 
 	return MCW_OK;
 }
 
+/* It may be repeated, so an answer that is no list is asked for again */
+static mcw_status
+accept_deleted(mcn_request *req, mcw_error *err)
+{
+	mcs_oss_call *call = (mcs_oss_call *) req;
+	mcw_view   *gone;
+	int			ngone;
+
+	return mcw_oss_read_deleted(mcw_buf_view(&req->response), &call->arena, &gone, &ngone, err);
+}
+
 static mcw_status
 delete_many(deletion *d, const mcw_view *keys, int nkeys, mcw_error *err)
 {
@@ -600,6 +611,7 @@ delete_many(deletion *d, const mcw_view *keys, int nkeys, mcw_error *err)
 		mcs_oss_call_header(&call, "Content-MD5", mcw_str(md5));
 		mcs_oss_call_header(&call, "Content-Type", MCW_LIT("application/xml"));
 		call.req.body = mcw_buf_view(&body);
+		call.req.accept = accept_deleted;
 		status = mcs_oss_call_run(&call, err);
 		if (status == MCW_OK)
 			status = count_deleted(d, &call, keys, nkeys, err);

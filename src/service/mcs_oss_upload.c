@@ -382,6 +382,15 @@ mcs_oss_upload_abort(mcs_oss *oss, mcw_view key, mcw_view upload_id, mcw_error *
 	return status;
 }
 
+static mcw_status
+accept_uploads(mcn_request *req, mcw_error *err)
+{
+	mcs_oss_call *call = (mcs_oss_call *) req;
+	mcw_oss_uploads list;
+
+	return mcw_oss_read_uploads(mcw_buf_view(&req->response), &call->arena, &list, err);
+}
+
 mcw_status
 mcs_oss_list_uploads(mcs_oss *oss, mcw_view prefix, mcw_view key_marker, mcw_view id_marker,
 					 mcw_arena *arena, mcw_oss_uploads *uploads, mcw_error *err)
@@ -396,6 +405,7 @@ mcs_oss_list_uploads(mcs_oss *oss, mcw_view prefix, mcw_view key_marker, mcw_vie
 	mcs_oss_call_param(&call, "prefix", (mcw_view) {prefix.data ? prefix.data : "", prefix.len});
 	mcs_oss_call_param(&call, "key-marker", (mcw_view) {key_marker.data ? key_marker.data : "", key_marker.len});
 	mcs_oss_call_param(&call, "upload-id-marker", (mcw_view) {id_marker.data ? id_marker.data : "", id_marker.len});
+	call.req.accept = accept_uploads;
 	status = mcs_oss_call_run(&call, err);
 	if (status == MCW_OK)
 		status = mcw_oss_read_uploads(mcw_buf_view(&call.req.response), arena, uploads, err);
