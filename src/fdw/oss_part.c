@@ -107,44 +107,93 @@ on_open_done(mcn_request *req)
 	((McOssSink *) req->owner)->nopening--;
 }
 
-/* Take finished parts off the list; raise the first failure */
+/* The upload is known now, or why there is none */
 static void
+opened(McOssSink *sink, McOssUpload *upload)
+{
+	mcw_error	err;
+	mcw_status	status;
+
+	memset(&err, 0, sizeof(err));
+	status = mcs_oss_upload_opened(&upload->call, &upload->object, &err);
+	/* a request that was repeated, or not plainly refused, may have made an upload that nobody knows */
+	if (upload->call.req.attempts > 1 ||
+		(status != MCW_OK && upload->call.req.sent && (status != MCW_ERR_SERVICE || err.http_status >= 500)))
+		upload->repeated = true;
+	mcs_oss_call_free(&upload->call);
+	upload->calling = false;
+	if (status != MCW_OK)
+		raise_object(sink, upload, 0, &err);
+}
+
+static void
+start_part(McOssSink *sink, McOssFlight *flight)
+{
+	mcs_oss_upload_put_part(&flight->call, &sink->target->conn->client, &flight->upload->object, flight->number,
+							mcw_buf_view(&flight->body));
+	flight->call.req.owner = flight;
+	flight->call.req.on_done = on_part_done;
+	flight->queued = false;
+	mcs_oss_call_start(&flight->call);
+}
+
+/*
+ * Start parts whose upload is known by now, take finished ones off the list; raise the
+ * first failure.  False: nothing has changed, so each part waits for the network.
+ */
+static bool
 reap(McOssSink *sink)
 {
+	bool		any = false;
 	dlist_mutable_iter iter;
 
 	dlist_foreach_modify(iter, &sink->flight)
 	{
 		McOssFlight *flight = dlist_container(McOssFlight, node, iter.cur);
+		McOssUpload *upload = flight->upload;
 		mcw_error	err;
 
+		if (flight->queued && !(upload->calling && upload->call.req.active))
+		{
+			if (upload->calling)
+				opened(sink, upload);
+			start_part(sink, flight);
+			any = true;
+		}
 		if (!flight->done)
 			continue;
 		memset(&err, 0, sizeof(err));
-		if (mcs_oss_upload_stored(&flight->call, &flight->upload->object, flight->number, &err) != MCW_OK)
-			raise_object(sink, flight->upload, flight->number, &err);
+		if (mcs_oss_upload_stored(&flight->call, &upload->object, flight->number, &err) != MCW_OK)
+			raise_object(sink, upload, flight->number, &err);
 		dlist_delete(&flight->node);
 		sink->nflight--;
 		mcs_oss_call_free(&flight->call);
 		mcPoolReturn(&sink->pool, &flight->body);
 		pfree(flight);
+		any = true;
 	}
+	return any;
 }
 
+/* Whoever else drives the loop may have finished what we would wait for */
 static void
 step(McOssSink *sink, int timeout_ms)
 {
-	int64		before = timeout_ms != 0 ? mcn_now_us() : 0;
-	mcw_status	status = mcn_loop_step(mcLoop(), timeout_ms);
+	int64		before;
+	mcw_status	status;
 
+	if (timeout_ms != 0 && reap(sink))
+		return;
+	before = timeout_ms != 0 ? mcn_now_us() : 0;
+	status = mcn_loop_step(mcLoop(), timeout_ms);
 	if (timeout_ms != 0)
 		sink->stats.wait_us += mcn_now_us() - before;
 	if (status == MCW_ERR_INTERRUPTED)
 		CHECK_FOR_INTERRUPTS();
-	reap(sink);
+	(void) reap(sink);
 }
 
-/* Begin to initiate the upload; its answer is looked at in await_upload */
+/* Begin to initiate the upload; its answer is looked at in reap */
 static void
 open_upload(McOssSink *sink, McOssUpload *upload)
 {
@@ -160,29 +209,6 @@ open_upload(McOssSink *sink, McOssUpload *upload)
 	mcs_oss_call_start(&upload->call);
 }
 
-static void
-await_upload(McOssSink *sink, McOssUpload *upload)
-{
-	mcw_error	err;
-	mcw_status	status;
-
-	open_upload(sink, upload);
-	if (!upload->calling)
-		return;
-	while (upload->call.req.active)
-		step(sink, -1);
-	memset(&err, 0, sizeof(err));
-	status = mcs_oss_upload_opened(&upload->call, &upload->object, &err);
-	/* a request that was repeated, or not plainly refused, may have made an upload that nobody knows */
-	if (upload->call.req.attempts > 1 ||
-		(status != MCW_OK && upload->call.req.sent && (status != MCW_ERR_SERVICE || err.http_status >= 500)))
-		upload->repeated = true;
-	mcs_oss_call_free(&upload->call);
-	upload->calling = false;
-	if (status != MCW_OK)
-		raise_object(sink, upload, 0, &err);
-}
-
 /* The bytes that are there become a part, whatever their number */
 static void
 send_part(McOssSink *sink, McOssDirectory *dir)
@@ -192,7 +218,7 @@ send_part(McOssSink *sink, McOssDirectory *dir)
 	mcw_error	err;
 	mcw_status	status;
 
-	await_upload(sink, upload);
+	open_upload(sink, upload);
 	while (sink->nflight >= sink->concurrency)
 		step(sink, -1);
 
@@ -213,16 +239,13 @@ send_part(McOssSink *sink, McOssDirectory *dir)
 						 sink->target->table->scope == MC_OSS_ONE ? "" : ", or set max_object_size")));
 	if (status != MCW_OK)
 		raise_object(sink, upload, 0, &err);
-	mcs_oss_upload_put_part(&flight->call, &sink->target->conn->client, &upload->object, flight->number,
-							mcw_buf_view(&flight->body));
-	flight->call.req.owner = flight;
-	flight->call.req.on_done = on_part_done;
+	flight->queued = true;
 	dlist_push_tail(&sink->flight, &flight->node);
 	sink->nflight++;
 	sink->stats.parts++;
 	sink->stats.sent_bytes += flight->body.len;
 	dir->sent += flight->body.len;
-	mcs_oss_call_start(&flight->call);
+	(void) reap(sink);
 	step(sink, 0);
 }
 

@@ -35,6 +35,7 @@ typedef struct McOssFlight
 	mcw_buf		body;
 	McOssUpload *upload;
 	int			number;
+	bool		queued;			/* until its upload is initiated */
 	bool		done;			/* set by the completion callback */
 	dlist_node	node;
 } McOssFlight;
