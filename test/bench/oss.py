@@ -187,7 +187,6 @@ def memory(results, megabytes, wanted):
         results.add(names[1], "peak RSS growth", big.read_gzip(megabytes), "MB", size + " unpacked", None)
     if wanted(names[2]):
         results.add(names[2], "peak RSS growth", big.write(megabytes), "MB", size, None)
-    big.close()
 
 
 def many(results, wanted):
