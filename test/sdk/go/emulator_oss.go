@@ -416,6 +416,13 @@ func goOssAccess(c *oss.Client, b goOssStore, how string) {
 	_, is := err.(oss.CRCCheckError)
 	ok("a changed byte is noticed", is || err != nil && strings.Contains(err.Error(), "crc"), err)
 	ossFaults()
+	if version, ok := strings.CutSuffix(how, " host"); ok {
+		command(fmt.Sprintf(`{"service":"oss","op":"cname","host":"data-go.example.com","bucket":"%s"}`, b.BucketName))
+		own := goOssBucket(version+" cname", b.BucketName)
+		own.put("its own name", []byte("c"))
+		_, got := own.read("its own name")
+		equal("a host of the bucket's own", words(string(got), own.keys("its")), "c [its own name]")
+	}
 	// the SDK always signs, but not what is a URL already
 	url := get(b.SignURL("a", oss.HTTPGet, 60))
 	plain := url[:strings.Index(url, "?")]

@@ -413,6 +413,13 @@ func goOss2Access(b goOss2Store, how string) {
 	_, err := b.GetObjectToFile(background, &oss.GetObjectRequest{Bucket: b.name, Key: oss.Ptr("a")}, os.DevNull)
 	ok("a changed byte is noticed", err != nil && strings.Contains(err.Error(), "crc"), err)
 	ossFaults()
+	if strings.HasSuffix(how, " host") {
+		command(fmt.Sprintf(`{"service":"oss","op":"cname","host":"data-go2.example.com","bucket":"%s"}`, *b.name))
+		own := goOss2Store{oss.NewClient(goOss2Config(how, goOss2Key()).WithEndpoint("http://data-go2.example.com").WithUseCName(true)), b.name}
+		own.put("its own name", []byte("c"))
+		_, got := own.read("its own name")
+		equal("a host of the bucket's own", words(string(got), own.keys("its")), "c [its own name]")
+	}
 	anonymous := goOss2Store{goOss2Client(how, credentials.NewAnonymousCredentialsProvider()), b.name}
 	goOss2Refused("anonymous", 403, "AccessDenied", "0003-00000001", fetch(anonymous.Client, *b.name))
 	get(b.PutObjectAcl(background, &oss.PutObjectAclRequest{Bucket: b.name, Key: oss.Ptr("a"), Acl: oss.ObjectACLPublicRead}))

@@ -19,7 +19,7 @@ const ossHost = "http://oss-" + ossRegion + ".aliyuncs.com" // reached through a
 
 func ossEndpoint() string { return "http://127.0.0.1:" + os.Getenv("MC_OSS_PORT") }
 
-// "V1" or "V4", and behind a blank how the bucket is addressed: "host", "localhost" or nothing
+// "V1" or "V4", and behind a blank how the bucket is addressed: "host", "cname", "localhost" or nothing
 func goOssClient(how, id, secret string, more ...oss.ClientOption) *oss.Client {
 	version, form, _ := strings.Cut(how, " ")
 	endpoint := ossEndpoint()
@@ -31,6 +31,9 @@ func goOssClient(how, id, secret string, more ...oss.ClientOption) *oss.Client {
 	case "host":
 		endpoint = ossHost
 		options = append(options, oss.Proxy(ossEndpoint()))
+	case "cname":
+		endpoint = "http://data-go.example.com"
+		options = append(options, oss.Proxy(ossEndpoint()), oss.UseCname(true))
 	case "localhost":
 		endpoint = strings.Replace(endpoint, "127.0.0.1", "localhost", 1)
 		options = append(options, oss.ForcePathStyle(true))

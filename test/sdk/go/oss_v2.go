@@ -17,6 +17,10 @@ var background = context.Background()
 
 // how: as for goOssClient
 func goOss2Client(how string, provider credentials.CredentialsProvider, more ...func(*oss.Options)) *oss.Client {
+	return oss.NewClient(goOss2Config(how, provider), more...)
+}
+
+func goOss2Config(how string, provider credentials.CredentialsProvider) *oss.Config {
 	version, form, _ := strings.Cut(how, " ")
 	c := oss.LoadDefaultConfig().WithRegion(ossRegion).WithEndpoint(ossEndpoint()).WithCredentialsProvider(provider)
 	if version == "V1" {
@@ -28,7 +32,7 @@ func goOss2Client(how string, provider credentials.CredentialsProvider, more ...
 	case "localhost":
 		c.WithEndpoint(strings.Replace(ossEndpoint(), "127.0.0.1", "localhost", 1)).WithUsePathStyle(true)
 	}
-	return oss.NewClient(c, more...)
+	return c
 }
 
 func goOss2Key() credentials.CredentialsProvider {

@@ -463,6 +463,12 @@ public final class EmulatorOss {
             Checks.ok("a changed byte is noticed", String.valueOf(e).contains("nconsistent"), e);
         }
         faults();
+        if (how.endsWith(" host")) {
+            control("command", "{\"service\":\"oss\",\"op\":\"cname\",\"host\":\"data-java.example.com\",\"bucket\":\"" + b + "\"}");
+            OSS own = OssClient.open(how.replace(" host", " cname"), OssClient.ID, OssClient.SECRET, null);
+            own.putObject(b, "its own name", OssClient.bytes(bytes("c")));
+            Checks.equal("a host of the bucket's own", new String(OssClient.read(own.getObject(b, "its own name"))) + OssData.keys(own, list("its", 10), null), "c[its own name]");
+        }
         // the SDK always signs, but not what is a URL already
         String signed = c.generatePresignedUrl(b, "a", new Date(System.currentTimeMillis() + 60000)).toString();
         URL plain = new URL(signed.substring(0, signed.indexOf('?')));

@@ -21,7 +21,7 @@ final class OssClient {
     private OssClient() {
     }
 
-    /** how: V1 or V4, and behind a blank host (bucket in the host, through a proxy) or localhost */
+    /** how: V1 or V4, and behind a blank host (bucket in the host, through a proxy), cname or localhost */
     static OSS open(String how, String id, String secret, String token) {
         ClientBuilderConfiguration c = new ClientBuilderConfiguration();
         c.setSignatureVersion(how.startsWith("V4") ? SignVersion.V4 : SignVersion.V1);
@@ -29,6 +29,11 @@ final class OssClient {
         String endpoint = "http://127.0.0.1:" + PORT;
         if (how.endsWith(" host")) {
             endpoint = "http://oss-" + REGION + ".aliyuncs.com";
+            c.setProxyHost("127.0.0.1");
+            c.setProxyPort(PORT);
+        } else if (how.endsWith(" cname")) {
+            endpoint = "http://data-java.example.com";
+            c.setSupportCname(true);
             c.setProxyHost("127.0.0.1");
             c.setProxyPort(PORT);
         } else if (how.endsWith(" localhost")) {

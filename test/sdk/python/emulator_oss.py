@@ -341,6 +341,11 @@ def access(b, how):
     anonymous.put_object("by anyone", b"z")
     equal("anonymous write and list", [o.key for o in anonymous.list_objects_v2("by").object_list], ["by anyone"])
     b.put_bucket_acl("private")
+    if how.endswith(" host"):
+        command("oss", "cname", host="data.example.com", bucket=b.bucket_name)
+        own = oss2.Bucket(b.auth, "http://data.example.com", b.bucket_name, is_cname=True, region=REGION, proxies=b.proxies)
+        own.put_object("its own name", b"c")
+        equal("a host of the bucket's own", [own.get_object(o.key).read() for o in own.list_objects_v2("its").object_list], [b"c"])
     # what the SDK checks
     call("faults", [{"service": "oss", "api": "GetObject", "action": "corrupt_body"}])
     try:

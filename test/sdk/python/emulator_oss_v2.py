@@ -10,7 +10,7 @@ import urllib.request
 import alibabacloud_oss_v2 as oss
 
 from checks import equal, ok, section
-from mctest import KEY, OSS, call
+from mctest import KEY, OSS, call, command
 from oss_v2_client import REGION, client, error
 from oss_values import CONTENTS, CONTROL, STRANGE as ALL
 
@@ -352,6 +352,11 @@ def access(b, how):
     except oss.exceptions.InconsistentError:
         ok("a changed byte is noticed", True)
     call("faults", [])
+    if how.endswith(" host"):
+        command("oss", "cname", host="data2.example.com", bucket=b.name)
+        own = Bucket(other(address="http://data2.example.com", use_cname=True).c, b.name)
+        own.put("its own name", b"c")
+        equal("a host of the bucket's own", (own.keys("its"), own.get("its own name")), (["its own name"], b"c"))
     anonymous = other(anonymous=True)
     refused("anonymous", 403, "AccessDenied", "0003-00000001", anonymous.get, "a")
     b.c.put_object_acl(oss.PutObjectAclRequest(b.name, "a", acl="public-read"))

@@ -169,7 +169,8 @@ def keys(s, run, languages):
 def many(s, run, languages):
     """2500 objects: three pages"""
     servers(s)
-    run("go", "oss", "write", BUCKET, lines=[pack("put", "many/dt=2026-01-%02d/%04d.csv" % (i % 25 + 1, i), b"%d,%d\n" % (i, i * i)) for i in range(2500)])
+    # any will do, Go is the quickest
+    run("go" if "go" in languages else languages[0], "oss", "write", BUCKET, lines=[pack("put", "many/dt=2026-01-%02d/%04d.csv" % (i % 25 + 1, i), b"%d,%d\n" % (i, i * i)) for i in range(2500)])
     foreign(s, "f", "id int, square int, dt date OPTIONS (partition 'dt'), o text OPTIONS (field '__object__')", "prefix 'many/'")
     equal("extension reads them all", s.sql("SELECT count(*), count(DISTINCT o), sum(id), sum(square), min(dt), max(dt) FROM f"), ["2500|2500|%d|%d|2026-01-01|2026-01-25" % (
         sum(range(2500)), sum(i * i for i in range(2500)))])

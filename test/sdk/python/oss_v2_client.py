@@ -8,12 +8,12 @@ REGION = "cn-hangzhou"
 ADDRESS = {"": (OSS, False), "host": ("http://oss-%s.aliyuncs.com" % REGION, True), "localhost": (OSS.replace("127.0.0.1", "localhost"), False)}
 
 
-def client(how="V4", key=KEY, token=None, anonymous=False, **more):
-    """how: V1 or V4, and behind a blank the form of address"""
+def client(how="V4", key=KEY, token=None, anonymous=False, address=None, **more):
+    """how: V1 or V4, and behind a blank the form of address; address: another endpoint of that form"""
     version, _, form = how.partition(" ")
     endpoint, proxy = ADDRESS[form]
     provider = oss.credentials.AnonymousCredentialsProvider() if anonymous else oss.credentials.StaticCredentialsProvider(*key, security_token=token)
-    return oss.Client(oss.config.Config(region=REGION, endpoint=endpoint, signature_version=version.lower(), credentials_provider=provider,
+    return oss.Client(oss.config.Config(region=REGION, endpoint=address or endpoint, signature_version=version.lower(), credentials_provider=provider,
                                         use_path_style=form == "localhost", proxy_host={"http": OSS} if proxy else None, **more))
 
 

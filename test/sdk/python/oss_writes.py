@@ -265,6 +265,14 @@ def access(s, run, languages):
         out, state = s.try_sql("SELECT * FROM f")
         ok("%s: a wrong token" % how, state == "28000" and any("InvalidSecurityToken" in x for x in out), out)
         user(None)
+    # a host of the bucket's own
+    command("oss", "cname", host="own.localhost", bucket=BUCKET)
+    s.sql("DROP SERVER IF EXISTS oss_own CASCADE; CREATE SERVER oss_own FOREIGN DATA WRAPPER oss_fdw OPTIONS (endpoint '%s', bucket '%s', url_style 'cname', region 'cn-hangzhou');"
+          "CREATE USER MAPPING FOR CURRENT_USER SERVER oss_own OPTIONS (access_key_id '%s', access_key_secret '%s')" % ((OSS.replace("127.0.0.1", "own.localhost"), BUCKET) + KEY))
+    foreign(s, "f", "id int, v text", "object 'access/own.csv'", "oss_own")
+    s.sql("INSERT INTO f VALUES (1, 'own')")
+    equal("a host of the bucket's own", (s.sql("SELECT * FROM f"), b.get_object("access/own.csv").read()), (["1|own"], b"1,own\n"))
+    s.sql("DROP SERVER oss_own CASCADE")
     s.sql("DROP SERVER IF EXISTS oss_anyone CASCADE; CREATE SERVER oss_anyone FOREIGN DATA WRAPPER oss_fdw OPTIONS (endpoint '%s', bucket 'judged-public', url_style 'path')" % OSS)
     p = oss2.Bucket(oss2.AuthV4(*KEY), OSS, "judged-public", region="cn-hangzhou")
     p.create_bucket("private")
