@@ -1,19 +1,15 @@
 """Tablestore statements and what others do meanwhile: two sessions that write the same
 keys, a join whose row is changed by another transaction, a service that is started
 again, or made anew, in the middle of a scan and of a write."""
-import json
 import os
-import subprocess
 import sys
-import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-from mctest import KEY, OPENER, SERVERS, Session, Tap, call, command, ots_create, ots_put, ots_rows  # noqa: E402
-import urllib.request  # noqa: E402
+from mctest import KEY, SERVERS, Session, Tap, call, command, ots_create, ots_put, ots_rows  # noqa: E402
+from service import Service  # noqa: E402
 
 ROWS = 20000
-EMULATOR = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "emulator", "mc-emulator")
 tap = Tap()
 
 
@@ -91,43 +87,8 @@ def changed_rows():
     two.close()
 
 
-class Service:
-    """an emulator of its own, with its state in a directory, that can be started again on the same port"""
-
-    def __init__(self):
-        self.dir = tempfile.mkdtemp(dir=os.environ["MC_DIR"])
-        self.port = 0
-        self.start()
-
-    def start(self):
-        self.proc = subprocess.Popen([EMULATOR, "--listen", "127.0.0.1", "--tablestore-port", str(self.port), "--data", self.dir,
-                                      "--access-key", "%s:%s" % KEY], stdout=subprocess.PIPE, text=True)
-        for line in self.proc.stdout:
-            if line.startswith("tablestore"):
-                self.port = int(line.rsplit(":", 1)[1])
-            if line.startswith("ready"):
-                return
-        raise RuntimeError("the emulator did not start")
-
-    def stop(self):
-        self.proc.terminate()
-        self.proc.wait()
-
-    def post(self, what, payload):
-        request = urllib.request.Request("http://127.0.0.1:%d/__mc/%s" % (self.port, what), data=json.dumps(payload).encode())
-        with OPENER.open(request) as f:
-            return json.loads(f.read() or "{}")
-
-    def get(self, what):
-        with OPENER.open("http://127.0.0.1:%d/__mc/%s" % (self.port, what)) as f:
-            return json.loads(f.read())
-
-    def op(self, op, **arguments):
-        return self.post("command", dict(arguments, service="tablestore", op=op))
-
-
 def restarts():
-    service = Service()
+    service = Service("tablestore")
     s = Session("""CREATE SERVER again FOREIGN DATA WRAPPER tablestore_fdw OPTIONS (endpoint 'http://127.0.0.1:%d', instance 'demo');
 CREATE USER MAPPING FOR CURRENT_USER SERVER again OPTIONS (access_key_id '%s', access_key_secret '%s');
 CREATE FOREIGN TABLE r (k bigint OPTIONS (key '1') NOT NULL, v text) SERVER again OPTIONS (split_size '16kB');
