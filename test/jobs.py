@@ -41,7 +41,9 @@ def plain(value):
 
 
 def difference(a, b):
-    return "%d %d: %s" % (len(a), len(b), str([x for x in a if x not in b][:3] + ["-"] + [x for x in b if x not in a][:3])[:2000])
+    """the first of what only one of two lists has"""
+    only = [sorted(set(map(repr, x)) - set(map(repr, y)))[:3] for x, y in ((a, b), (b, a))]
+    return "%d %d: %s - %s" % (len(a), len(b), str(only[0])[:1000], str(only[1])[:1000])
 
 
 class Instance:

@@ -134,7 +134,7 @@ class Session:
     def __init__(self, settings="", database=None):
         self.proc = subprocess.Popen(["psql", "-XqAt", "-v", "VERBOSITY=verbose"] + (["-d", database] if database else []),
                                      stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                     text=True, bufsize=1)
+                                     encoding="utf-8", errors="backslashreplace", bufsize=1)
         self.lines = queue.Queue()
         threading.Thread(target=self._pump, args=(self.proc, self.lines), daemon=True).start()
         self.pid = int(self.sql("SELECT pg_backend_pid()")[0])
