@@ -6,10 +6,10 @@ import time
 import urllib.request
 
 import oss2
-from oss2.models import (PartInfo, SimplifiedObjectInfo, Tagging, TaggingRule)
+from oss2.models import PartInfo, Tagging, TaggingRule
 
 from checks import equal, ok, section
-from mctest import KEY, OPENER, OSS, call, command
+from mctest import KEY, OSS, call, command
 from oss_values import CONTENTS, CONTROL, STRANGE
 
 REGION = "cn-hangzhou"

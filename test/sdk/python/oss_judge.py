@@ -7,7 +7,7 @@ import oss2
 from checks import equal, ok
 from extension import quote, run_sql
 from mctest import KEY, OSS, command
-from oss_files import CODECS, COLUMNS, NAMES, csv_file, jsonl_file, literal, make, text_file, values_sql
+from oss_files import CODECS, COLUMNS, NAMES, csv_file, jsonl_file, make, text_file, values_sql
 from oss_values import STRANGE
 
 BUCKET = "judged"

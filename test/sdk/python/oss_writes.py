@@ -16,7 +16,7 @@ from checks import equal, ok
 from extension import run_sql
 from mctest import KEY, OSS, Session, call, command
 from oss_files import CODECS, COLUMNS, NAMES, TEXT_ESCAPES, make
-from oss_judge import BUCKET, column_text, foreign, local, pack, same_list, servers
+from oss_judge import BUCKET, column_text, foreign, local, same_list, servers
 
 # of the extension's words for compression the end of the keys
 COMPRESSIONS = {"none": "", "gzip": ".gz", "bzip2": ".bz2", "xz": ".xz", "zstd": ".zst", "lz4": ".lz4", "snappy": ".snappy"}
@@ -55,7 +55,6 @@ def by_duckdb(data, how):
         f.write(data)
         f.flush()
         with duckdb.connect() as c:
-            c.execute("SET TimeZone = 'UTC'")
             return [list(r) for r in c.execute(how % f.name).fetchall()]
 
 
@@ -73,7 +72,6 @@ def write_files(s, run, languages):
     first = read[languages[0]]
     for language in languages[1:]:
         for a, b in zip(read[language], first):
-            # Java keeps the case of names, Go and Node.js do not
             same_list("%s reads %s" % (language, b["key"]), [a[k] for k in ("key", "data", "type", "content_type")] + [a["etag"].upper(), sorted(a["meta"].items())],
                       [b[k] for k in ("key", "data", "type", "content_type")] + [b["etag"].upper(), sorted(b["meta"].items())])
     equal("one object each", [x["key"].split("/")[1:3] for x in first], [[f, c] for f in sorted(ENDS) for c in sorted(COMPRESSIONS)])
@@ -82,6 +80,7 @@ def write_files(s, run, languages):
         where = "%s, %s" % (fmt, compression)
         data = base64.b64decode(x["data"])
         ok("name of " + where, re.fullmatch(r"mc-\d{8}T\d{6}Z-[0-9a-f]{16}-00001" + re.escape(ENDS[fmt] + COMPRESSIONS[compression]), name), name)
+        equal("type of " + where, x["content_type"], {"csv": "text/csv", "text": "text/plain", "jsonl": "application/x-ndjson"}[fmt] if compression == "none" else "application/octet-stream")
         ok("token of " + where, re.fullmatch("[0-9a-f]{32}", x["meta"].get("mc-token", "")), x["meta"])
         if len(data) < 102400:
             equal("ETag of " + where, (x["type"], x["etag"].upper()), ("Normal", hashlib.md5(data).hexdigest().upper()))
