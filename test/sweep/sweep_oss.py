@@ -170,6 +170,7 @@ class OssSweep(Sweep):
     def flipped_element(self, byte):
         """whose text is another one in the list that the fault has struck; None = a tag"""
         target = [x["target"] for x in mctest.call("log?n=300") if x["fault"] and x["serial"] > self.serial][0]
+        self.form.reset()
         with mctest.OPENER.open(mctest.OSS + target) as f:
             body = f.read().decode()
         for m in re.finditer(r"<(\w+)>([^<]*)</", body):
