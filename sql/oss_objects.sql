@@ -55,6 +55,26 @@ CREATE FOREIGN TABLE m (v text, __last_modified__ timestamptz) SERVER ob OPTIONS
 SELECT count(*) FROM m WHERE __last_modified__ > now() - interval '1 hour';
 SELECT count(*) FROM m WHERE __last_modified__ > now() + interval '1 hour';
 
+-- directories that are wanted one after the other are listed together, the others are not listed
+\! emu '{"service":"oss","op":"generate_many","bucket":"objects","key":"run/dt={n:4}/a.csv","count":300,"text":"{n}\n"}' >/dev/null
+\! emu '{"service":"oss","op":"generate_many","bucket":"objects","key":"run/dt=other{n:4}","count":300,"text":"no directory\n"}' >/dev/null
+CREATE FOREIGN TABLE run (n int, dt int) SERVER ob OPTIONS (prefix 'run/dt={dt}/');
+CREATE FUNCTION listed(q text) RETURNS TABLE (line text) LANGUAGE plpgsql AS $$
+BEGIN
+	FOR line IN EXECUTE 'EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) ' || q LOOP
+		IF line ~ '(List Pages|Listed|Pruned|Passed Over|Objects Read)' THEN RETURN NEXT; END IF;
+	END LOOP;
+END $$;
+SELECT count(*), sum(n), min(dt), max(dt) FROM run WHERE dt >= 3;
+SELECT listed('SELECT * FROM run WHERE dt >= 3');
+SELECT count(*), sum(n) FROM run WHERE dt NOT IN (0, 100, 299);
+SELECT listed('SELECT * FROM run WHERE dt NOT IN (0, 100, 299)');
+SELECT count(*), sum(n) FROM run WHERE dt % 100 = 7;
+SELECT listed('SELECT * FROM run WHERE dt % 100 = 7');
+\! emu '{"service":"oss","op":"set","page_keys":7}' >/dev/null
+SELECT count(*), sum(n), min(dt), max(dt) FROM run WHERE dt BETWEEN 3 AND 290;
+\! emu '{"service":"oss","op":"set","page_keys":1000}' >/dev/null
+
 -- many objects, side by side, in order; some are empty
 \! for i in $(seq 100 160); do if [ $((i % 7)) = 0 ]; then oss printf objects/many/$i ''; else seq $i $((i + i % 5)) | oss put objects/many/$i; fi; done
 CREATE FOREIGN TABLE many (n int, o text OPTIONS (field '__object__') COLLATE "C", l bigint OPTIONS (field '__line__')) SERVER ob OPTIONS (prefix 'many/');

@@ -20,12 +20,18 @@
 
 #define UNIX_TO_POSTGRES (INT64CONST(86400000000) * (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE))
 #define MAX_DEPTH 256
+#define MAX_RUN 1000			/* directories listed together */
 
+/* One listing; below it in the stack are those of the directories around it */
 typedef struct Level
 {
 	mcs_oss_lister *lister;
 	bool		walk;			/* lists directories */
-	char		directory[MCS_OSS_MAX_KEY + 1];	/* one that is entered next */
+	bool		has_held;		/* an entry that was looked at too early */
+	mcs_oss_listing held;
+	char		first[MCS_OSS_MAX_KEY + 1];	/* directories that are listed next, both included */
+	char		last[MCS_OSS_MAX_KEY + 1];
+	const char *upto;			/* the last directory of this listing, in the level below; NULL = all */
 } Level;
 
 struct McOssSource
@@ -215,20 +221,24 @@ start_after(const McOssSource *source)
 	return len > 1 ? pnstrdup(from, len - 1) : "";
 }
 
+/* List what is below 'prefix', behind the key 'after' */
 static mcw_status
-enter(McOssSource *source, const char *prefix, mcw_error *err)
+enter(McOssSource *source, mcw_view prefix, const char *after, const char *upto, mcw_error *err)
 {
 	Level	   *level = &source->levels[source->nlevels];
+	const char *bound = start_after(source);
 	uint64		known = 0;
 
 	if (source->nlevels == MAX_DEPTH)
 		return mcw_fail(err, MCW_ERR_LIMIT, "directories are nested deeper than %d", MAX_DEPTH);
 	source->scratch.len = 0;
-	level->walk = source->table->nparts > 0 &&
-		mcOssPathKnown(source->table, mcw_str(prefix), source->parts, &source->scratch, &known) &&
+	level->has_held = false;
+	level->upto = upto;
+	level->walk = upto == NULL && source->table->nparts > 0 &&
+		mcOssPathKnown(source->table, prefix, source->parts, &source->scratch, &known) &&
 		may_prune_below(source, known);
 	source->nlevels++;
-	return mcs_oss_list_open(&source->conn->client, mcw_str(prefix), mcw_str(start_after(source)),
+	return mcs_oss_list_open(&source->conn->client, prefix, mcw_str(strcmp(bound, after) > 0 ? bound : after),
 							 level->walk ? MCW_LIT("/") : MCW_LIT(""), &level->lister, err);
 }
 
@@ -245,9 +255,9 @@ leave(McOssSource *source)
 	}
 }
 
-/* Should what is below this directory be listed? */
+/* Should what is below this directory be listed?  '*deeper': may a condition rule out parts of it? */
 static bool
-wants_directory(McOssSource *source, mcw_view directory)
+wants_directory(McOssSource *source, mcw_view directory, bool *deeper)
 {
 	mcs_oss_object nobody = {.key = directory};
 	uint64		known;
@@ -258,10 +268,71 @@ wants_directory(McOssSource *source, mcw_view directory)
 		source->stats.passed_over++;
 		return false;
 	}
+	*deeper = may_prune_below(source, known);
 	if (passes(source, &nobody, known, false))
 		return true;
 	source->stats.pruned++;
 	return false;
+}
+
+static void
+keep_key(char *to, mcw_view key)
+{
+	memcpy(to, key.data, key.len);
+	to[key.len] = '\0';
+}
+
+static mcw_status
+check_key(const mcs_oss_listing *listing, mcw_error *err)
+{
+	if (listing->entry.key.len <= MCS_OSS_MAX_KEY)
+		return MCW_OK;
+	return mcw_fail(err, MCW_ERR_PROTOCOL, "the list has a key of %zu bytes", listing->entry.key.len);
+}
+
+/*
+ * A directory is wanted.  Those right behind it that are wanted too, as far as they are
+ * known without waiting, are listed with it: many small directories would cost a
+ * request each.
+ */
+static mcw_status
+enter_run(McOssSource *source, Level *level, mcw_view directory, mcw_error *err)
+{
+	size_t		common = 0;
+
+	keep_key(level->first, directory);
+	keep_key(level->last, directory);
+	for (int n = 1; n < MAX_RUN; n++)
+	{
+		bool		pending = false;
+		bool		deeper = false;
+		mcw_status	status = mcs_oss_list_next(level->lister, false, &pending, &level->held, err);
+
+		if (status == MCW_END)
+			break;
+		if (status == MCW_OK)
+			status = check_key(&level->held, err);
+		if (status != MCW_OK)
+			return status;
+		if (!level->held.is_prefix || (source->choice->to_key &&
+									   mcw_view_cmp(level->held.entry.key, mcw_str(source->choice->to_key)) > 0))
+		{
+			level->has_held = true;
+			break;
+		}
+		if (!wants_directory(source, level->held.entry.key, &deeper))
+			break;
+		if (deeper)
+		{
+			level->has_held = true;
+			break;
+		}
+		keep_key(level->last, level->held.entry.key);
+	}
+	while (level->first[common] && level->first[common] == level->last[common])
+		common++;
+	return enter(source, (mcw_view) {level->first, common}, strcmp(level->first, level->last) == 0 ? "" : level->first,
+				 level->last, err);
 }
 
 static bool
@@ -314,6 +385,31 @@ finish(McOssSource *source)
 			 errhint("Option missing_ok makes it a table without rows.")));
 }
 
+/* Is the listing over with this key? */
+static bool
+is_beyond(const McOssSource *source, const Level *level, mcw_view key)
+{
+	if (source->choice->to_key && mcw_view_cmp(key, mcw_str(source->choice->to_key)) > 0)
+		return true;
+	return level->upto && mcw_view_cmp(key, mcw_str(level->upto)) > 0 &&
+		(key.len < strlen(level->upto) || memcmp(key.data, level->upto, strlen(level->upto)) != 0);
+}
+
+static mcw_status
+next_entry(Level *level, bool wait, bool *pending, mcs_oss_listing *listing, mcw_error *err)
+{
+	mcw_status	status;
+
+	if (level->has_held)
+	{
+		level->has_held = false;
+		*listing = level->held;
+		return MCW_OK;
+	}
+	status = mcs_oss_list_next(level->lister, wait, pending, listing, err);
+	return status == MCW_OK ? check_key(listing, err) : status;
+}
+
 static mcw_status
 next_listed(McOssSource *source, bool wait, bool *pending, mcs_oss_object *object, mcw_error *err)
 {
@@ -321,31 +417,29 @@ next_listed(McOssSource *source, bool wait, bool *pending, mcs_oss_object *objec
 	{
 		Level	   *level = &source->levels[source->nlevels - 1];
 		mcs_oss_listing listing;
-		mcw_status	status = mcs_oss_list_next(level->lister, wait, pending, &listing, err);
+		mcw_status	status = next_entry(level, wait, pending, &listing, err);
+		bool		deeper = false;
 
 		if (status == MCW_END && *pending)
 			return MCW_END;
 		if (status != MCW_OK && status != MCW_END)
 			return status;
-		if (status == MCW_END || (source->choice->to_key &&
-								  mcw_view_cmp(listing.entry.key, mcw_str(source->choice->to_key)) > 0))
-		{
+		if (status == MCW_END || is_beyond(source, level, listing.entry.key))
 			leave(source);
-			continue;
-		}
-		if (listing.is_prefix)
+		else if (listing.is_prefix)
 		{
-			if (listing.entry.key.len <= MCS_OSS_MAX_KEY && wants_directory(source, listing.entry.key))
+			if (!wants_directory(source, listing.entry.key, &deeper))
+				continue;
+			if (deeper)
 			{
-				memcpy(level->directory, listing.entry.key.data, listing.entry.key.len);
-				level->directory[listing.entry.key.len] = '\0';
-				status = enter(source, level->directory, err);
-				if (status != MCW_OK)
-					return status;
+				keep_key(level->first, listing.entry.key);
+				status = enter(source, mcw_str(level->first), "", NULL, err);
 			}
+			else
+				status = enter_run(source, level, listing.entry.key, err);
+			if (status != MCW_OK)
+				return status;
 		}
-		else if (listing.entry.key.len > MCS_OSS_MAX_KEY)
-			return mcw_fail(err, MCW_ERR_PROTOCOL, "the list has a key of %zu bytes", listing.entry.key.len);
 		else if (listing.entry.size > 0 || listing.entry.key.len == 0 ||
 				 listing.entry.key.data[listing.entry.key.len - 1] != '/')
 		{
@@ -439,7 +533,7 @@ mcOssSourceOpen(McOssConn *conn, const McOssTable *table, const McOssChoice *cho
 	{
 		memset(&err, 0, sizeof(err));
 		source->levels = palloc0(sizeof(Level) * MAX_DEPTH);
-		mcCheck(enter(source, listing_prefix(source), &err), &err, &conn->place);
+		mcCheck(enter(source, mcw_str(listing_prefix(source)), "", NULL, &err), &err, &conn->place);
 	}
 	MemoryContextSwitchTo(old);
 	return source;
