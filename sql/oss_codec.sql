@@ -15,6 +15,7 @@ SELECT __object__, count(*), sum(id), string_agg(name, ''), max(__line__) FROM c
 \! (printf '1,a\n2' | gzip -nc; printf ',b\n' | gzip -nc; gzip -nc </dev/null; printf '3,c' | gzip -nc) | oss put demo/codec/m.bin
 CREATE FOREIGN TABLE m (id int, name text) SERVER oss OPTIONS (object 'codec/m.bin', compression 'gzip');
 SELECT * FROM m;
+-- the setting is for bodies of the other services, not for files
 SET mc_fdw.compression = 'zstd';
 SELECT * FROM m;
 RESET mc_fdw.compression;

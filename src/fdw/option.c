@@ -42,6 +42,7 @@
 
 #define REQUIRED	1			/* must be given where it is legal */
 #define SUPERUSER	2			/* a path on the server: pg_read_server_files */
+#define NO_GUC		4			/* the GUC of that name is for other wrappers */
 
 typedef struct McOption
 {
@@ -140,7 +141,7 @@ static const McOption options[] = {
 	{"partition", OSS, IN_COLUMN, MC_OPT_TEXT, 0},
 	/* what is in them */
 	{"format", OSS, IN_BOTH, MC_OPT_ENUM, 0, 0, 0, "csv text jsonl line"},
-	{"compression", OSS, IN_BOTH, MC_OPT_ENUM, 0, 0, 0, "auto none gzip zstd bzip2 snappy lz4 xz"},
+	{"compression", OSS, IN_BOTH, MC_OPT_ENUM, NO_GUC, 0, 0, "auto none gzip zstd bzip2 snappy lz4 xz"},
 	{"encoding", OSS, IN_BOTH, MC_OPT_TEXT, 0},
 	{"header", OSS, IN_BOTH, MC_OPT_ENUM, 0, 0, 0, "true false on off match"},
 	{"match_by", OSS, IN_BOTH, MC_OPT_ENUM, 0, 0, 0, "position name"},
@@ -541,10 +542,10 @@ mcOptionCheckGuc(const char *name, const char *value, McWrapper wrapper)
 			continue;
 		if (options[i].wrappers & wrapper)
 			ours = &options[i];
-		else
+		else if (!(options[i].flags & NO_GUC))
 			others |= options[i].kind == MC_OPT_ENUM && enum_has(options[i].values, value);
 	}
-	if (!ours || (others && ours->kind == MC_OPT_ENUM && !enum_has(ours->values, value)))
+	if (!ours || (ours->flags & NO_GUC) || (others && ours->kind == MC_OPT_ENUM && !enum_has(ours->values, value)))
 		return false;
 	check_value(ours, value, "setting", "mc_fdw.");
 	return true;
