@@ -42,8 +42,9 @@ typedef struct McOssPublication
 	List	   *erasures;
 	int64		deadline_us;
 	MemoryContextCallback callback;
-	mcs_oss_call *calls;		/* one for each upload: the first page of its parts */
-	mcs_oss_publication **publications; /* likewise: its first request */
+	mcs_oss_call *calls;		/* a ring: first pages of parts, of the uploads that are verified next */
+	int			ncalls;
+	mcs_oss_publication **publications; /* one for each upload; not NULL while it is published */
 } McOssPublication;
 
 /* of the commit that is under way, in publishing memory */
@@ -241,7 +242,7 @@ release(void *arg)
 {
 	McOssPublication *p = arg;
 
-	for (int i = 0; p->calls && i < list_length(p->uploads); i++)
+	for (int i = 0; p->calls && i < p->ncalls; i++)
 		mcs_oss_call_free(&p->calls[i]);
 	for (int i = 0; p->publications && i < list_length(p->uploads); i++)
 		if (p->publications[i])
@@ -262,20 +263,25 @@ verify_uploads(void)
 	int			n = list_length(present->uploads);
 	int			begun = 0;
 
-	present->calls = palloc_extended(Max(n, 1) * sizeof(mcs_oss_call), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	for (int i = 0; i < n; i++)
+		present->ncalls = Max(present->ncalls, nth_upload(i)->target->conn->server->concurrency);
+	present->calls = palloc0(Max(present->ncalls, 1) * sizeof(mcs_oss_call));
 	for (int i = 0; i < n; i++)
 	{
 		McOssUpload *u = nth_upload(i);
 		mcw_error	err;
 
 		for (; begun < n && begun < i + u->target->conn->server->concurrency; begun++)
-			if (nth_upload(begun)->object.id[0])
-				mcs_oss_upload_verify_begin(&present->calls[begun], &nth_upload(begun)->target->conn->client,
-											&nth_upload(begun)->object);
+		{
+			McOssUpload *next = nth_upload(begun);
+
+			if (next->object.id[0])
+				mcs_oss_upload_verify_begin(&present->calls[begun % present->ncalls], &next->target->conn->client, &next->object);
+		}
 		if (!u->object.id[0])
 			continue;
 		memset(&err, 0, sizeof(err));
-		if (mcs_oss_upload_verify_end(&present->calls[i], &u->target->conn->client, &u->object, &err) != MCW_OK)
+		if (mcs_oss_upload_verify_end(&present->calls[i % present->ncalls], &u->target->conn->client, &u->object, &err) != MCW_OK)
 			raise_upload(&err, u);
 	}
 	pfree(present->calls);
