@@ -37,6 +37,7 @@
 #define HINT_OSS_OBJECT "Check options \"object\", \"prefix\" and \"pattern\" of the foreign table."
 #define HINT_OSS_CHANGED "The object was replaced or deleted while it was read: repeat the statement."
 #define HINT_OSS_STYLE "Set option \"url_style\" of the server to 'virtual': the public service takes no bucket in the path."
+#define HINT_OSS_EXISTS "Somebody else has written the object meanwhile, and it was left alone: look at it before repeating the statement."
 #define HINT_OSS_QUOTA "Lower concurrency or rate_limit or buy quota; the statement may be repeated as it is."
 #define HINT_OSS_ARCHIVE "Restore the object (its storage class is an archive) and repeat the statement."
 #define HINT_ENDPOINT "Check that option \"endpoint\" is the address of this service and region."
@@ -171,8 +172,8 @@ static const ErrorRule oss_rules[] = {
 	{"NoSuchKey", 0, ERRCODE_UNDEFINED_FILE, "The object does not exist, or was deleted after it was listed: check options \"object\" and \"prefix\" of the foreign table."},
 	{"SymlinkTargetNotExist", 0, ERRCODE_UNDEFINED_FILE, HINT_OSS_OBJECT},
 	{"InvalidObjectName", 0, ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE, HINT_OSS_OBJECT},
-	{"FileAlreadyExists", 0, ERRCODE_DUPLICATE_FILE, NULL},
-	{"ObjectAlreadyExists", 0, ERRCODE_DUPLICATE_FILE, NULL},
+	{"FileAlreadyExists", 0, ERRCODE_DUPLICATE_FILE, HINT_OSS_EXISTS},
+	{"ObjectAlreadyExists", 0, ERRCODE_DUPLICATE_FILE, HINT_OSS_EXISTS},
 	{"FileImmutable", 0, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, "A retention policy of the bucket protects the object."},
 	{"PreconditionFailed", 0, ERRCODE_T_R_SERIALIZATION_FAILURE, HINT_OSS_CHANGED},
 	{"InvalidRange", 0, ERRCODE_T_R_SERIALIZATION_FAILURE, HINT_OSS_CHANGED},
@@ -231,7 +232,7 @@ sql_state(const mcw_error *err, McWrapper wrapper, const char **hint)
 		case MCW_ERR_INTERRUPTED:
 			return ERRCODE_QUERY_CANCELED;
 		case MCW_ERR_TIMEOUT:
-			*hint = "Check the network; connect_timeout, stall_timeout and retry_max_elapsed set the limits.";
+			*hint = "Check the network; connect_timeout, stall_timeout, retry_max_elapsed and, in COMMIT, mc_fdw.publish_timeout set the limits.";
 			return ERRCODE_CONNECTION_FAILURE;
 		case MCW_ERR_CONNECT:
 			*hint = "Check option \"endpoint\", name resolution, firewall and certificates.";

@@ -23,11 +23,11 @@
 #include "oss_write.h"
 #include "publish.h"
 
-/* Objects of one table, or of one of its directories, that go when the new ones are there */
+/* Objects of a table, or of directories of it, that go when the new ones are there */
 typedef struct Erasure
 {
 	McOssTarget *target;
-	const char *directory;		/* NULL = all of the table */
+	List	   *directories;	/* of char *; NIL = all of the table */
 	mcs_oss_object *objects;
 	int			nobjects;
 	int			cap;
@@ -152,40 +152,58 @@ add_object(const mcs_oss_object *object, void *arg)
 }
 
 static bool
-same_scope(const Erasure *e, const McOssTarget *target, const char *directory)
+has_directory(const Erasure *e, const char *directory)
 {
-	return mcOssSameBucket(e->target->conn, target->conn) &&
-		(e->target == target || e->directory != NULL) &&
-		(e->directory && directory ? strcmp(e->directory, directory) == 0 : e->directory == directory);
+	/* uploads of one directory follow each other */
+	for (int i = list_length(e->directories) - 1; i >= 0; i--)
+		if (strcmp(list_nth(e->directories, i), directory) == 0)
+			return true;
+	return false;
 }
 
 static void
-add_erasure(McOssTarget *target, const char *directory)
+add_erasure(McOssTarget *target, char *directory)
 {
-	Erasure    *e;
+	Erasure    *own = NULL;
 	ListCell   *lc;
 
 	foreach(lc, present->erasures)
-		if (same_scope(lfirst(lc), target, directory))
+	{
+		Erasure    *e = lfirst(lc);
+
+		if (directory && mcOssSameBucket(e->target->conn, target->conn) && has_directory(e, directory))
 			return;
-	e = palloc0(sizeof(Erasure));
-	e->target = target;
-	e->directory = directory;
-	mcOssVisit(target, directory, add_object, e);
-	if (e->nobjects > 0)
-		present->erasures = lappend(present->erasures, e);
+		if (e->target == target && (e->directories != NIL) == (directory != NULL))
+			own = e;
+	}
+	if (own && !directory)
+		return;
+	if (!own)
+	{
+		own = palloc0(sizeof(Erasure));
+		own->target = target;
+		present->erasures = lappend(present->erasures, own);
+	}
+	if (directory)
+		own->directories = lappend(own->directories, directory);
+	mcOssVisit(target, directory, add_object, own);
 }
 
 /* An overwrite replaces also when TRUNCATE, or a later overwrite, took its own objects away */
 static void
 collect_erasures(void)
 {
+	ListCell   *lc;
+
 	for (McOssIntent *i = mcOssWriteIntents(); i; i = i->next)
 		if (!i->dead)
 			add_erasure(i->target, NULL);
 	for (McOssUpload *u = mcOssWriteUploads(); u; u = u->next)
 		if (u->mode == MC_OSS_OVERWRITE && !u->garbage && !one_object(u->target))
 			add_erasure(u->target, u->directory);
+	foreach(lc, present->erasures)
+		if (((Erasure *) lfirst(lc))->nobjects == 0)
+			present->erasures = foreach_delete_current(present->erasures, lc);
 }
 
 /* error_if_exists once more: what appeared since the statement looked */
@@ -329,9 +347,12 @@ describe_upload(McItems *list, const McOssUpload *u)
 static void
 describe_erasure(McItems *list, const Erasure *e)
 {
-	mcPublishItem(list, "deletion of %d %s of \"%s\"%s%s", e->nobjects, e->nobjects == 1 ? "object" : "objects",
-				  e->target->name, e->directory ? " in " : "",
-				  e->directory ? mcOssShown(mcw_str(e->directory)) : "");
+	int			n = list_length(e->directories);
+
+	mcPublishItem(list, "deletion of %d %s of \"%s\"%s", e->nobjects, e->nobjects == 1 ? "object" : "objects",
+				  e->target->name,
+				  n == 0 ? "" : n == 1 ? psprintf(" in %s", mcOssShown(mcw_str(linitial(e->directories)))) :
+				  psprintf(" in %d directories", n));
 }
 
 static void

@@ -25,6 +25,7 @@ static const McPublisher *publishers[lengthof(wrappers)];
 
 static MemoryContext publish_cxt = NULL;
 static const McPublisher *current = NULL;	/* whose requests are under way */
+static int64 publish_deadline_us = 0;
 static bool visible = false;	/* something was published that no error has reported */
 
 /*
@@ -166,8 +167,9 @@ mcPublishFailed(const mcw_error *err, void (*plain) (const mcw_error *err, void 
 			 errdetail("Published: %s.\nNot published: %s.\nUnknown: %s.%s%s",
 					   show_items(&all.published), show_items(&all.not_published), show_items(&all.unknown),
 					   detail ? "\n" : "", detail ? detail : ""),
-			 errhint("The local transaction is rolled back. Look at the unknown ones in %s before repeating the statement.%s",
+			 errhint("The local transaction is rolled back. Look at the unknown ones in %s before repeating the statement.%s%s",
 					 service_names(),
+					 mcn_now_us() >= publish_deadline_us ? " The time was up that mc_fdw.publish_timeout sets." : "",
 					 all.published.more + all.not_published.more + all.unknown.more > 0 ? " The server log names all uploads." : "")));
 }
 
@@ -218,7 +220,6 @@ pre_commit(void)
 {
 	bool		any = false;
 	MemoryContext old;
-	int64		deadline_us;
 
 	visible = false;
 	for (int i = 0; i < lengthof(publishers); i++)
@@ -239,10 +240,10 @@ pre_commit(void)
 	drop_memory();
 	publish_cxt = AllocSetContextCreate(TopMemoryContext, "mc_fdw publish", ALLOCSET_DEFAULT_SIZES);
 	old = MemoryContextSwitchTo(publish_cxt);
-	deadline_us = mcn_now_us() + (int64) mc_publish_timeout * 1000;
+	publish_deadline_us = mcn_now_us() + (int64) mc_publish_timeout * 1000;
 	for (int i = 0; i < lengthof(publishers); i++)
 		if ((current = publishers[i]) != NULL && current->pending())
-			current->verify(deadline_us);
+			current->verify(publish_deadline_us);
 	if (announce())
 	{
 		CHECK_FOR_INTERRUPTS();
