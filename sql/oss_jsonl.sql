@@ -43,3 +43,30 @@ SELECT part, position_in_source, column_name, sqlstate, reason FROM mc.last_reje
 SET mc_fdw.on_error = 'set_null';
 SELECT * FROM bad;
 RESET mc_fdw.on_error;
+
+-- arrays and composite values: what is written is read back
+\pset null '<null>'
+CREATE TYPE pair AS (n int, t text);
+CREATE DOMAIN small AS int[] CHECK (cardinality(VALUE) < 4);
+CREATE TABLE shapes (id int, a int[], t text[], p pair, ps pair[], d small, tz timestamptz[], j jsonb[], v varchar(3)[]);
+INSERT INTO shapes VALUES
+	(1, '{1,NULL,3}', E'{a,"b \\"c\\"",NULL,"NULL","","{x}","\\\\",中}', '(1,"a ""b"",c")', ARRAY['(1,x)', NULL, '(,"")']::pair[], '{1,2}',
+	 '{"2024-01-02 03:04:05.678+08"}', ARRAY['{"k": [1, "x"]}', NULL, '"s"']::jsonb[], '{abc,d}'),
+	(2, '{}', '{}', '(,)', '{}', '{}', '{}', '{}', NULL), (3, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
+	(4, '{{1,2},{3,4}}', '{{a,NULL},{"",b}}', '(5,)', ARRAY[ARRAY['(1,a)', '(2,b)']]::pair[], NULL, NULL, NULL, NULL);
+CREATE FOREIGN TABLE shapes_file (id int, a int[], t text[], p pair, ps pair[], d small, tz timestamptz[], j jsonb[], v varchar(3)[])
+	SERVER oss OPTIONS (object 'jsonl/shapes.jsonl', format 'jsonl', write_mode 'overwrite');
+INSERT INTO shapes_file SELECT * FROM shapes;
+\! oss get demo/jsonl/shapes.jsonl
+SELECT * FROM shapes_file;
+SELECT count(*) AS same FROM shapes s JOIN shapes_file f ON s::text = f::text;
+-- PostgreSQL's own text in a string does as well; bad ones are bad values
+\! printf '%s\n' '{"id": 1, "a": "{1,2}", "p": "(1,x)"}' '{"id": 2, "a": [1, "x"]}' '{"id": 3, "a": [[1], 2]}' '{"id": 4, "a": {"b": 1}}' '{"id": 5, "p": [1]}' '{"id": 6, "d": [1, 2, 3, 4]}' '{"id": 7, "v": ["abcd"]}' '{"id": 8, "p": {"n": 1, "more": 2}}' '{"id": 9, "a": [], "p": {}}' | oss put demo/jsonl/shapes2.jsonl
+CREATE FOREIGN TABLE shapes2 (id int, a int[], p pair, d small, v varchar(3)[]) SERVER oss OPTIONS (object 'jsonl/shapes2.jsonl', format 'jsonl');
+SELECT * FROM shapes2;
+SET mc_fdw.on_error = 'reject';
+SELECT * FROM shapes2;
+SELECT position_in_source, column_name, sqlstate, reason FROM mc.last_rejects();
+SET mc_fdw.on_error = 'set_null';
+SELECT id, a, d FROM shapes2 WHERE id IN (2, 6);
+RESET mc_fdw.on_error;

@@ -2,7 +2,7 @@
 # make anew, because the packages bring pg_config itself.
 
 # the order: quick and local first
-SUITES ?= lint unit vectors fuzz rows emulator regress diff tap sweep sdk docs
+SUITES ?= lint unit vectors fuzz rows types emulator regress diff tap sweep sdk docs
 
 .PHONY: check demo deps help
 check:
@@ -16,5 +16,5 @@ deps:
 
 help:
 	@sed -n 's/^#   make/make/p' Makefile; \
-	for t in deps emulator check-emulator check-lint check-unit check-vectors check-fuzz check-regress check-diff check-rows check-tap \
+	for t in deps emulator check-emulator check-lint check-unit check-vectors check-fuzz check-regress check-diff check-rows check-types check-tap \
 		check-sweep check-sdk check-docs sweep fuzz bench asan valgrind; do echo "make $$t"; done

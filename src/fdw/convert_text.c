@@ -510,8 +510,6 @@ mcIsValueError(int sqlstate)
 		sqlstate == ERRCODE_PROGRAM_LIMIT_EXCEEDED;
 }
 
-typedef Datum (*Action) (McTextColumn *column, char *text);
-
 /* Values without a zone are of the column's zone, not of the session's */
 static Datum
 call_input(McTextColumn *column, char *text)
@@ -526,7 +524,7 @@ call_input(McTextColumn *column, char *text)
  * message shows the value, which only log_verbosity 'verbose' allows.
  */
 static bool
-try_action(Action action, McTextColumn *column, char *text, bool subtransaction,
+try_action(McTextAction action, McTextColumn *column, char *text, bool subtransaction,
 		   Datum *datum, int *sqlstate)
 {
 	MemoryContext context = CurrentMemoryContext;
@@ -623,18 +621,24 @@ mcTextToServer(mcw_view value, bool swallow, McTextError *error)
 	return (char *) DatumGetPointer(converted);
 }
 
+bool
+mcTextTry(McTextAction action, McTextColumn *column, char *text, bool subtransaction, Datum *datum, McTextError *error)
+{
+	if (try_action(action, column, text, subtransaction, datum, &error->sqlstate))
+		return true;
+	error->reason = psprintf("the value is not valid for type %s",
+							 format_type_with_typemod(column->type, column->typmod));
+	return false;
+}
+
 McTextVerdict
 mcTextConvert(McTextColumn *column, mcw_view value, bool swallow, Datum *datum, McTextError *error)
 {
 	char	   *text = mcTextToServer(value, swallow, error);
 
-	if (text == NULL)
+	if (text == NULL || !mcTextTry(call_input, column, text, swallow && !column->pure, datum, error))
 		return MC_TEXT_BAD;
-	if (try_action(call_input, column, text, swallow && !column->pure, datum, &error->sqlstate))
-		return MC_TEXT_OK;
-	error->reason = psprintf("the value is not valid for type %s",
-							 format_type_with_typemod(column->type, column->typmod));
-	return MC_TEXT_BAD;
+	return MC_TEXT_OK;
 }
 
 char *

@@ -58,6 +58,15 @@ extern bool mcIsValueError(int sqlstate);
 extern McTextVerdict mcTextConvert(McTextColumn *column, mcw_view value, bool swallow,
 								   Datum *datum, McTextError *error);
 
+typedef Datum (*McTextAction) (McTextColumn *column, char *text);
+
+/*
+ * Run what may raise an error about the value; false with the error filled.  Times without
+ * a zone must be read by the action in column->zone, which may set session_timezone.
+ */
+extern bool mcTextTry(McTextAction action, McTextColumn *column, char *text, bool subtransaction,
+					  Datum *datum, McTextError *error);
+
 /* Bytes in UTF-8 to a C string in the server's encoding; NULL with error filled */
 extern char *mcTextToServer(mcw_view value, bool swallow, McTextError *error);
 

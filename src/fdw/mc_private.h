@@ -1,6 +1,6 @@
 /*
  * mc_private.h
- *		Declarations between module.c, option.c, server.c, pg_net.c and reject.c only.
+ *		Declarations between module.c, option.c, server.c, pg_net.c, reject.c and oss_copy.c only.
  */
 #ifndef MC_PRIVATE_H
 #define MC_PRIVATE_H
@@ -23,5 +23,7 @@ extern const char *mcOverride(const char *name);
 extern bool mcOptionCheckGuc(const char *name, const char *value, McWrapper wrapper);
 /* true if the host of 'endpoint' matches mc_fdw.allowed_endpoints */
 extern bool mcEndpointAllowed(const char *endpoint);
+/* oss_copy.c: raises as COPY would with the options of an OSS server or table that COPY has the words of, as far as they tell */
+extern void mcOssCheckWords(List *given);
 
 #endif							/* MC_PRIVATE_H */

@@ -490,7 +490,11 @@ PG_FUNCTION_INFO_V1(mc_oss_validator);
 Datum
 mc_oss_validator(PG_FUNCTION_ARGS)
 {
-	validate(MC_OSS, untransformRelOptions(PG_GETARG_DATUM(0)), PG_GETARG_OID(1));
+	List	   *given = untransformRelOptions(PG_GETARG_DATUM(0));
+
+	if (place_of_catalog(PG_GETARG_OID(1)) & IN_BOTH)
+		mcOssCheckWords(given);
+	validate(MC_OSS, given, PG_GETARG_OID(1));
 	PG_RETURN_VOID();
 }
 

@@ -38,6 +38,8 @@ add_field(McOssScan *scan, const McOssColumn *column, int at)
 	field->index = column->attnum - 1;
 	mcTextColumnInit(&field->text, column->type, column->typmod);
 	field->text.zone = scan->server->timezone;
+	if (scan->by_member && mcJsonHasParts(column->type))
+		field->parts = mcJsonColumn(&field->text);
 	field->json = scan->by_member && (column->type == JSONOID || column->type == JSONBOID);
 	scan->needed[at] = true;
 }
@@ -273,6 +275,11 @@ fill_slowly(McOssScan *scan, McOssField *field, const mcw_field *f, Datum *value
 	if (field->json && (f->flags & MCW_FIELD_STRING))
 	{
 		if (json_string(field, bytes, swallow, value, &error))
+			return true;
+	}
+	else if (field->parts != NULL && (f->flags & MCW_FIELD_NESTED))
+	{
+		if (mcJsonConvert(field->parts, bytes, swallow, value, &error) == MC_TEXT_OK)
 			return true;
 	}
 	else if (mcTextConvert(&field->text, bytes, swallow, value, &error) == MC_TEXT_OK)

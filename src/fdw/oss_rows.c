@@ -21,6 +21,8 @@
 #define CONVERTED_SIZE (ENCODED_SIZE * MAX_CONVERSION_GROWTH + MAX_CONVERSION_GROWTH + 1)
 #define ERROR_BYTES 8			/* of a bad character in a message, as PostgreSQL shows */
 
+#define BAD_BYTES "invalid byte sequence for encoding "	/* COPY's words, as the readers of formats have them */
+
 struct McOssRows
 {
 	McOssConn  *conn;
@@ -396,11 +398,13 @@ header_seen(McOssRows *rows, bool any_record, mcw_error *err)
 /* ---- records ---- */
 
 static mcw_status
-format_failed(McOssRows *rows, mcw_status status)
+format_failed(McOssRows *rows, mcw_status status, const mcw_error *err)
 {
 	rows->line = mcw_rows_line(rows->rows);
+	/* in a header; in a record it is a matter of the record */
 	if (status == MCW_ERR_FORMAT && rows->sqlstate == 0)
-		rows->sqlstate = ERRCODE_BAD_COPY_FILE_FORMAT;
+		rows->sqlstate = strncmp(err->message, BAD_BYTES, strlen(BAD_BYTES)) == 0 ?
+			ERRCODE_CHARACTER_NOT_IN_REPERTOIRE : ERRCODE_BAD_COPY_FILE_FORMAT;
 	return status;
 }
 
@@ -436,16 +440,16 @@ mcOssRowsNext(McOssRows *rows, bool wait, bool *pending, mcw_record *record, mcw
 			if (likely(status == MCW_OK))
 			{
 				if (unlikely(!rows->begun) && (status = header_seen(rows, true, err)) != MCW_OK)
-					return format_failed(rows, status);
+					return format_failed(rows, status, err);
 				rows->stats.records++;
 				return MCW_OK;
 			}
 			if (status != MCW_END)
-				return format_failed(rows, status);
+				return format_failed(rows, status, err);
 			if (rows->fed_last)
 			{
 				if (!rows->begun && (status = header_seen(rows, false, err)) != MCW_OK)
-					return format_failed(rows, status);
+					return format_failed(rows, status, err);
 				end_object(rows);
 			}
 		}

@@ -122,6 +122,8 @@ raise_failure(McOssScan *scan, const mcw_error *err)
 	hint = mcw_rows_hint(err->message);
 	if (err->status == MCW_ERR_LIMIT && scan->line > 0)
 		hint = "Option \"max_record_size\" sets the limit; a quote that is never closed makes one record of many.";
+	else if (err->status == MCW_ERR_FORMAT && hint == NULL && strstr(err->message, "does not begin as") != NULL)
+		hint = "Option \"compression\" says how objects are compressed; 'auto' goes by the suffix of the key.";
 	mcRaiseAs(sqlstate, hint, err, &place);
 }
 

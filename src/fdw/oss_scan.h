@@ -5,6 +5,7 @@
 #ifndef MC_OSS_SCAN_H
 #define MC_OSS_SCAN_H
 
+#include "convert_json.h"
 #include "oss.h"
 
 typedef struct McOssField
@@ -13,6 +14,7 @@ typedef struct McOssField
 	int			at;				/* in the record */
 	int			index;			/* of the attribute in the slot */
 	bool		json;			/* a JSON value as it stands: strings are quoted again */
+	McJsonColumn *parts;		/* jsonl: array or composite from a JSON array or object; else NULL */
 	McTextColumn text;			/* how its bytes become a value */
 } McOssField;
 

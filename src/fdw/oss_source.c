@@ -209,13 +209,19 @@ listing_prefix(const McOssSource *source)
 	return prefix.data;
 }
 
-/* start-after is exclusive, so the bound loses its last character */
+/*
+ * start-after is exclusive, so the bound loses its last character.  Where directories
+ * are listed it must end before the slash that ends a directory's name, or the directory
+ * it stands in could count as already seen.
+ */
 static char *
-start_after(const McOssSource *source)
+start_after(const McOssSource *source, mcw_view prefix, bool walk)
 {
 	const char *from = source->choice->from_key;
 	int			len = from ? (int) strlen(from) : 0;
 
+	if (walk && len > prefix.len && memcmp(from, prefix.data, prefix.len) == 0)
+		len = (int) (prefix.len + strcspn(from + prefix.len, "/"));
 	while (len > 0 && ((unsigned char) from[len - 1] & 0xC0) == 0x80)
 		len--;
 	return len > 1 ? pnstrdup(from, len - 1) : "";
@@ -226,7 +232,7 @@ static mcw_status
 enter(McOssSource *source, mcw_view prefix, const char *after, const char *upto, mcw_error *err)
 {
 	Level	   *level = &source->levels[source->nlevels];
-	const char *bound = start_after(source);
+	const char *bound;
 	uint64		known = 0;
 
 	if (source->nlevels == MAX_DEPTH)
@@ -238,6 +244,7 @@ enter(McOssSource *source, mcw_view prefix, const char *after, const char *upto,
 		mcOssPathKnown(source->table, prefix, source->parts, &source->scratch, &known) &&
 		may_prune_below(source, known);
 	source->nlevels++;
+	bound = start_after(source, prefix, level->walk);
 	return mcs_oss_list_open(&source->conn->client, prefix, mcw_str(strcmp(bound, after) > 0 ? bound : after),
 							 level->walk ? MCW_LIT("/") : MCW_LIT(""), &level->lister, err);
 }

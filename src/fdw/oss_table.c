@@ -49,34 +49,13 @@ refuse_useless(const McServer *server, const char *format, const char *const *na
 					 errmsg("option \"%s\" has no meaning for format '%s'", names[i], format)));
 }
 
+/* oss_copy.c has seen that it is one byte */
 static char
 one_byte(const McServer *server, const char *name, char missing)
 {
 	const char *value = mcServerOption(server, name);
 
-	if (value == NULL)
-		return missing;
-	if (strlen(value) != 1)
-		refuse(name, "must be a single one-byte character", NULL);
-	return value[0];
-}
-
-/* COPY's own rules, see ProcessCopyOptions */
-static void
-check_characters(const McOssTable *t, bool csv)
-{
-	if (strchr("\r\n", t->delimiter))
-		refuse("delimiter", "cannot be newline or carriage return", NULL);
-	if (strpbrk(t->null, "\r\n"))
-		refuse("null", "cannot use newline or carriage return", NULL);
-	if (!csv && strchr("\\.abcdefghijklmnopqrstuvwxyz0123456789", t->delimiter))
-		refuse("delimiter", psprintf("cannot be \"%c\"", t->delimiter), NULL);
-	if (strchr(t->null, t->delimiter))
-		refuse("delimiter", "must not appear in the option \"null\"", NULL);
-	if (csv && t->delimiter == t->quote)
-		refuse("delimiter", "must not be the quote", NULL);
-	if (csv && strchr(t->null, t->quote))
-		refuse("quote", "must not appear in the option \"null\"", NULL);
+	return value == NULL ? missing : value[0];
 }
 
 static mcw_header
@@ -100,16 +79,13 @@ read_delimited(McOssTable *t, const McServer *server)
 {
 	bool		csv = t->format == &mcw_format_csv;
 	const char *null = mcServerOption(server, "null");
-	static const char *const only_csv[] = {"quote", "escape"};
 
-	if (!csv)
-		refuse_useless(server, t->format->name, only_csv, lengthof(only_csv));
+	mcOssCheckAsCopy(t, server);
 	t->delimiter = one_byte(server, "delimiter", csv ? ',' : '\t');
 	t->quote = csv ? one_byte(server, "quote", '"') : '\0';
 	t->escape = csv ? one_byte(server, "escape", t->quote) : '\0';
 	t->null = mcOssToWire(null ? null : csv ? "" : "\\N");
 	t->header = header_of(server);
-	check_characters(t, csv);
 }
 
 static void
@@ -159,6 +135,9 @@ read_coding(McOssTable *t, const McServer *server)
 		if (t->encoding < 0)
 			refuse("encoding", psprintf("names an unknown encoding \"%s\"", encoding),
 				   "Use a name PostgreSQL knows, such as UTF8, GBK, GB18030 or LATIN1.");
+		/* as for COPY: bytes are what the database takes them for */
+		if (t->encoding == PG_SQL_ASCII)
+			t->encoding = GetDatabaseEncoding();
 	}
 	t->max_record = mcServerOptionInt(server, "max_record_size", 64 * 1024 * 1024);
 }

@@ -97,7 +97,7 @@ next_place(gzip_in *g, gzip_place place)
 
 /* Header fields; MCW_OK when more bytes are needed or the data begin */
 static mcw_status
-read_header(gzip_in *g, mcw_view *src, mcw_error *err)
+read_header(gzip_in *g, mcw_view *src, bool later, mcw_error *err)
 {
 	const char *nul;
 	size_t		n;
@@ -110,11 +110,11 @@ read_header(gzip_in *g, mcw_view *src, mcw_error *err)
 				if (!collect(g, src, FIXED_HEADER))
 				{
 					if (g->few[0] != MAGIC_1 || (g->nfew > 1 && g->few[1] != MAGIC_2))
-						return malformed("it does not begin as gzip does", err);
+						return malformed(later ? "bytes behind its end" : "it does not begin as gzip does", err);
 					return MCW_OK;
 				}
 				if (g->few[0] != MAGIC_1 || g->few[1] != MAGIC_2)
-					return malformed("it does not begin as gzip does", err);
+					return malformed(later ? "bytes behind its end" : "it does not begin as gzip does", err);
 				if (g->few[2] != Z_DEFLATED)
 					return malformed("unknown compression method", err);
 				g->flags = g->few[3];
@@ -217,7 +217,7 @@ gzip_step(mcw_inflater *inf, mcw_view *src, mcw_error *err)
 
 	if (g->place < AT_DATA)
 	{
-		status = read_header(g, src, err);
+		status = read_header(g, src, inf->later, err);
 		if (status != MCW_OK)
 			return status;
 	}

@@ -1,4 +1,4 @@
-.PHONY: check-diff check-rows
+.PHONY: check-diff check-rows check-types
 check-diff:
 	@test/diff/run $(DIFF)
 
@@ -10,3 +10,7 @@ $(ROWS_READ): $(call plain_objs,test/diff/rows_read.c $(WIRE_SRC))
 
 check-rows: $(ROWS_READ)
 	@test/diff/rows $(ROWS)
+
+# foreign tables of OSS with typed columns against COPY FROM
+check-types: all emulator
+	@test/diff/types $(TYPES)
