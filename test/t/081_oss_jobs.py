@@ -161,20 +161,26 @@ def interrupted_export(session, export, rows):
     killed_export(export, wanted)
 
 
-def killed_export(export, wanted):
-    """kill -9 while a part is on its way"""
-    before = listed()
-    victim = Session("SET mc_fdw.part_size = '100kB'", database="jobs")
-    faults({"service": "oss", "api": "UploadPart", "nth": 3, "action": "stall_before"})
-    victim.send(export)
+def kill(statement, *apis):
+    """kill -9 the session that runs the statement, at its first request to one of these (third part); the server restarts"""
+    victim = Session("SET client_min_messages = error; SET mc_fdw.part_size = '100kB'", database="jobs")
+    faults(*({"service": "oss", "api": api, "nth": 3 if api == "UploadPart" else 1, "action": "stall_before"} for api in apis))
+    victim.send(statement)
     end = time.monotonic() + 20
-    while time.monotonic() < end and call("faults")[0]["fired"] == 0:
+    while time.monotonic() < end and not any(rule["fired"] for rule in call("faults")):
         time.sleep(0.02)
     os.kill(victim.pid, signal.SIGKILL)
     restarted()
+    fired = [rule["fired"] for rule in call("faults")]
     faults()
+    return sum(fired)
+
+
+def killed_export(export, wanted):
+    before = listed()
+    tap.ok(kill(export, "UploadPart") > 0, "killed while a part is on its way")
     left = oss_uploads("fleet")
-    tap.ok(listed() == before and len(left) == 1, "kill -9 in the middle of an upload: nothing is visible", left)
+    tap.ok(listed() == before and len(left) == 1, "nothing of it is visible", left)
     admin = Session(database="jobs")
     orphans = RECIPES["Uploads that nobody completes"][0].split(";\n\n")
     tap.ok(admin.sql(orphans[0]) == [] and admin.sql(orphans[1]) == ["0"] and oss_uploads("fleet") == left, "young uploads may be at work: they are left alone")
@@ -184,6 +190,17 @@ def killed_export(export, wanted):
     tap.ok(admin.sql(aged[1]) == ["1"] and oss_uploads("fleet") == [] and listed() == before, "and cleaned up")
     admin.sql(export)
     tap.ok(exported() == wanted, "the next run has every row")
+    admin.close()
+
+    before = listed()
+    tap.ok(kill(export, "CompleteMultipartUpload") > 0 and listed() == before and len(oss_uploads("fleet")) == 1, "killed before the publication: nothing is visible")
+    tap.ok(kill(export, "DeleteObject", "DeleteMultipleObjects") > 0 and set(before) < set(listed()),
+           "killed between publication and deletion: new and old objects, all complete", set(listed()) - set(before))
+    admin = Session("SET client_min_messages = error", database="jobs")
+    admin.sql(export)
+    tap.ok(exported() == wanted and not set(before) & set(listed("backup/cars/dt=20260101/")), "the next run replaces both")
+    admin.sql(aged[1])
+    tap.ok(oss_uploads("fleet") == [], "no upload is left")
     admin.close()
 
 
@@ -457,7 +474,36 @@ def maxcompute(session):
     faults()
     tap.ok("ERROR" in "\n".join(out) and listed("warehouse/") == before and odps_content("sales_restored") == stored and oss_uploads("fleet") == [],
            "two services in one transaction: if the first cannot be published, neither is", "%s\n%s" % (state, "\n".join(out)))
+    half_published(session, export)
+    changed_meanwhile(session, export, back)
     every_type(session)
+
+
+def half_published(session, export):
+    before, stored = listed("warehouse/"), odps_content("sales_restored")
+    faults({"service": "oss", "api": "PutObject", "nth": 2, "action": "status", "http": 403, "code": "AccessDenied"})
+    out, state = session.try_sql("BEGIN; INSERT INTO sales_restored VALUES (1, now(), 1, '', '20260201'); %s; COMMIT" % export.rstrip().rstrip(";"))
+    faults()
+    text, published = "\n".join(out), set(listed("warehouse/")) - set(before)
+    now = odps_content("sales_restored")
+    tap.ok(state == "40003" and set(before) <= set(listed("warehouse/")) and 1 <= len(published) < 3 and "dt=20260201" in now and
+           {k: now[k] for k in stored} == stored and all(k in text.split("Not published")[0] for k in published | {"sales_restored"}),
+           "if it fails in between, 40003 says what is published", "%s %s\n%s" % (state, published, text))
+    session.sql(export)
+    tap.ok(not published & set(listed()) and len(listed("warehouse/")) == 4, "the next run replaces it")
+    odps_sql("ALTER TABLE demo.sales_restored DROP PARTITION (dt='20260201')")
+
+
+def changed_meanwhile(session, export, back):
+    stored = odps_content("sales_restored")
+    for action, wanted in (("object_replaced", "40001"), ("object_truncated", "40001"), ("object_deleted", "58P01")):
+        faults({"service": "oss", "api": "GetObject", "nth": 2, "action": action})
+        out, state = session.try_sql("SET mc_fdw.block_size = '64kB';" + back)
+        faults()
+        tap.ok(state == wanted and odps_content("sales_restored") == stored, action + " while it is read: the partitions are as they were",
+               "%s\n%s" % (state, "\n".join(out)))
+        session.sql("RESET mc_fdw.block_size;" + export + ";" + back)
+    tap.ok(odps_content("sales_restored") == stored, "and again they are the same")
 
 
 def every_type(session):
