@@ -4,6 +4,7 @@
  */
 #include "postgres.h"
 
+#include "executor/executor.h"
 #include "foreign/foreign.h"
 #include "utils/rel.h"
 
@@ -51,6 +52,18 @@ mcModifyBeginInsert(const McSinkOps *ops, ModifyTableState *mtstate, ResultRelIn
 	rinfo->ri_FdwState = begin(ops, mtstate, rinfo);
 }
 
+void
+mcCheckNewRow(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot)
+{
+	if (likely(rinfo->ri_WithCheckOptions == NIL))
+		return;
+	slot->tts_tableOid = RelationGetRelid(rinfo->ri_RelationDesc);
+	/* a row that UPDATE moves to another partition is inserted there */
+	ExecWithCheckOptions(WCO_RLS_INSERT_CHECK, rinfo, slot, estate);
+	ExecWithCheckOptions(WCO_RLS_UPDATE_CHECK, rinfo, slot, estate);
+	ExecWithCheckOptions(WCO_VIEW_CHECK, rinfo, slot, estate);
+}
+
 TupleTableSlot *
 mcModifyInsert(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot, TupleTableSlot *plan_slot)
 {
@@ -61,6 +74,7 @@ mcModifyInsert(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot, Tuple
 		mcHollowSlotInstall(estate, rinfo);
 		modify->hollow = false;
 	}
+	mcCheckNewRow(estate, rinfo, slot);
 	if (!modify->ops->row(modify->sink, modify->plan_slot && plan_slot ? plan_slot : slot))
 		return NULL;
 	return slot;

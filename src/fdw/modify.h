@@ -31,6 +31,12 @@ extern void mcModifyBegin(const McSinkOps *ops, ModifyTableState *mtstate, Resul
 /* BeginForeignInsert: COPY, and rows routed through a partitioned parent */
 extern void mcModifyBeginInsert(const McSinkOps *ops, ModifyTableState *mtstate, ResultRelInfo *rinfo);
 /* ExecForeignInsert */
+/*
+ * Checks a row before it is written.  Core makes a view's check afterwards, too late for
+ * what is sent at once, and leaves out the row-level security of a partitioned parent where
+ * the partition is foreign.
+ */
+extern void mcCheckNewRow(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot);
 extern TupleTableSlot *mcModifyInsert(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot, TupleTableSlot *plan_slot);
 /* EndForeignModify, EndForeignInsert */
 extern void mcModifyEnd(EState *estate, ResultRelInfo *rinfo);

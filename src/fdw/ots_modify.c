@@ -416,22 +416,6 @@ end_modify(EState *estate, ResultRelInfo *rinfo)
 	}
 }
 
-/*
- * Core makes a view's check after the row was written, too late here, and leaves out
- * the row-level security of a partitioned parent where the partition is foreign.
- */
-static inline void
-check_new_row(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot)
-{
-	if (likely(rinfo->ri_WithCheckOptions == NIL))
-		return;
-	slot->tts_tableOid = RelationGetRelid(rinfo->ri_RelationDesc);
-	/* a row that UPDATE moves to another partition is inserted there */
-	ExecWithCheckOptions(WCO_RLS_INSERT_CHECK, rinfo, slot, estate);
-	ExecWithCheckOptions(WCO_RLS_UPDATE_CHECK, rinfo, slot, estate);
-	ExecWithCheckOptions(WCO_VIEW_CHECK, rinfo, slot, estate);
-}
-
 static TupleTableSlot *
 exec_insert(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot, TupleTableSlot *plan_slot)
 {
@@ -445,7 +429,7 @@ exec_insert(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot, TupleTab
 		mcHollowSlotInstall(estate, rinfo);
 		modify->hollow = false;
 	}
-	check_new_row(estate, rinfo, slot);
+	mcCheckNewRow(estate, rinfo, slot);
 	if (modify->kept)
 	{
 		mcOtsKeepRow(modify->kept, slot);
@@ -609,7 +593,7 @@ exec_update(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot, TupleTab
 	bool		nothing;
 	bool		done;
 
-	check_new_row(estate, rinfo, slot);
+	mcCheckNewRow(estate, rinfo, slot);
 	sink->seen++;
 	identity(modify, plan_slot, keys, nulls);
 	if (modify->before_update)
