@@ -120,3 +120,35 @@ ALTER FOREIGN TABLE head OPTIONS (SET pattern '5.csv');
 SELECT * FROM head;
 ALTER FOREIGN TABLE head OPTIONS (DROP match_by, SET header 'match', SET pattern '[1-4].csv');
 SELECT * FROM head;
+-- a bucket is a part of a host's name, never the end of one: the endpoint alone says where requests go
+\set VERBOSITY terse
+CREATE SERVER outside FOREIGN DATA WRAPPER oss_fdw OPTIONS (endpoint 'http://oss-cn-hangzhou.aliyuncs.com', bucket '169.254.169.254#');
+CREATE SERVER outside FOREIGN DATA WRAPPER oss_fdw OPTIONS (endpoint 'http://oss-cn-hangzhou.aliyuncs.com', bucket '127.0.0.1:80?');
+CREATE SERVER outside FOREIGN DATA WRAPPER oss_fdw OPTIONS (endpoint 'http://oss-cn-hangzhou.aliyuncs.com', bucket 'user@localhost');
+CREATE SERVER outside FOREIGN DATA WRAPPER oss_fdw OPTIONS (endpoint 'http://oss-cn-hangzhou.aliyuncs.com', bucket 'localhost\x');
+-- who is not a superuser reaches no other host, by neither way
+CREATE ROLE oss_plain;
+GRANT USAGE ON FOREIGN DATA WRAPPER oss_fdw TO oss_plain;
+CREATE SERVER web FOREIGN DATA WRAPPER oss_fdw OPTIONS (base_url 'http://169.254.169.254/latest');
+CREATE SERVER named FOREIGN DATA WRAPPER oss_fdw OPTIONS (endpoint 'http://10.0.0.1', bucket 'b', url_style 'cname');
+ALTER SERVER web OWNER TO oss_plain;
+ALTER SERVER named OWNER TO oss_plain;
+CREATE FOREIGN TABLE web (a text) SERVER web OPTIONS (object 'meta-data', format 'line');
+CREATE FOREIGN TABLE named (a text) SERVER named OPTIONS (object 'a', format 'line');
+SELECT * FROM web;
+SELECT * FROM named;
+SELECT * FROM mc.objects('named');
+-- a view reads with its owner's mapping
+CREATE FOREIGN TABLE mine (a text) SERVER oss OPTIONS (object 'review/k/a');
+CREATE VIEW mine_view AS SELECT * FROM mine;
+GRANT USAGE ON SCHEMA oss_read_review TO oss_plain;
+GRANT SELECT ON mine, mine_view TO oss_plain;
+SET ROLE oss_plain;
+SELECT * FROM mine_view;
+\set VERBOSITY sqlstate
+SELECT * FROM mine;
+RESET ROLE;
+DROP SERVER web, named CASCADE;
+REVOKE ALL ON FOREIGN DATA WRAPPER oss_fdw FROM oss_plain;
+DROP OWNED BY oss_plain;
+DROP ROLE oss_plain;

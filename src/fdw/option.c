@@ -344,11 +344,13 @@ check_text(const McOption *option, const char *value)
 		strcmp(option->name, "instance") != 0 && strcmp(option->name, "bucket") != 0)
 		return;
 	for (const unsigned char *p = (const unsigned char *) value; *p; p++)
-		if (*p <= ' ' || *p >= 127 || (*p == '/' && !secret))
+		/* what ends the host of a URL would make another host of what stands in front of it */
+		if (*p <= ' ' || *p >= 127 || (!secret && strchr("/#?@:\\%[]", *p)))
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("option \"%s\" contains a character that it cannot have", option->name),
-					 errdetail("It has a blank, a line break, %sor a character that is not ASCII.", secret ? "" : "a slash ")));
+					 errdetail("It has a blank, a line break, %sor a character that is not ASCII.",
+							   secret ? "" : "a character that is special in a URL ")));
 }
 
 /* kind: "option", or "setting" with its prefix */
