@@ -152,3 +152,9 @@ DROP SERVER web, named CASCADE;
 REVOKE ALL ON FOREIGN DATA WRAPPER oss_fdw FROM oss_plain;
 DROP OWNED BY oss_plain;
 DROP ROLE oss_plain;
+-- a NUL in another encoding is an invalid byte, as for COPY
+\! printf 'a\0b\n' | oss put demo/review/nul.csv
+CREATE FOREIGN TABLE nul (a text) SERVER oss OPTIONS (object 'review/nul.csv', encoding 'GBK');
+\set VERBOSITY default
+\set SHOW_CONTEXT errors
+SELECT * FROM nul;

@@ -266,7 +266,7 @@ bad_character(McOssRows *rows, mcw_error *err)
 	int			encoding = rows->table->encoding;
 	const unsigned char *p = (const unsigned char *) rows->encoded;
 	int			len = Min((int) rows->nencoded, pg_encoding_mblen(encoding, rows->encoded));
-	bool		valid = pg_encoding_verifymbchar(encoding, rows->encoded, rows->nencoded) > 0;
+	bool		valid = p[0] != 0 && pg_encoding_verifymbchar(encoding, rows->encoded, rows->nencoded) > 0;
 	char		shown[ERROR_BYTES * 5 + 1];
 	char	   *out = shown;
 
