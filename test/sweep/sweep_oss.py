@@ -113,8 +113,8 @@ class OssSweep(Sweep):
         self.clean(name)
 
     def may_leave(self, name):
-        """its id came damaged"""
-        return "bit flipped" in name
+        """its id came damaged, or the session has ended"""
+        return "bit flipped" in name or "terminate" in name
 
     def clean(self, name):
         left = mctest.oss_uploads("lake")
@@ -164,6 +164,8 @@ class OssSweep(Sweep):
             if element in ("Key", "Prefix", "NextContinuationToken", "Size"):
                 self.unnoticed += 1
                 return None
+            if element == "ETag" and any("changed by others" in x for x in out):
+                return None     # a WARNING tells that it was not deleted
             why = "in element %s: %s" % (element, why)
         return why
 

@@ -182,7 +182,7 @@ class OssWrite(Form):
 
     LISTS = re.compile(r"(?:DETAIL:  )?(Published|Not published|Unknown): (.*)\.$")
     ITEMS = re.compile(r", (?=oss://|deletion of |\S+ \(pt=)")
-    ITEM = re.compile(r"oss://lake/(\S+) \(\d+ rows?(?:, upload \w+)?\)|deletion of (\d+) objects? of \"\w+\"(?: in (\d+ directories|\S+))?"
+    ITEM = re.compile(r"oss://lake/(\S+) \(\d+ rows?(?:, upload \w+)?\)|deletion of (\d+) objects? of \"\w+\"(?: in (?:\d+ directories|(\S+)))?"
                       r"|(\S+ \(pt=[^)]*\)) \d+ rows in session \w+")
 
     def told(self, out):
@@ -200,8 +200,7 @@ class OssWrite(Form):
                 elif item.group(1):
                     lists["objects"].append(item.group(1))
                 elif item.group(2):
-                    several = (item.group(3) or "").endswith(" directories")
-                    lists["deletions"].append("" if several else item.group(3) or "")
+                    lists["deletions"].append(item.group(3) or "")
                 else:
                     lists["odps"].append(item.group(4))
             found[m.group(1)] = lists
