@@ -390,6 +390,9 @@ def main():
         for c, answer in zip(cases, merged):
             files += c.objects
             both = re.match(r"DIFFERENT: COPY: (\w{5}) .*; the foreign table: (\w{5}) ", answer)
+            # COPY does not verify what is called SQL_ASCII; we never let bytes in that the database could not hold
+            if c.dirty and c.encoding == "SQL_ASCII" and re.search(r"the foreign table: 22021 ", answer):
+                both, answer = None, "error 22021"
             # bytes that are not of the encoding, and what they make of the fields around: COPY verifies ahead
             if both and (c.dirty or c.strange) and set(both.groups()) <= VERIFIED:
                 passed += 1
