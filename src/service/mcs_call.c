@@ -53,6 +53,31 @@ mcs_call_wait(mcn_request *req, mcw_error *err)
 	return status;
 }
 
+#define SECRET_BEGIN 8			/* so much of one tells too much */
+
+static void
+hide(char *text, mcw_view secret)
+{
+	if (secret.len < SECRET_BEGIN)
+		return;
+	for (size_t left = strlen(text); left >= SECRET_BEGIN; text++, left--)
+	{
+		size_t		len = secret.len < left ? secret.len : left;
+
+		if (*text == *secret.data && memcmp(text, secret.data, len) == 0)
+			memset(text, '*', len);
+	}
+}
+
+void
+mcs_hide_secrets(mcw_error *err, const mcw_credentials *cred)
+{
+	hide(err->code, cred->access_key_secret);
+	hide(err->code, cred->security_token);
+	hide(err->text, cred->access_key_secret);
+	hide(err->text, cred->security_token);
+}
+
 void
 mcs_copy_text(char *to, size_t size, mcw_view from)
 {

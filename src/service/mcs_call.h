@@ -20,6 +20,11 @@ extern void mcs_call_start(mcn_request *req, const mcw_error *failed);
 /* Drives the loop until the started request is over; takes it off the loop when interrupted */
 extern mcw_status mcs_call_wait(mcn_request *req, mcw_error *err);
 
+/*
+ * An answer may repeat what was sent: the secret and the token become asterisks in
+ * code and text, also where a text is cut inside of them.
+ */
+extern void mcs_hide_secrets(mcw_error *err, const mcw_credentials *cred);
 /* NUL-terminated, and cut at a character's end if it is too long */
 extern void mcs_copy_text(char *to, size_t size, mcw_view from);
 /* base64(MD5), 24 characters */

@@ -5,6 +5,7 @@
  * It says what to send and what an answer means; when it is sent is decided by the
  * caller (mcs_loghub_scan.c or mcs_call_run).  loghub.md sections 1 to 3 and 6.
  */
+#include "mcs_call.h"
 #include "mcs_loghub.h"
 
 #include <stdio.h>
@@ -181,6 +182,7 @@ explain(mcn_request *req, mcw_error *err)
 	int64_t		date;
 
 	(void) mcw_error_body(mcw_buf_view(&req->response), err);
+	mcs_hide_secrets(err, &call->client->cred);
 	if (err->request_id[0] == '\0' && id.data != NULL)
 		(void) snprintf(err->request_id, sizeof(err->request_id), "%.*s", (int) id.len, id.data);
 

@@ -91,6 +91,7 @@ explain(mcn_request *req, mcw_error *err)
 	if (!mcw_error_body(body, err) && err->text[0] == '\0' && body.len > 0 &&
 		mcw_utf8_valid(body.data, body.len) == body.len)
 		mcs_copy_text(err->text, 200, body);
+	mcs_hide_secrets(err, &((mcs_odps_call *) req)->odps->cred);
 	/* REST texts repeat a number that is the code */
 	if (err->code[0] && strncmp(err->text, err->code, strlen(err->code)) == 0 && err->text[strlen(err->code)] == ':')
 	{

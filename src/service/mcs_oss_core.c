@@ -200,6 +200,7 @@ explain(mcn_request *req, mcw_error *err)
 	if (!read_document(call, body, err) && !read_header_document(call, err) && body.len > 0 &&
 		mcw_utf8_valid(body.data, body.len) == body.len)
 		mcs_copy_text(err->text, 200, body);
+	mcs_hide_secrets(err, &call->oss->cred);
 	if (err->code[0] == '\0' && req->is_head && req->http_status == 404)
 		mcs_copy_text(err->code, sizeof(err->code), MCW_LIT("NoSuchKey"));
 	if (ec.len > 0 && ec.len < 40)

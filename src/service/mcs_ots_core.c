@@ -198,6 +198,7 @@ explain(mcn_request *req, mcw_error *err)
 	}
 	else if (body.len > 0 && mcw_utf8_valid(body.data, body.len) == body.len)
 		mcs_copy_text(err->text, 200, body);
+	mcs_hide_secrets(err, &call->ots->cred);
 	mcs_copy_text(err->request_id, sizeof(err->request_id), mcn_response_header(req, "x-ots-requestid"));
 
 	if (strcmp(err->code, "OTSAuthFailed") == 0 && strstr(err->text, CLOCK_WRONG) != NULL &&
