@@ -14,7 +14,9 @@ typedef struct McAsync
 	bool		(*has_news) (void *scan);
 	bool		no_wait;		/* the row asked for may not be waited for */
 	bool		starved;		/* it was not there */
-	int			wait_fd;		/* dup of the loop's descriptor, -1 = none */
+	int			wait_fd;		/* readable when the loop is, or when there may be news; -1 = none */
+	void	   *append;			/* the node that waits for it */
+	struct McAsync *next_waiting;
 } McAsync;
 
 static inline void
