@@ -129,13 +129,13 @@ CREATE SERVER outside FOREIGN DATA WRAPPER oss_fdw OPTIONS (endpoint 'http://oss
 -- who is not a superuser reaches no other host, by neither way
 CREATE ROLE oss_plain;
 GRANT USAGE ON FOREIGN DATA WRAPPER oss_fdw TO oss_plain;
-CREATE SERVER web FOREIGN DATA WRAPPER oss_fdw OPTIONS (base_url 'http://169.254.169.254/latest');
+CREATE SERVER rr_web FOREIGN DATA WRAPPER oss_fdw OPTIONS (base_url 'http://169.254.169.254/latest');
 CREATE SERVER named FOREIGN DATA WRAPPER oss_fdw OPTIONS (endpoint 'http://10.0.0.1', bucket 'b', url_style 'cname');
-ALTER SERVER web OWNER TO oss_plain;
+ALTER SERVER rr_web OWNER TO oss_plain;
 ALTER SERVER named OWNER TO oss_plain;
-CREATE FOREIGN TABLE web (a text) SERVER web OPTIONS (object 'meta-data', format 'line');
+CREATE FOREIGN TABLE rr_web (a text) SERVER rr_web OPTIONS (object 'meta-data', format 'line');
 CREATE FOREIGN TABLE named (a text) SERVER named OPTIONS (object 'a', format 'line');
-SELECT * FROM web;
+SELECT * FROM rr_web;
 SELECT * FROM named;
 SELECT * FROM mc.objects('named');
 -- a view reads with its owner's mapping
@@ -148,7 +148,7 @@ SELECT * FROM mine_view;
 \set VERBOSITY sqlstate
 SELECT * FROM mine;
 RESET ROLE;
-DROP SERVER web, named CASCADE;
+DROP SERVER rr_web, named CASCADE;
 REVOKE ALL ON FOREIGN DATA WRAPPER oss_fdw FROM oss_plain;
 DROP OWNED BY oss_plain;
 DROP ROLE oss_plain;

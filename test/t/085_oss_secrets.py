@@ -56,7 +56,7 @@ class Listener:
                     if self.answer == "echo":
                         # but what it says is its own words: without those that are looked for
                         data = data.replace(b"uthorization: ", b"").replace(b"x-oss-security-token", b"")
-                        body = data.replace(b"\r\n", b" | ").replace(b"Signature", b"Sig-nature").replace(b"HMAC", b"HM-AC").replace(b"token-6161", b"***")
+                        body = data.replace(b"\r\n", b" | ").replace(b"Signature", b"Sig-nature").replace(b"HMAC", b"HM-AC")
                         c.sendall(b"HTTP/1.1 403 No\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
                     else:
                         c.sendall(self.answer)
