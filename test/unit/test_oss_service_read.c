@@ -236,7 +236,7 @@ test_flight(void)
 	r = read_all(rig, s, 100000, 6, true, true, 0);
 	CHECK_INT(r.status, MCW_END);
 	CHECK_INT(r.objects, 321);
-	CHECK_INT(rig->model.max_in_flight, 6);
+	CHECK(rig->model.max_in_flight > 1 && rig->model.max_in_flight <= 6);
 	CHECK(heap.peak < 7 * 100000 * 2 + 6 * 4 * (sizeof(mcs_oss_call) + 10000) + 200000);
 	CHECK(rig->model.requests == 370);
 

@@ -329,7 +329,8 @@ test_delete(void)
 	CHECK_INT(deleted, 2397);
 	CHECK_INT(changed, 3);
 	CHECK_INT(rig->model.nthings, 4);
-	CHECK_INT(rig->model.max_in_flight, 8);
+	/* how many overlap is a matter of time */
+	CHECK(rig->model.max_in_flight > 1 && rig->model.max_in_flight <= 8);
 	CHECK_OK(mcs_oss_delete(&rig->oss, objects, 2400, 8, &deleted, &changed, &err));
 	CHECK_INT(deleted, 2397);
 	CHECK_INT(changed, 3);
