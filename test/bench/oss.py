@@ -42,10 +42,10 @@ LOCAL = {"oss_csv_scan_cpu_vs_file_fdw": ("cpu", "csv_scan", "file_csv", "file_f
          "oss_csv_to_maxcompute_cpu_vs_copy": ("cpu", "to_maxcompute", "copy", "copy csv"),
          "oss_csv_to_maxcompute_rate_vs_copy": ("rate", "to_maxcompute", "copy", "copy csv"),
          "oss_csv_to_local_rate_vs_copy": ("rate", "to_local", "copy", "copy csv")}
-PEERS = {"oss_csv_scan_rate_vs_python_sdk": "sdk", "oss_csv_scan_rate_vs_duckdb": "duckdb",
-         "oss_csv_scan_rate_vs_duckdb_1_thread": "duckdb_1",
+PEERS = {"oss_csv_scan_rate_vs_python_sdk": "sdk", "oss_csv_scan_vs_duckdb": "duckdb",
+         "oss_csv_scan_vs_duckdb_1_thread": "duckdb_1",
          # the same bytes as files of this machine, without http
-         "oss_csv_scan_rate_vs_duckdb_files": "duckdb_files", "oss_csv_scan_rate_vs_duckdb_files_1_thread": "duckdb_files_1"}
+         "oss_csv_scan_vs_duckdb_files": "duckdb_files", "oss_csv_scan_vs_duckdb_files_1_thread": "duckdb_files_1"}
 
 
 def server(s, name="oss"):
