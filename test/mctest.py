@@ -128,6 +128,16 @@ def generate(logstore, rows, shards=2, profile="text10", seed=1, **more):
             **dict({"from": "2018-01-11T01:30:00+08:00", "to": "2018-01-11T01:35:00+08:00"}, **more))
 
 
+def shown_wait(ask, pid):
+    """the wait_event_type of a backend that waits; between two waits none is shown, so it is looked at again"""
+    end = time.monotonic() + 1
+    while True:
+        wait = ask("SELECT wait_event_type FROM pg_stat_activity WHERE pid = %d" % pid)
+        if wait or time.monotonic() > end:
+            return wait
+        time.sleep(0.01)
+
+
 class Session:
     """One psql, so one backend.  Its output is read by a thread, so that a statement may hang."""
 

@@ -6,7 +6,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-from mctest import SERVERS, WINDOW, Session, Tap, call, command, generate, odps_content, odps_sql, requests  # noqa: E402
+from mctest import SERVERS, WINDOW, Session, Tap, call, command, generate, odps_content, odps_sql, requests, shown_wait  # noqa: E402
 
 # far above a second, far below stall_timeout: "acts" versus "hangs"
 SOON = 5
@@ -65,7 +65,7 @@ CREATE FOREIGN TABLE target (c1 text, c2 text) SERVER odps OPTIONS (table 'targe
             s = Session("SET statement_timeout = '300ms'" if how == "statement_timeout" else "")
             hang(s, k)
             if how == "cancel":
-                wait = admin("SELECT wait_event_type FROM pg_stat_activity WHERE pid = %d" % s.pid)
+                wait = shown_wait(admin, s.pid)
                 tap.ok(wait == "Extension", "request %d: the wait is visible" % k, wait)
                 admin("SELECT pg_cancel_backend(%d)" % s.pid)
             elif how == "terminate":

@@ -8,7 +8,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-from mctest import SERVERS, Session, Tap, call, command, ots_create, requests  # noqa: E402
+from mctest import SERVERS, Session, Tap, call, command, ots_create, requests, shown_wait  # noqa: E402
 
 # far above a second, far below stall_timeout: "acts" versus "hangs"
 SOON = 5
@@ -118,7 +118,7 @@ def one(s, sql, what, fault, k, how):
     begin(s, sql, fault, k)
     name = "%s of request %d, %s" % (what, k, how)
     if how == "cancel":
-        wait = admin("SELECT wait_event_type FROM pg_stat_activity WHERE pid = %d" % s.pid)
+        wait = shown_wait(admin, s.pid)
         admin("SELECT pg_cancel_backend(%d)" % s.pid)
         bad = ends(s, name, ["57014"])
         # of several scans below an Append the executor waits itself
