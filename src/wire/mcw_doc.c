@@ -421,23 +421,10 @@ mcw_node_text(const mcw_node *node, const char *name)
 	return child ? child->text : absent;
 }
 
-static mcw_view
-trim(mcw_view v)
-{
-	while (v.len > 0 && memchr(" \t\r\n", v.data[0], 4))
-	{
-		v.data++;
-		v.len--;
-	}
-	while (v.len > 0 && memchr(" \t\r\n", v.data[v.len - 1], 4))
-		v.len--;
-	return v;
-}
-
 bool
 mcw_node_int(const mcw_node *node, const char *name, int64_t *out)
 {
-	return mcw_view_int64(trim(mcw_node_text(node, name)), out);
+	return mcw_view_int64(mcw_view_trim(mcw_node_text(node, name)), out);
 }
 
 /* --- writing ---------------------------------------------------------- */
@@ -513,7 +500,7 @@ keep(char *out, size_t size, mcw_view v)
 {
 	size_t		len;
 
-	v = trim(v);
+	v = mcw_view_trim(v);
 	if (v.data == NULL)
 		return;
 	if (memchr(v.data, '\0', v.len))
@@ -541,7 +528,7 @@ keep_ec(mcw_error *err, mcw_view ec)
 	size_t		len = strlen(err->text);
 	size_t		room;
 
-	ec = trim(ec);
+	ec = mcw_view_trim(ec);
 	if (ec.len == 0 || ec.len > 32 || mcw_utf8_valid(ec.data, ec.len) != ec.len || memchr(ec.data, '\0', ec.len))
 		return;
 	(void) snprintf(suffix, sizeof(suffix), "%s(EC %.*s)", len > 0 ? " " : "", (int) ec.len, ec.data);
@@ -557,7 +544,7 @@ keep_endpoint(mcw_error *err, mcw_view endpoint)
 {
 	size_t		len = strlen(err->text);
 
-	endpoint = trim(endpoint);
+	endpoint = mcw_view_trim(endpoint);
 	if (endpoint.len == 0 || endpoint.len > 255 || len > sizeof(err->text) - 300 ||
 		mcw_utf8_valid(endpoint.data, endpoint.len) != endpoint.len || memchr(endpoint.data, '\0', endpoint.len))
 		return;
@@ -571,7 +558,7 @@ mcw_error_body(mcw_view body, mcw_error *err)
 	mcw_arena	arena;
 	mcw_node   *root = NULL;
 	mcw_view	code = {NULL, 0};
-	mcw_view	start = trim(body);
+	mcw_view	start = mcw_view_trim(body);
 
 	if (start.len == 0 || start.len > MAX_ERROR_BODY)
 		return false;
@@ -585,7 +572,7 @@ mcw_error_body(mcw_view body, mcw_error *err)
 			 !mcw_view_eq(root->name, MCW_LIT("Error")))
 		root = NULL;
 	if (root)
-		code = trim(either(root, "Code", "errorCode"));
+		code = mcw_view_trim(either(root, "Code", "errorCode"));
 	if (code.len > 0)
 	{
 		keep(err->code, sizeof(err->code), code);

@@ -6,23 +6,10 @@
 #include "mcw_oss.h"
 #include "mcw_text.h"
 
-static mcw_view
-trim(mcw_view v)
-{
-	while (v.len > 0 && memchr(" \t\r\n", v.data[0], 4))
-	{
-		v.data++;
-		v.len--;
-	}
-	while (v.len > 0 && memchr(" \t\r\n", v.data[v.len - 1], 4))
-		v.len--;
-	return v;
-}
-
 mcw_view
 mcw_oss_etag(mcw_view header)
 {
-	header = trim(header);
+	header = mcw_view_trim(header);
 	while (header.len > 0 && header.data[0] == '"')
 	{
 		header.data++;
@@ -56,7 +43,7 @@ missing(const char *document, const char *element, mcw_error *err)
 static bool
 is_url(const mcw_node *root)
 {
-	return mcw_view_ieq(trim(mcw_node_text(root, "EncodingType")), MCW_LIT("url"));
+	return mcw_view_ieq(mcw_view_trim(mcw_node_text(root, "EncodingType")), MCW_LIT("url"));
 }
 
 /* A key, decoded if the document says that keys are encoded */
@@ -83,7 +70,7 @@ take_key(mcw_view text, bool url, mcw_arena *arena, mcw_view *key, mcw_error *er
 static bool
 take_bool(const mcw_node *root, const char *name, bool *value)
 {
-	mcw_view	text = trim(mcw_node_text(root, name));
+	mcw_view	text = mcw_view_trim(mcw_node_text(root, name));
 
 	*value = mcw_view_eq(text, MCW_LIT("true"));
 	return *value || mcw_view_eq(text, MCW_LIT("false"));
@@ -136,7 +123,7 @@ mcw_oss_read_parts(mcw_view body, mcw_arena *arena, mcw_oss_parts *parts, mcw_er
 	for (const mcw_node *node = mcw_node_get(root, "Part"); node; node = mcw_node_next(node, "Part"))
 	{
 		mcw_oss_part *part = &parts->parts[parts->nparts++];
-		mcw_view	crc = trim(mcw_node_text(node, "HashCrc64ecma"));
+		mcw_view	crc = mcw_view_trim(mcw_node_text(node, "HashCrc64ecma"));
 		int64_t		number;
 
 		if (!mcw_node_int(node, "PartNumber", &number) || number < 1 || number > INT32_MAX)
@@ -145,7 +132,7 @@ mcw_oss_read_parts(mcw_view body, mcw_arena *arena, mcw_oss_parts *parts, mcw_er
 		part->etag = mcw_oss_etag(mcw_node_text(node, "ETag"));
 		if (part->etag.len == 0)
 			return missing(document, "ETag", err);
-		if (!mcw_view_uint64(trim(mcw_node_text(node, "Size")), &part->size))
+		if (!mcw_view_uint64(mcw_view_trim(mcw_node_text(node, "Size")), &part->size))
 			return missing(document, "Size", err);
 		part->has_crc64 = mcw_view_uint64(crc, &part->crc64);
 		if (crc.len > 0 && !part->has_crc64)
@@ -173,7 +160,7 @@ mcw_oss_read_uploads(mcw_view body, mcw_arena *arena, mcw_oss_uploads *uploads, 
 	status = take_key(mcw_node_text(root, "NextKeyMarker"), url, arena, &uploads->next_key, err);
 	if (status != MCW_OK)
 		return status;
-	uploads->next_upload_id = trim(mcw_node_text(root, "NextUploadIdMarker"));
+	uploads->next_upload_id = mcw_view_trim(mcw_node_text(root, "NextUploadIdMarker"));
 	if (uploads->truncated && uploads->next_key.len == 0)
 		return missing(document, "NextKeyMarker", err);
 	for (const mcw_node *node = mcw_node_get(root, "Upload"); node; node = mcw_node_next(node, "Upload"))
@@ -185,10 +172,10 @@ mcw_oss_read_uploads(mcw_view body, mcw_arena *arena, mcw_oss_uploads *uploads, 
 			return status;
 		if (upload->key.len == 0)
 			return missing(document, "Key", err);
-		upload->upload_id = trim(mcw_node_text(node, "UploadId"));
+		upload->upload_id = mcw_view_trim(mcw_node_text(node, "UploadId"));
 		if (upload->upload_id.len == 0)
 			return missing(document, "UploadId", err);
-		if (!mcw_parse_iso8601(trim(mcw_node_text(node, "Initiated")), &upload->initiated))
+		if (!mcw_parse_iso8601(mcw_view_trim(mcw_node_text(node, "Initiated")), &upload->initiated))
 			return missing(document, "Initiated", err);
 	}
 	return MCW_OK;
@@ -203,7 +190,7 @@ mcw_oss_read_initiate(mcw_view body, mcw_arena *arena, mcw_view *upload_id, mcw_
 
 	if (status != MCW_OK)
 		return status;
-	*upload_id = trim(mcw_node_text(root, "UploadId"));
+	*upload_id = mcw_view_trim(mcw_node_text(root, "UploadId"));
 	return upload_id->len > 0 ? MCW_OK : missing(document, "UploadId", err);
 }
 
@@ -230,7 +217,7 @@ mcw_oss_read_deleted(mcw_view body, mcw_arena *arena, mcw_view **keys, int *nkey
 
 	*keys = NULL;
 	*nkeys = 0;
-	if (trim(body).len == 0)
+	if (mcw_view_trim(body).len == 0)
 		return MCW_OK;
 	status = open_document(body, document, arena, &root, err);
 	if (status == MCW_OK)

@@ -186,32 +186,6 @@ skip(xml *x, mcw_view element)
 	}
 }
 
-static char *
-put_utf8(char *out, uint32_t c)
-{
-	if (c < 0x80)
-		*out++ = (char) c;
-	else if (c < 0x800)
-	{
-		*out++ = (char) (0xC0 | c >> 6);
-		*out++ = (char) (0x80 | (c & 0x3F));
-	}
-	else if (c < 0x10000)
-	{
-		*out++ = (char) (0xE0 | c >> 12);
-		*out++ = (char) (0x80 | (c >> 6 & 0x3F));
-		*out++ = (char) (0x80 | (c & 0x3F));
-	}
-	else
-	{
-		*out++ = (char) (0xF0 | c >> 18);
-		*out++ = (char) (0x80 | (c >> 12 & 0x3F));
-		*out++ = (char) (0x80 | (c >> 6 & 0x3F));
-		*out++ = (char) (0x80 | (c & 0x3F));
-	}
-	return out;
-}
-
 /*
  * The character that a reference between '&' and ';' stands for, 0 = none.  What XML
  * 1.0 cannot say is let through, because a server without url encoding says it so.
@@ -268,7 +242,7 @@ resolve(xml *x, char *out, const char *from, const char *to)
 			malformed(x, "an unknown character reference");
 			break;
 		}
-		out = put_utf8(out, c);
+		out = mcw_utf8_put(out, c);
 		from = semicolon + 1;
 	}
 	return out;

@@ -3,6 +3,7 @@
  *		JSON within one line, the parts that are rarely run: escapes and nested values.
  */
 #include "mcw_rows_json.h"
+#include "mcw_text.h"
 
 /* ---- escapes ---- */
 
@@ -28,32 +29,6 @@ hex4(const char *p, const char *end)
 		value = value << 4 | digit;
 	}
 	return value;
-}
-
-static char *
-put_utf8(char *out, uint32_t c)
-{
-	if (c < 0x80)
-		*out++ = (char) c;
-	else if (c < 0x800)
-	{
-		*out++ = (char) (0xC0 | c >> 6);
-		*out++ = (char) (0x80 | (c & 0x3F));
-	}
-	else if (c < 0x10000)
-	{
-		*out++ = (char) (0xE0 | c >> 12);
-		*out++ = (char) (0x80 | (c >> 6 & 0x3F));
-		*out++ = (char) (0x80 | (c & 0x3F));
-	}
-	else
-	{
-		*out++ = (char) (0xF0 | c >> 18);
-		*out++ = (char) (0x80 | (c >> 12 & 0x3F));
-		*out++ = (char) (0x80 | (c >> 6 & 0x3F));
-		*out++ = (char) (0x80 | (c & 0x3F));
-	}
-	return out;
 }
 
 /* The character an escape without u stands for, 0 = none */
@@ -140,7 +115,7 @@ mcw_json_unescape(char *from, char *to, bool *nul)
 				p += 6;
 			}
 			*nul = *nul || c == 0;
-			out = put_utf8(out, (uint32_t) c);
+			out = mcw_utf8_put(out, (uint32_t) c);
 		}
 		next = p < to ? memchr(p, '\\', (size_t) (to - p)) : NULL;
 		plain = (size_t) ((next ? next : to) - p);

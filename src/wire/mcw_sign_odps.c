@@ -46,14 +46,7 @@ build_string_to_sign(const mcw_request *req, mcw_buf *out)
 	list.count = 0;
 	for (int i = 0; i < req->nparams; i++)
 		mcw_sign_insert(&list, &req->params[i], false);
-	for (int i = 0; i < list.count; i++)
-	{
-		mcw_sign_add_char(out, i == 0 ? '?' : '&');
-		mcw_sign_add(out, list.pairs[i].name);
-		if (list.pairs[i].value.len > 0)
-			mcw_sign_add_char(out, '=');
-		mcw_sign_add(out, list.pairs[i].value);
-	}
+	mcw_sign_add_query(out, &list);
 }
 
 /* "ODPS <credential>:<signature>" */

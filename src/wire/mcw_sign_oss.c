@@ -99,14 +99,7 @@ v1_string_to_sign(const mcw_request *req, mcw_view resource, mcw_view date, mcw_
 	for (int i = 0; i < req->nparams; i++)
 		if (mcw_oss_is_subresource(req->params[i].name))
 			mcw_sign_insert(&list, &req->params[i], false);
-	for (int i = 0; i < list.count; i++)
-	{
-		mcw_sign_add_char(out, i == 0 ? '?' : '&');
-		mcw_sign_add(out, list.pairs[i].name);
-		if (list.pairs[i].value.len > 0)
-			mcw_sign_add_char(out, '=');
-		mcw_sign_add(out, list.pairs[i].value);
-	}
+	mcw_sign_add_query(out, &list);
 }
 
 /* x-oss-date goes before Date */
@@ -287,25 +280,6 @@ v4_canonical_request(const mcw_request *req, mcw_view resource, const mcw_sign_l
 	return mcw_buf_status(out);
 }
 
-/* "OSS4-HMAC-SHA256", time, scope and digest of the canonical request, a line each */
-static mcw_status
-v4_string_to_sign(mcw_view canonical, mcw_view time, mcw_view scope, mcw_buf *out)
-{
-	unsigned char digest[32];
-	mcw_view	digest_view = {(const char *) digest, sizeof(digest)};
-	mcw_status	status = mcw_sha256(canonical.data, canonical.len, digest);
-
-	if (status != MCW_OK)
-		return status;
-	mcw_sign_add(out, MCW_LIT("OSS4-HMAC-SHA256\n"));
-	mcw_sign_add(out, time);
-	mcw_sign_add_char(out, '\n');
-	mcw_sign_add(out, scope);
-	mcw_sign_add_char(out, '\n');
-	(void) mcw_hex_encode(out, digest_view, false);
-	return mcw_buf_status(out);
-}
-
 static mcw_status
 v4_authorization(const mcw_credentials *cred, mcw_view date, mcw_view region, mcw_view scope,
 				 const mcw_sign_list *additional, mcw_view text, mcw_buf *out)
@@ -378,7 +352,7 @@ mcw_oss_sign_v4(const mcw_request *req, mcw_view resource, const mcw_credentials
 	if (status == MCW_OK)
 		status = mcw_buf_status(&scope);
 	if (status == MCW_OK)
-		status = v4_string_to_sign(mcw_buf_view(&canonical), time, mcw_buf_view(&scope), &text);
+		status = mcw_sign_v4_text(MCW_LIT("OSS4-HMAC-SHA256\n"), mcw_buf_view(&canonical), time, mcw_buf_view(&scope), &text);
 	if (status == MCW_OK)
 		status = v4_authorization(cred, date, region, mcw_buf_view(&scope), &more, mcw_buf_view(&text), authorization);
 	if (status == MCW_OK && canonical_request)

@@ -154,25 +154,6 @@ v4_canonical_request(const mcw_request *req, mcw_view content_sha256, mcw_buf *o
 	mcw_sign_add(out, content_sha256);
 }
 
-/* "SLS4-HMAC-SHA256", time, scope and digest of the canonical request, a line each */
-static mcw_status
-v4_string_to_sign(mcw_view canonical, mcw_view time, mcw_view scope, mcw_buf *out)
-{
-	unsigned char digest[32];
-	mcw_view	digest_view = {(const char *) digest, sizeof(digest)};
-	mcw_status	status = mcw_sha256(canonical.data, canonical.len, digest);
-
-	if (status != MCW_OK)
-		return status;
-	mcw_sign_add(out, MCW_LIT("SLS4-HMAC-SHA256\n"));
-	mcw_sign_add(out, time);
-	mcw_sign_add_char(out, '\n');
-	mcw_sign_add(out, scope);
-	mcw_sign_add_char(out, '\n');
-	(void) mcw_hex_encode(out, digest_view, false);
-	return mcw_buf_status(out);
-}
-
 static mcw_status
 v4_authorization(const mcw_credentials *cred, mcw_view date, mcw_view region, mcw_view scope,
 				 mcw_view text, mcw_buf *out)
@@ -240,7 +221,7 @@ mcw_sls_sign_v4(const mcw_request *req, const mcw_credentials *cred, mcw_view re
 	if (status == MCW_OK)
 		status = mcw_buf_status(&scope);
 	if (status == MCW_OK)
-		status = v4_string_to_sign(mcw_buf_view(&canonical), time, mcw_buf_view(&scope), &text);
+		status = mcw_sign_v4_text(MCW_LIT("SLS4-HMAC-SHA256\n"), mcw_buf_view(&canonical), time, mcw_buf_view(&scope), &text);
 	if (status == MCW_OK)
 		status = v4_authorization(cred, date, region, mcw_buf_view(&scope), mcw_buf_view(&text), authorization);
 	if (status == MCW_OK && canonical_request)

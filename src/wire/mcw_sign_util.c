@@ -163,3 +163,34 @@ mcw_secret_eq(mcw_view a, mcw_view b)
 {
 	return a.len == b.len && (a.len == 0 || CRYPTO_memcmp(a.data, b.data, a.len) == 0);
 }
+
+void
+mcw_sign_add_query(mcw_buf *buf, const mcw_sign_list *list)
+{
+	for (int i = 0; i < list->count; i++)
+	{
+		mcw_sign_add_char(buf, i == 0 ? '?' : '&');
+		mcw_sign_add(buf, list->pairs[i].name);
+		if (list->pairs[i].value.len > 0)
+			mcw_sign_add_char(buf, '=');
+		mcw_sign_add(buf, list->pairs[i].value);
+	}
+}
+
+mcw_status
+mcw_sign_v4_text(mcw_view algorithm, mcw_view canonical, mcw_view time, mcw_view scope, mcw_buf *out)
+{
+	unsigned char digest[32];
+	mcw_view	digest_view = {(const char *) digest, sizeof(digest)};
+	mcw_status	status = mcw_sha256(canonical.data, canonical.len, digest);
+
+	if (status != MCW_OK)
+		return status;
+	mcw_sign_add(out, algorithm);
+	mcw_sign_add(out, time);
+	mcw_sign_add_char(out, '\n');
+	mcw_sign_add(out, scope);
+	mcw_sign_add_char(out, '\n');
+	(void) mcw_hex_encode(out, digest_view, false);
+	return mcw_buf_status(out);
+}

@@ -27,6 +27,12 @@ extern void mcw_sign_add_char(mcw_buf *buf, char c);
 extern void mcw_sign_add_lower(mcw_buf *buf, mcw_view name);
 extern void mcw_sign_add_header_line(mcw_buf *buf, const mcw_pair *header); /* name:value\n */
 
+/* ?name=value&name, an empty value without "=" */
+extern void mcw_sign_add_query(mcw_buf *buf, const mcw_sign_list *list);
+
+/* 'algorithm' with its line end, then time, scope and digest of the canonical request, a line each */
+extern mcw_status mcw_sign_v4_text(mcw_view algorithm, mcw_view canonical, mcw_view time, mcw_view scope, mcw_buf *out);
+
 /*
  * The key both V4 variants derive: HMAC-SHA256 chain from "aliyun_v4" + secret
  * over date, region, product and "aliyun_v4_request".

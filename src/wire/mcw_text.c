@@ -331,3 +331,42 @@ mcw_utf8_valid(const char *data, size_t len)
 	}
 	return i;
 }
+
+char *
+mcw_utf8_put(char *out, uint32_t c)
+{
+	if (c < 0x80)
+		*out++ = (char) c;
+	else if (c < 0x800)
+	{
+		*out++ = (char) (0xC0 | c >> 6);
+		*out++ = (char) (0x80 | (c & 0x3F));
+	}
+	else if (c < 0x10000)
+	{
+		*out++ = (char) (0xE0 | c >> 12);
+		*out++ = (char) (0x80 | (c >> 6 & 0x3F));
+		*out++ = (char) (0x80 | (c & 0x3F));
+	}
+	else
+	{
+		*out++ = (char) (0xF0 | c >> 18);
+		*out++ = (char) (0x80 | (c >> 12 & 0x3F));
+		*out++ = (char) (0x80 | (c >> 6 & 0x3F));
+		*out++ = (char) (0x80 | (c & 0x3F));
+	}
+	return out;
+}
+
+mcw_view
+mcw_view_trim(mcw_view v)
+{
+	while (v.len > 0 && memchr(" \t\r\n", v.data[0], 4))
+	{
+		v.data++;
+		v.len--;
+	}
+	while (v.len > 0 && memchr(" \t\r\n", v.data[v.len - 1], 4))
+		v.len--;
+	return v;
+}

@@ -87,4 +87,9 @@ extern bool mcw_parse_iso8601(mcw_view v, int64_t *unix_micros);
 extern int64_t mcw_days_from_civil(int64_t year, int month, int day);
 extern void mcw_civil_from_days(int64_t days, int64_t *year, int *month, int *day);
 
+/* Write a code point (not checked) as 1 to 4 bytes; the place behind it */
+extern char *mcw_utf8_put(char *out, uint32_t c);
+/* without blanks, tabs and line ends at both ends */
+extern mcw_view mcw_view_trim(mcw_view v);
+
 #endif							/* MCW_TEXT_H */
