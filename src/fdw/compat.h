@@ -21,6 +21,7 @@
 #include "utils/guc.h"
 #include "utils/pg_locale.h"
 #include "utils/wait_event.h"
+#include "parser/analyze.h"
 
 #if PG_VERSION_NUM >= 180000
 #include "commands/explain_format.h"
@@ -163,6 +164,27 @@ mcInitMaterializedSRF(FunctionCallInfo fcinfo)
 	rsinfo->setResult = tuplestore_begin_heap(rsinfo->allowedModes & SFRM_Materialize_Random, false, work_mem);
 	rsinfo->returnMode = SFRM_Materialize;
 	MemoryContextSwitchTo(old);
+#endif
+}
+
+/* parse analysis with parameters of given types, without rewriting */
+static inline Query *
+mcAnalyze(RawStmt *raw, const char *sql, Oid *types, int ntypes)
+{
+#if PG_VERSION_NUM >= 150000
+	return parse_analyze_fixedparams(raw, sql, types, ntypes, NULL);
+#else
+	return parse_analyze(raw, sql, types, ntypes, NULL);
+#endif
+}
+
+static inline bool
+mcIsMerge(Node *statement)
+{
+#if PG_VERSION_NUM >= 150000
+	return IsA(statement, MergeStmt);
+#else
+	return false;
 #endif
 }
 
