@@ -4,7 +4,7 @@
  *		conditions.
  *
  * What is written depends on the value only, never on settings of the session.
- * Texts are in convert_ots_out_text.c.
+ * Texts are in convert_text_out.c.
  */
 #include "postgres.h"
 
@@ -34,7 +34,7 @@ not_exact(const McOtsOut *out, McOtsBad *bad)
 {
 	return bad_value(bad, ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE,
 					 psprintf("the %s value cannot be stored exactly as %s",
-							  format_type_be(out->type), mcw_ots_type_name(out->remote)));
+							  format_type_be(out->text.type), mcw_ots_type_name(out->remote)));
 }
 
 /* ---- start ---- */
@@ -65,11 +65,9 @@ mcOtsOutCreate(const McOtsColumn *column, Oid type)
 {
 	McOtsOut   *out = palloc0(sizeof(McOtsOut));
 
-	out->type = type;
-	out->base = getBaseType(type);
 	out->is_key = column->kind == MC_OTS_KEY;
-	out->remote = column->any_type ? default_type(out->base) : column->remote;
-	mcOtsOutTextInit(out);
+	mcTextOutInit(&out->text, type);
+	out->remote = column->any_type ? default_type(out->text.base) : column->remote;
 	return out;
 }
 
@@ -146,6 +144,34 @@ from_decimal(const McOtsOut *out, const char *text, mcw_ots_value *value, McOtsB
 
 /* ---- texts in columns of another type ---- */
 
+/* [-]digits[.digits][e[+-]digits]; no blanks, no names */
+static bool
+is_decimal(const char *text)
+{
+	const char *p = text + (*text == '-');
+	size_t		digits = strspn(p, "0123456789");
+
+	p += digits;
+	if (*p == '.')
+	{
+		size_t		more = strspn(p + 1, "0123456789");
+
+		digits += more;
+		p += 1 + more;
+	}
+	if (digits > 0 && (*p == 'e' || *p == 'E'))
+	{
+		size_t		exponent;
+
+		p++;
+		p += *p == '+' || *p == '-';
+		exponent = strspn(p, "0123456789");
+		p += exponent;
+		return exponent > 0 && exponent < 5 && *p == '\0';
+	}
+	return digits > 0 && *p == '\0';
+}
+
 /* The text must be what the column's own input would accept */
 static McOtsVerdict
 from_text(const McOtsOut *out, const char *text, mcw_ots_value *value, McOtsBad *bad)
@@ -162,11 +188,11 @@ from_text(const McOtsOut *out, const char *text, mcw_ots_value *value, McOtsBad 
 			}
 			break;
 		case MCW_OTS_INTEGER:
-			if (mcOtsIsDecimal(text))
+			if (is_decimal(text))
 				return from_decimal(out, text, value, bad);
 			break;
 		case MCW_OTS_DOUBLE:
-			if (mcOtsIsDecimal(text))
+			if (is_decimal(text))
 				return from_decimal(out, text, value, bad);
 			break;
 		default:
@@ -181,7 +207,7 @@ to_scalar(McOtsOut *out, Datum datum, mcw_ots_value *value, McOtsBad *bad)
 {
 	bool		is_number = out->remote == MCW_OTS_INTEGER || out->remote == MCW_OTS_DOUBLE;
 
-	switch (out->base)
+	switch (out->text.base)
 	{
 		case INT2OID:
 			if (is_number)
@@ -224,7 +250,7 @@ to_scalar(McOtsOut *out, Datum datum, mcw_ots_value *value, McOtsBad *bad)
 			break;
 	}
 	return bad_value(bad, ERRCODE_FDW_INVALID_DATA_TYPE,
-					 psprintf("a value of type %s cannot become %s", format_type_be(out->type),
+					 psprintf("a value of type %s cannot become %s", format_type_be(out->text.type),
 							  mcw_ots_type_name(out->remote)));
 }
 
@@ -247,9 +273,9 @@ to_bytes(McOtsOut *out, Datum datum, mcw_ots_value *value, McOtsBad *bad)
 {
 	struct varlena *bytes;
 
-	if (out->base != BYTEAOID)
+	if (out->text.base != BYTEAOID)
 		return bad_value(bad, ERRCODE_FDW_INVALID_DATA_TYPE,
-						 psprintf("a value of type %s cannot become BINARY", format_type_be(out->type)));
+						 psprintf("a value of type %s cannot become BINARY", format_type_be(out->text.type)));
 	bytes = PG_DETOAST_DATUM_PACKED(datum);
 	value->s.data = VARDATA_ANY(bytes);
 	value->s.len = VARSIZE_ANY_EXHDR(bytes);
@@ -259,12 +285,14 @@ to_bytes(McOtsOut *out, Datum datum, mcw_ots_value *value, McOtsBad *bad)
 McOtsVerdict
 mcOtsOut(McOtsOut *out, Datum datum, mcw_ots_value *value, McOtsBad *bad)
 {
+	McTextError error;
+
 	value->type = (uint8) out->remote;
 	switch (out->remote)
 	{
 		case MCW_OTS_STRING:
-			if (mcOtsOutText(out, datum, &value->s, bad) != MC_OTS_OK)
-				return MC_OTS_BAD;
+			if (mcTextOut(&out->text, datum, &value->s, &error) != MC_TEXT_OK)
+				return bad_value(bad, error.sqlstate, error.reason);
 			return check_length(out, value, bad);
 		case MCW_OTS_BINARY:
 			return to_bytes(out, datum, value, bad);

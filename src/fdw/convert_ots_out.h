@@ -6,21 +6,13 @@
 #define MC_CONVERT_OTS_OUT_H
 
 #include "convert_ots.h"
+#include "convert_text_out.h"
 
 struct McOtsOut
 {
 	mcw_ots_type remote;		/* what is made */
 	bool		is_key;
-	bool		check_utf8;		/* the database does not promise it */
-	Oid			type;			/* of the Datums */
-	Oid			base;			/* below domains */
-	FmgrInfo	output;
+	McTextOut	text;			/* type of the Datums, and their text */
 };
-
-extern void mcOtsOutTextInit(McOtsOut *out);
-/* the canonical text in UTF-8 */
-extern McOtsVerdict mcOtsOutText(McOtsOut *out, Datum datum, mcw_view *text, McOtsBad *bad);
-/* [-]digits[.digits][e[+-]digits]; no blanks, no names */
-extern bool mcOtsIsDecimal(const char *text);
 
 #endif							/* MC_CONVERT_OTS_OUT_H */

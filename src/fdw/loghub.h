@@ -32,7 +32,8 @@ typedef enum McLogKind
 	MC_LOG_MACHINE_UUID,
 	MC_LOG_TAG,
 	MC_LOG_SHARD,
-	MC_LOG_CURSOR
+	MC_LOG_CURSOR,
+	MC_LOG_HASH_KEY				/* only written: the service does not tell it */
 } McLogKind;
 
 typedef struct McLogColumn
@@ -52,6 +53,13 @@ extern List *mcLogColumns(Relation rel);
 extern const McLogColumn *mcLogColumn(List *columns, AttrNumber attnum);
 /* the remote name of a column (option field, else its own) and what it means */
 extern McLogKind mcLogKindOf(const char *remote, const char **name);
+
+/* ---- loghub_conn.c ---- */
+
+/* 'alloc' outlives the channel, which the caller frees (reset callback) */
+extern void mcLogConnect(const McServer *server, const mcw_alloc *alloc, mcn_channel **channel, mcs_loghub *client);
+/* an answer has corrected the client's clock: the session's next statements begin with it */
+extern void mcLogRememberClock(const McServer *server, const mcs_loghub *client);
 
 /* ---- loghub_qual.c: conditions that choose the window and the shards ---- */
 

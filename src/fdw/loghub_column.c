@@ -35,6 +35,7 @@ static const struct
 	{"__machineUUID__", MC_LOG_MACHINE_UUID, {0}, NULL},
 	{"__shard__", MC_LOG_SHARD, {INT4OID}, "integer"},
 	{"__cursor__", MC_LOG_CURSOR, {TEXTOID}, "text"},
+	{"__hash_key__", MC_LOG_HASH_KEY, {TEXTOID, VARCHAROID}, "text"},
 	{"*", MC_LOG_REST, {JSONBOID, JSONOID, TEXTOID}, "jsonb, json or text"},
 };
 

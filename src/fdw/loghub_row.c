@@ -288,6 +288,9 @@ start_group(McLogScan *scan)
 			case MC_LOG_CURSOR:
 				field->value = group_cursor(scan);
 				break;
+			case MC_LOG_HASH_KEY:
+				field->isnull = true;
+				break;
 			default:
 				elog(ERROR, "column \"%s\" is not of a group", field->column->attname);
 		}

@@ -108,53 +108,6 @@ mcLogRaise(McLogScan *scan, const mcw_error *err)
 
 /* ---- windows ---- */
 
-/*
- * By how much the clock of a server's service differs from ours, as an answer told
- * us: kept for the session, or each statement would begin with a refused request.
- */
-#define MAX_CLOCKS 16
-
-static struct
-{
-	Oid			serverid;
-	int64		offset;			/* seconds */
-}			clocks[MAX_CLOCKS];
-
-static int
-clock_slot(Oid serverid)
-{
-	int			i;
-
-	for (i = 0; i < MAX_CLOCKS - 1 && OidIsValid(clocks[i].serverid); i++)
-	{
-		if (clocks[i].serverid == serverid)
-			return i;
-	}
-	return i;
-}
-
-static void
-remember_clock(const McLogScan *scan)
-{
-	int			i = clock_slot(scan->server->serverid);
-
-	clocks[i].serverid = scan->server->serverid;
-	clocks[i].offset = scan->client.clock_offset;
-}
-
-static void
-open_service(McLogScan *scan)
-{
-	int			clock = clock_slot(scan->server->serverid);
-	mcw_view	region = mcw_str(scan->server->region ? scan->server->region : "");
-
-	scan->channel = mcOpenChannel(scan->server, &scan->alloc, scan->server->endpoint,
-								  scan->server->project, mcs_loghub_retry_rules);
-	mcs_loghub_init(&scan->client, mcLoop(), scan->channel, &scan->alloc, &scan->server->cred, region);
-	if (clocks[clock].serverid == scan->server->serverid)
-		scan->client.clock_offset = clocks[clock].offset;
-}
-
 bool
 mcLogNextWindow(McLogScan *scan, ForeignScanState *node)
 {
@@ -172,7 +125,7 @@ mcLogNextWindow(McLogScan *scan, ForeignScanState *node)
 	if (scan->next_window >= scan->selection.nwindows)
 		return false;
 	if (scan->channel == NULL)
-		open_service(scan);
+		mcLogConnect(scan->server, &scan->alloc, &scan->channel, &scan->client);
 
 	window = &scan->selection.windows[scan->next_window++];
 	scan->window = *window;
@@ -210,7 +163,7 @@ mcLogWindowResolved(McLogScan *scan)
 		return;
 	scan->resolved = true;
 	if (scan->client.clock_fixed > 0)
-		remember_clock(scan);
+		mcLogRememberClock(scan->server, &scan->client);
 	scan->window.has_begin = info->has_begin;
 	scan->window.begin = info->begin;
 	scan->window.has_end = info->has_end;

@@ -166,6 +166,9 @@ extern void mcRejectsInit(McRejects *rejects, const McServer *server);
  */
 extern McVerdict mcBadValue(McRejects *rejects, const McPlace *place, int sqlstate,
 							const char *reason, mcw_view value, bool not_null);
+/* The same for a value that is written; 'hint' is for 'stop'.  'value' has been made to be shown. */
+extern McVerdict mcRefuseValue(McRejects *rejects, const McPlace *place, int sqlstate, const char *reason,
+							   mcw_view value, bool not_null, const char *hint);
 /* NOTICE with the counts, if any; call once at the end of the statement */
 extern void mcRejectsReport(const McRejects *rejects, const char *what);
 

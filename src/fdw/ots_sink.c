@@ -10,6 +10,7 @@
 
 #include "access/sysattr.h"
 #include "access/tupdesc.h"
+#include "access/xact.h"
 #include "catalog/pg_attribute.h"
 #include "executor/executor.h"
 #include "mb/pg_wchar.h"
@@ -225,7 +226,7 @@ on_row(void *ctx, const mcs_ots_row_report *r)
 	switch (r->outcome)
 	{
 		case MCS_OTS_ROW_DONE:
-			mcOtsWrote(1);
+			mcVisibleWrote(MC_TABLESTORE, 1);
 			set_fate(sink, r->tag, MC_OTS_WRITTEN);
 			if (r->row.len > 0 && sink->auto_key >= 0)
 			{
@@ -296,14 +297,7 @@ mcOtsSinkRefuse(McOtsSink *sink, const char *column, int sqlstate, const char *r
 
 	place.column = column;
 	place.position = psprintf("row " INT64_FORMAT, sink->seen);
-	if (sink->rejects.on_error == MC_ON_ERROR_STOP)
-		ereport(ERROR,
-				(errcode(sqlstate),
-				 errmsg("%s", reason),
-				 value.data ? errdetail("The value is \"%.*s\".", (int) Min(value.len, 1024), value.data) : 0,
-				 errhint("%s", hint),
-				 mcPlaceContext(&place)));
-	return mcBadValue(&sink->rejects, &place, sqlstate, reason, value, not_null) == MC_VALUE_NULL;
+	return mcRefuseValue(&sink->rejects, &place, sqlstate, reason, value, not_null, hint) == MC_VALUE_NULL;
 }
 
 /* ---- life ---- */
@@ -321,9 +315,15 @@ release(void *arg)
 	McOtsSink  *sink = arg;
 
 	if (sink->writer)
-		mcOtsSinkClosed(sink);
+		mcVisibleClose(&sink->visible);
 	mcs_ots_writer_free(sink->writer);
 	sink->writer = NULL;
+}
+
+static int64
+unknown_rows(const void *sink)
+{
+	return mcs_ots_writer_unknown(((const McOtsSink *) sink)->writer);
 }
 
 static void
@@ -348,7 +348,7 @@ open_writer(McOtsSink *sink)
 	sink->writer = mcs_ots_writer_create(&sink->conn->client, &spec, &err);
 	if (!sink->writer)
 		mcRaise(&err, &sink->place);
-	mcOtsSinkOpened(sink);
+	mcVisibleOpen(&sink->visible, MC_TABLESTORE, unknown_rows, sink);
 }
 
 /* The live table as this statement saw it: the remembered one may go while it runs */
@@ -377,7 +377,13 @@ mcOtsSinkCreate(ModifyTableState *mtstate, EState *estate, ResultRelInfo *rinfo,
 	TriggerDesc *triggers = rinfo->ri_TrigDesc;
 	ModifyTable *plan = (ModifyTable *) mtstate->ps.plan;
 
-	mcOtsWriteBegin();
+	if (IsolationIsSerializable())
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot write to a Tablestore table in a SERIALIZABLE transaction"),
+				 errdetail("What was sent cannot be taken back when the transaction turns out not to be serializable."),
+				 errhint("Use REPEATABLE READ or READ COMMITTED.")));
+	mcVisibleBegin(MC_TABLESTORE);
 	sink->cxt = cxt;
 	sink->operation = operation;
 	sink->relname = pstrdup(RelationGetRelationName(rel));

@@ -1,7 +1,7 @@
 /*
  * ots_write.h
  *		Writing to Tablestore: the sink of one statement.  Private to
- *		ots_{modify,keep,sink,encode,rest,xact}.c.
+ *		ots_{modify,keep,sink,encode,rest}.c.
  *
  * Rows are visible as they are sent; there is nothing to publish and nothing that a
  * rollback takes back.
@@ -9,9 +9,8 @@
 #ifndef MC_OTS_WRITE_H
 #define MC_OTS_WRITE_H
 
-#include "lib/ilist.h"
-
 #include "ots.h"
+#include "visible.h"
 
 #include "../service/mcs_ots_write.h"
 
@@ -52,8 +51,7 @@ typedef struct McOtsRefused
 
 typedef struct McOtsSink
 {
-	dlist_node	node;			/* of those whose writer is open, see ots_xact.c */
-	SubTransactionId subid;
+	McVisible	visible;		/* while the writer is open */
 	MemoryContext cxt;
 	MemoryContext scratch;		/* of one row */
 	MemoryContext refused_cxt;	/* of 'refused' */
@@ -165,14 +163,5 @@ typedef struct McOtsRest
 extern const char *mcOtsPutRest(McOtsRest *rest, Datum jsonb);
 /* delete the members of 'old' that 'now' lacks */
 extern void mcOtsDropRest(McOtsRest *rest, Datum now, bool now_null);
-
-/* ---- ots_xact.c ---- */
-
-/* before the first write of a statement */
-extern void mcOtsWriteBegin(void);
-extern void mcOtsWrote(int64 rows);
-/* while its writer is open; its end counts the rows whose fate is not known then */
-extern void mcOtsSinkOpened(McOtsSink *sink);
-extern void mcOtsSinkClosed(McOtsSink *sink);
 
 #endif							/* MC_OTS_WRITE_H */

@@ -159,6 +159,20 @@ mcBadValue(McRejects *rejects, const McPlace *place, int sqlstate,
 	return MC_ROW_DROP;
 }
 
+McVerdict
+mcRefuseValue(McRejects *rejects, const McPlace *place, int sqlstate, const char *reason,
+			  mcw_view value, bool not_null, const char *hint)
+{
+	if (rejects->on_error == MC_ON_ERROR_STOP)
+		ereport(ERROR,
+				(errcode(sqlstate),
+				 errmsg("%s", reason),
+				 value.data ? errdetail("The value is \"%.*s\".", (int) Min(value.len, SAMPLE_VALUE), value.data) : 0,
+				 errhint("%s", hint),
+				 mcPlaceContext(place)));
+	return mcBadValue(rejects, place, sqlstate, reason, value, not_null);
+}
+
 void
 mcRejectsReport(const McRejects *rejects, const char *what)
 {

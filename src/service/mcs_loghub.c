@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include "../wire/mcw_doc.h"
+#include "../wire/mcw_hash.h"
 #include "../wire/mcw_sign.h"
 #include "../wire/mcw_text.h"
 
@@ -157,7 +158,8 @@ sign(mcn_request *req, mcw_buf *scratch, mcw_error *err)
 	{
 		mcw_iso_basic(now, call->date);
 		(void) mcw_request_header(http, MCW_LIT("x-log-date"), mcw_str(call->date));
-		(void) mcw_request_header(http, MCW_LIT("x-log-content-sha256"), MCW_LIT(EMPTY_SHA256));
+		(void) mcw_request_header(http, MCW_LIT("x-log-content-sha256"),
+								  call->digest[0] ? mcw_str(call->digest) : MCW_LIT(EMPTY_SHA256));
 		status = mcw_sls_sign_v4(http, &client->cred, client->region, &call->authorization,
 								 NULL, NULL, err);
 	}
@@ -166,6 +168,8 @@ sign(mcn_request *req, mcw_buf *scratch, mcw_error *err)
 		mcw_http_date(now, call->date);
 		(void) mcw_request_header(http, MCW_LIT("Date"), mcw_str(call->date));
 		(void) mcw_request_header(http, MCW_LIT("x-log-signaturemethod"), MCW_LIT("hmac-sha1"));
+		if (call->digest[0])
+			(void) mcw_request_header(http, MCW_LIT("Content-MD5"), mcw_str(call->digest));
 		status = mcw_sls_sign_v1(http, &client->cred, &call->authorization, NULL, err);
 	}
 	if (status != MCW_OK)
@@ -259,6 +263,8 @@ common_headers(mcs_call *call)
 	http->nparams = 0;
 	http->nheaders = 0;
 	call->clock_errors = 0;
+	call->digest[0] = '\0';
+	call->req.body = (mcw_view) {NULL, 0};
 	(void) mcw_request_header(http, MCW_LIT("Host"), mcw_str(mcn_channel_host(client->channel)));
 	(void) mcw_request_header(http, MCW_LIT("x-log-apiversion"), MCW_LIT("0.6.0"));
 	(void) mcw_request_header(http, MCW_LIT("x-log-bodyrawsize"), MCW_LIT("0"));
@@ -289,6 +295,28 @@ set_path(mcs_call *call, mcw_view logstore, int shard, const char *suffix, mcw_e
 	if (n < 0 || n >= (int) sizeof(call->path))
 		return mcw_fail(err, MCW_ERR_ARGUMENT, "the name of the logstore is too long");
 	common_headers(call);
+	return MCW_OK;
+}
+
+mcw_status
+mcs_call_path(mcs_call *call, mcw_view logstore, const char *suffix, mcw_error *err)
+{
+	return set_path(call, logstore, -1, suffix, err);
+}
+
+mcw_status
+mcs_call_body(mcs_call *call, mcw_view body, mcw_error *err)
+{
+	bool		v4 = call->client->region.len > 0;
+	unsigned char bytes[32];
+	mcw_status	status = v4 ? mcw_sha256(body.data, body.len, bytes) : mcw_md5(body.data, body.len, bytes);
+
+	if (status != MCW_OK)
+		return mcw_fail(err, status, "the digest of a request's body could not be computed");
+	for (int i = 0; i < (v4 ? 32 : 16); i++)
+		(void) snprintf(call->digest + 2 * i, 3, v4 ? "%02x" : "%02X", bytes[i]);
+	call->req.http.method = MCW_LIT("POST");
+	call->req.body = body;
 	return MCW_OK;
 }
 
@@ -447,6 +475,24 @@ mcs_parse_cursor_time(mcs_call *call, int64_t *seconds, mcw_error *err)
 	return status;
 }
 
+/* A hash key of the list; one that is none is left empty, which matches no key */
+static void
+hash_key(const mcw_node *node, const char *member, char out[33])
+{
+	mcw_view	v = mcw_node_text(node, member);
+
+	out[0] = '\0';
+	if (v.len != 32)
+		return;
+	for (int i = 0; i < 32; i++)
+	{
+		if (mcw_hex_value(v.data[i]) < 0)
+			return;
+		out[i] = "0123456789abcdef"[mcw_hex_value(v.data[i])];
+	}
+	out[32] = '\0';
+}
+
 mcw_status
 mcs_parse_shards(mcs_call *call, mcs_shard_info **shards, int *nshards, mcw_error *err)
 {
@@ -479,6 +525,8 @@ mcs_parse_shards(mcs_call *call, mcs_shard_info **shards, int *nshards, mcw_erro
 			out[n].readonly = mcw_view_ieq(mcw_node_text(node, "status"), MCW_LIT("readonly"));
 			if (!mcw_node_int(node, "createTime", &out[n].create_time))
 				out[n].create_time = 0;
+			hash_key(node, "inclusiveBeginKey", out[n].begin);
+			hash_key(node, "exclusiveEndKey", out[n].end);
 			n++;
 		}
 	}

@@ -93,11 +93,16 @@ typedef struct mcs_call
 	char		from[24];
 	mcs_cursor	cursor;
 	mcs_cursor	end;
+	char		digest[65];		/* of the body: MD5 for V1, SHA-256 for V4; "" = no body */
 	mcw_buf		authorization;
 } mcs_call;
 
 extern void mcs_call_init(mcs_call *call, mcs_loghub *client, size_t max_response);
 extern void mcs_call_free(mcs_call *call);	/* cancels */
+/* A GET of the logstore's path + suffix, for the builders of requests */
+extern mcw_status mcs_call_path(mcs_call *call, mcw_view logstore, const char *suffix, mcw_error *err);
+/* What is sent: stays with the caller, unchanged, until the request is over */
+extern mcw_status mcs_call_body(mcs_call *call, mcw_view body, mcw_error *err);
 
 extern mcw_status mcs_get_logstore(mcs_call *call, mcw_view logstore, mcw_error *err);
 extern mcw_status mcs_parse_logstore(mcs_call *call, int64_t *ttl_days, mcw_error *err);
@@ -109,6 +114,8 @@ typedef struct mcs_shard_info
 	int			id;
 	bool		readonly;
 	int64_t		create_time;
+	char		begin[33];		/* first hash key, 32 lower-case digits */
+	char		end[33];		/* the one behind the last */
 } mcs_shard_info;
 
 /* The array comes from the client's allocator (mcs_free_shards) */

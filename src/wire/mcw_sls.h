@@ -88,6 +88,7 @@ extern mcw_status mcw_sls_validate(mcw_view page, bool is_list, uint64_t *groups
 typedef struct mcw_sls_writer
 {
 	mcw_buf    *out;
+	size_t		last_start;		/* of the last log that was kept */
 	size_t		log_start;
 	uint32_t	nlogs;
 	mcw_status	status;			/* first failure of the open log */
@@ -101,5 +102,12 @@ extern mcw_status mcw_sls_end_log(mcw_sls_writer *writer);
 extern mcw_status mcw_sls_finish_group(mcw_sls_writer *writer, mcw_view category, mcw_view topic,
 									   mcw_view source, mcw_view machine_uuid,
 									   const mcw_pair *tags, int ntags);
+/* at most so many bytes are added by mcw_sls_finish_group */
+extern size_t mcw_sls_finish_size(mcw_view category, mcw_view topic, mcw_view source, mcw_view machine_uuid,
+								  const mcw_pair *tags, int ntags);
+/* The last log of one group becomes the first of an empty one; the buffers differ. */
+extern mcw_status mcw_sls_move_last(mcw_sls_writer *from, mcw_sls_writer *to);
+/* Append a LogGroup with the logs begin .. end-1 and all that is not a log: MCW_OK, MCW_ERR_FORMAT, or the buffer's failure */
+extern mcw_status mcw_sls_cut_group(mcw_view group, uint32_t begin, uint32_t end, mcw_buf *out, mcw_error *err);
 
 #endif							/* MCW_SLS_H */

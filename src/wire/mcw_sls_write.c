@@ -91,6 +91,7 @@ mcw_sls_writer_init(mcw_sls_writer *writer, mcw_buf *out)
 {
 	writer->out = out;
 	writer->log_start = out->len;
+	writer->last_start = out->len;
 	writer->nlogs = 0;
 	writer->status = MCW_OK;
 }
@@ -146,6 +147,7 @@ mcw_sls_end_log(mcw_sls_writer *writer)
 		out->len = writer->log_start + 1 + width + len;
 	}
 	mcw_put_varint(out->data + writer->log_start + 1, len);
+	writer->last_start = writer->log_start;
 	writer->log_start = out->len;
 	writer->nlogs++;
 	return MCW_OK;
@@ -176,5 +178,73 @@ mcw_sls_finish_group(mcw_sls_writer *writer, mcw_view category, mcw_view topic,
 		put_pair(writer, TAG(6, 2), tags[i].name, tags[i].value);
 	if (writer->status != MCW_OK)
 		return give_up(writer, start);
+	return MCW_OK;
+}
+
+size_t
+mcw_sls_finish_size(mcw_view category, mcw_view topic, mcw_view source, mcw_view machine_uuid,
+					const mcw_pair *tags, int ntags)
+{
+	size_t		size = 4 * 11 + category.len + topic.len + source.len + machine_uuid.len;
+
+	for (int i = 0; i < ntags; i++)
+		size += 3 * 11 + tags[i].name.len + tags[i].value.len;
+	return size;
+}
+
+mcw_status
+mcw_sls_move_last(mcw_sls_writer *from, mcw_sls_writer *to)
+{
+	mcw_view	log = {from->out->data + from->last_start, from->log_start - from->last_start};
+	mcw_status	status = mcw_buf_append_view(to->out, log);
+
+	if (status != MCW_OK)
+	{
+		to->out->failed = false;
+		return status;
+	}
+	to->last_start = to->log_start;
+	to->log_start = to->out->len;
+	to->nlogs++;
+	from->log_start = from->last_start;
+	from->out->len = from->last_start;
+	from->nlogs--;
+	return MCW_OK;
+}
+
+mcw_status
+mcw_sls_cut_group(mcw_view group, uint32_t begin, uint32_t end, mcw_buf *out, mcw_error *err)
+{
+	const unsigned char *pos = (const unsigned char *) group.data;
+	const unsigned char *limit = pos + group.len;
+	uint32_t	log = 0;
+
+	while (pos < limit)
+	{
+		const unsigned char *field = pos;
+		unsigned char tag = *pos++;
+		uint64_t	len = 0;
+		int			shift = 0;
+		bool		more = true;
+
+		while (more && pos < limit && shift < 64)
+		{
+			len |= (uint64_t) (*pos & 0x7f) << shift;
+			more = (*pos++ & 0x80) != 0;
+			shift += 7;
+		}
+		if (more || (tag & 7) != 2 || len > (uint64_t) (limit - pos))
+			return mcw_fail(err, MCW_ERR_FORMAT, "a log group is damaged at byte %zu",
+							(size_t) ((const char *) field - group.data));
+		pos += len;
+		if (tag == TAG(1, 2) && (log < begin || log >= end))
+		{
+			log++;
+			continue;
+		}
+		log += tag == TAG(1, 2);
+		if (mcw_buf_append(out, field, (size_t) (pos - field)) != MCW_OK)
+			return mcw_fail(err, mcw_buf_status(out), "a part of a log group does not fit");
+	}
 	return MCW_OK;
 }

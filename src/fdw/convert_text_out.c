@@ -1,5 +1,5 @@
 /*
- * convert_ots_out_text.c
+ * convert_text_out.c
  *		The canonical text of a Datum: ISO dates, times with zone in UTC, floats that
  *		read back as they were.
  */
@@ -18,44 +18,20 @@
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
-#include "convert_ots_out.h"
+#include "../wire/mcw_text.h"
+#include "convert_text_out.h"
 
 void
-mcOtsOutTextInit(McOtsOut *out)
+mcTextOutInit(McTextOut *out, Oid type)
 {
 	Oid			function;
 	bool		varlena;
 
+	out->type = type;
+	out->base = getBaseType(type);
 	out->check_utf8 = GetDatabaseEncoding() == PG_SQL_ASCII;
-	getTypeOutputInfo(out->type, &function, &varlena);
+	getTypeOutputInfo(type, &function, &varlena);
 	fmgr_info(function, &out->output);
-}
-
-bool
-mcOtsIsDecimal(const char *text)
-{
-	const char *p = text + (*text == '-');
-	size_t		digits = strspn(p, "0123456789");
-
-	p += digits;
-	if (*p == '.')
-	{
-		size_t		more = strspn(p + 1, "0123456789");
-
-		digits += more;
-		p += 1 + more;
-	}
-	if (digits > 0 && (*p == 'e' || *p == 'E'))
-	{
-		size_t		exponent;
-
-		p++;
-		p += *p == '+' || *p == '-';
-		exponent = strspn(p, "0123456789");
-		p += exponent;
-		return exponent > 0 && exponent < 5 && *p == '\0';
-	}
-	return digits > 0 && *p == '\0';
 }
 
 /* ---- dates and times: ISO whatever DateStyle, UTC whatever TimeZone ---- */
@@ -100,7 +76,7 @@ timestamp_text(Timestamp at, bool with_zone)
 
 /* The output function, with the settings that it may ask at their canonical values */
 static char *
-output_text(McOtsOut *out, Datum datum)
+output_text(McTextOut *out, Datum datum)
 {
 	char	   *volatile text = NULL;
 	int			date_style = DateStyle;
@@ -131,7 +107,7 @@ output_text(McOtsOut *out, Datum datum)
 }
 
 static char *
-made_text(McOtsOut *out, Datum datum)
+made_text(McTextOut *out, Datum datum)
 {
 	char	   *buf;
 
@@ -162,8 +138,8 @@ made_text(McOtsOut *out, Datum datum)
 	}
 }
 
-McOtsVerdict
-mcOtsOutText(McOtsOut *out, Datum datum, mcw_view *text, McOtsBad *bad)
+McTextVerdict
+mcTextOut(McTextOut *out, Datum datum, mcw_view *text, McTextError *error)
 {
 	if (out->base == TEXTOID || out->base == VARCHAROID)
 	{
@@ -175,17 +151,17 @@ mcOtsOutText(McOtsOut *out, Datum datum, mcw_view *text, McOtsBad *bad)
 	else
 		*text = mcw_str(made_text(out, datum));
 	if (likely(GetDatabaseEncoding() == PG_UTF8 || mcw_plain_ascii(text->data, text->len)))
-		return MC_OTS_OK;
+		return MC_TEXT_OK;
 	if (out->check_utf8)
 	{
 		if (mcw_utf8_valid(text->data, text->len) == text->len)
-			return MC_OTS_OK;
-		bad->sqlstate = ERRCODE_CHARACTER_NOT_IN_REPERTOIRE;
-		bad->reason = psprintf("the text is not valid UTF-8 at byte %zu", mcw_utf8_valid(text->data, text->len));
-		return MC_OTS_BAD;
+			return MC_TEXT_OK;
+		error->sqlstate = ERRCODE_CHARACTER_NOT_IN_REPERTOIRE;
+		error->reason = psprintf("the text is not valid UTF-8 at byte %zu", mcw_utf8_valid(text->data, text->len));
+		return MC_TEXT_BAD;
 	}
 	/* the source need not be terminated, the result is if it is new */
 	text->data = pg_server_to_any(pnstrdup(text->data, text->len), text->len, PG_UTF8);
 	text->len = strlen(text->data);
-	return MC_OTS_OK;
+	return MC_TEXT_OK;
 }
