@@ -7,7 +7,7 @@
 
 EXTENSION = mc_fdw
 MODULE_big = mc_fdw
-DATA = src/ddl/mc_fdw--1.0.sql
+DATA_built = mc_fdw--1.0.sql
 OBJS = $(patsubst %.c,%.o,$(wildcard src/*/*.c))
 ALL_HEADERS = $(wildcard src/*/*.h)
 
@@ -30,6 +30,8 @@ PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
 ifneq ($(PGXS),)
 include $(PGXS)
 src/wire/%.o src/net/%.o src/service/%.o: CFLAGS += -fvisibility=hidden
+mc_fdw--1.0.sql: $(sort $(wildcard src/ddl/*.sql))
+	{ echo '\\echo Use "CREATE EXTENSION mc_fdw" to load this file. \\quit'; cat $^; } >$@
 $(OBJS): $(ALL_HEADERS)
 else
 all install:

@@ -21,6 +21,7 @@ PG_MODULE_MAGIC;
 int			mc_publish_timeout = 600 * 1000;
 char	   *mc_allowed_endpoints = NULL;
 char	   *mc_proxy = NULL;
+char	   *mc_fail_at = NULL;
 
 /* GUCs that override an option of the same name; check hooks cannot raise the option's own error, so use does */
 static McOverride overrides[] = {
@@ -82,6 +83,10 @@ _PG_init(void)
 							"Time that publishing at commit may take.",
 							NULL, &mc_publish_timeout, 600 * 1000, 1000, INT_MAX,
 							PGC_USERSET, GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomStringVariable("mc_fdw.fail_at",
+							   "Step of a job's protocol at which this session fails, for tests of recovery.",
+							   "A step's name raises an error there; with \":exit\" the session ends, with \":kill\" it crashes.",
+							   &mc_fail_at, "", PGC_SUSET, GUC_SUPERUSER_ONLY | GUC_NOT_IN_SAMPLE, NULL, NULL, NULL);
 	MarkGUCPrefixReserved("mc_fdw");
 }
 

@@ -14,6 +14,7 @@
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
+#include "job.h"
 #include "publish.h"
 
 /* of a list in one message */
@@ -27,6 +28,7 @@ static MemoryContext publish_cxt = NULL;
 static const McPublisher *current = NULL;	/* whose requests are under way */
 static int64 publish_deadline_us = 0;
 static bool visible = false;	/* something was published that no error has reported */
+static SubTransactionId sealed = InvalidSubTransactionId;	/* where the outbox got what was written so far */
 
 /*
  * Interrupts stay held from the first commit request until the local commit: a cancel
@@ -215,6 +217,33 @@ announce(void)
 	return all.len > 0;
 }
 
+List *
+mcPublishSeal(McJobRun *run)
+{
+	List	   *entries = NIL;
+	MemoryContext result = CurrentMemoryContext;
+
+	drop_memory();
+	publish_cxt = AllocSetContextCreate(TopMemoryContext, "mc_fdw publish", ALLOCSET_DEFAULT_SIZES);
+	publish_deadline_us = mcn_now_us() + (int64) mc_publish_timeout * 1000;
+	for (int i = 0; i < lengthof(publishers); i++)
+	{
+		if ((current = publishers[i]) == NULL || !current->pending())
+			continue;
+		if (current->writers() > 0)
+			elog(ERROR, "a %s write is still running when the run is sealed", current->service);
+		MemoryContextSwitchTo(publish_cxt);
+		current->verify(publish_deadline_us);
+		MemoryContextSwitchTo(result);
+		if (!current->seal)
+			elog(ERROR, "%s has no outbox", current->service);
+		current->seal(run, &entries);
+	}
+	drop_memory();
+	sealed = GetCurrentSubTransactionId();
+	return entries;
+}
+
 static void
 pre_commit(void)
 {
@@ -230,6 +259,11 @@ pre_commit(void)
 			publishers[i]->tidy();
 		if (!publishers[i]->pending())
 			continue;
+		if (sealed != InvalidSubTransactionId)
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("the transaction wrote to %s after the run of its job was sealed", publishers[i]->service),
+					 errhint("Deferred triggers of other tables must not write to foreign tables.")));
 		if (publishers[i]->writers() > 0)
 			elog(ERROR, "a %s write is still running at commit", publishers[i]->service);
 		any = true;
@@ -280,6 +314,7 @@ static void
 end(bool committed)
 {
 	drop_memory();
+	sealed = InvalidSubTransactionId;
 	for (int i = 0; i < lengthof(publishers); i++)
 		if (publishers[i])
 			publishers[i]->forget(committed);
@@ -333,6 +368,10 @@ xact_callback(XactEvent event, void *arg)
 static void
 subxact_callback(SubXactEvent event, SubTransactionId mine, SubTransactionId parent, void *arg)
 {
+	if (sealed == mine && event == SUBXACT_EVENT_COMMIT_SUB)
+		sealed = parent;
+	else if (sealed == mine && event == SUBXACT_EVENT_ABORT_SUB)
+		sealed = InvalidSubTransactionId;
 	for (int i = 0; i < lengthof(publishers); i++)
 	{
 		if (!publishers[i])

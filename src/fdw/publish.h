@@ -13,6 +13,8 @@
 
 #include "mc_fdw.h"
 
+struct McJobRun;
+
 #include "lib/stringinfo.h"
 
 /* A list for a message, of bounded length whatever the number of its items */
@@ -35,7 +37,7 @@ typedef struct McPublisher
 {
 	const char *service;		/* "MaxCompute", "OSS" */
 	const char *expires;		/* DETAIL of a refused PREPARE TRANSACTION */
-	bool		(*pending) (void);	/* uploads or erasures of this transaction? */
+	bool		(*pending) (void);	/* uploads or erasures of this transaction that are not listed? */
 	int			(*writers) (void);	/* statements still writing */
 	/* collect and check; raises plainly.  CurrentMemoryContext lives until the end of publishing. */
 	void		(*verify) (int64 deadline_us);
@@ -55,7 +57,21 @@ typedef struct McPublisher
 	void		(*sub_abort) (SubTransactionId mine);
 	/* what an earlier rollback could not take back, before another commit; NULL = nothing */
 	void		(*tidy) (void);
+	/*
+	 * After 'verify', in place of 'publish' and 'erase': append a McEntry for each upload and
+	 * erasure, in the order in which they must happen, and mark all of them listed.  What is
+	 * listed is not published at commit and forgotten then without taking anything back;
+	 * a rollback treats it like any other upload.  NULL = the service has no outbox.
+	 */
+	void		(*seal) (struct McJobRun *run, List **entries);
 } McPublisher;
+
+/*
+ * Check everything the transaction has uploaded and turn it into entries of the outbox (entry.h).
+ * Entries live in CurrentMemoryContext.  Writes that come later in the transaction make
+ * its commit fail.
+ */
+extern List *mcPublishSeal(struct McJobRun *run);
 
 /* Longest delay of a rollback by requests */
 #define MC_ROLLBACK_US INT64CONST(2000000)

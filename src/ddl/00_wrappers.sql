@@ -1,4 +1,3 @@
-\echo Use "CREATE EXTENSION mc_fdw" to load this file. \quit
 
 COMMENT ON SCHEMA mc IS 'mc_fdw: functions around the foreign-data wrappers of Alibaba Cloud services';
 GRANT USAGE ON SCHEMA mc TO PUBLIC;

@@ -1,0 +1,245 @@
+-- The protocol of a run.  Each step is a transaction; the names T0, T1, P1, T2 are those
+-- of docs/guarantees.md.  Nothing here may have a SET clause or an exception block around a
+-- COMMIT: both forbid it.
+
+-- What follows for a run from the states of its entries
+CREATE FUNCTION mc._settle(run_id bigint) RETURNS text
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+	r mc.run;
+	n record;
+	next_state text;
+BEGIN
+	SELECT * INTO STRICT r FROM mc.run WHERE run.run_id = _settle.run_id;
+	SELECT count(*) FILTER (WHERE state IN ('prepared', 'publishing')) AS open,
+			count(*) FILTER (WHERE state = 'conflict') AS conflict,
+			count(*) FILTER (WHERE state = 'lost') AS lost,
+			bool_or(residue_possible) AS residue,
+			string_agg(outcome, E'\n' ORDER BY ordinal) FILTER (WHERE state <> 'published') AS outcome
+		INTO n FROM mc.publish WHERE publish.run_id = _settle.run_id;
+	next_state := CASE WHEN n.conflict > 0 THEN 'conflict' WHEN n.lost > 0 THEN 'lost'
+		WHEN n.open > 0 THEN 'publishing' ELSE 'done' END;
+	UPDATE mc.run SET state = next_state, residue_possible = run.residue_possible OR COALESCE(n.residue, false), note = n.outcome,
+			finished_at = CASE WHEN next_state = 'done' THEN pg_catalog.clock_timestamp() END
+		WHERE run.run_id = _settle.run_id AND state IN ('running', 'prepared', 'publishing', 'conflict');
+	IF NOT FOUND THEN
+		RAISE object_not_in_prerequisite_state USING
+			MESSAGE = pg_catalog.format('run %s is %s already', run_id, r.state);
+	END IF;
+	IF next_state <> 'done' THEN
+		RETURN next_state;
+	END IF;
+	INSERT INTO mc.target_owner AS o (target, job_id, family, seq, window_begin, window_end, remote_mtime, owner)
+		SELECT target, r.job_id, r.family, r.seq, r.window_begin, r.window_end,
+			(document ->> 'published_mtime')::timestamptz, r.owner
+		FROM mc.publish WHERE publish.run_id = _settle.run_id AND state = 'published' AND mode = 'overwrite'
+			AND kind NOT IN ('delete', 'drop', 'truncate', 'manifest')
+		ON CONFLICT (target) DO UPDATE SET job_id = excluded.job_id, family = excluded.family, seq = excluded.seq,
+			window_begin = excluded.window_begin, window_end = excluded.window_end,
+			remote_mtime = excluded.remote_mtime, published_at = pg_catalog.clock_timestamp(), owner = excluded.owner;
+	UPDATE mc.gap SET closed_at = pg_catalog.clock_timestamp()
+		WHERE job_id = r.job_id AND closed_at IS NULL AND window_begin >= r.window_begin AND window_end <= r.window_end;
+	PERFORM mc._notify(r.job_id, 'done', r.window_begin, r.window_end, NULL);
+	RETURN next_state;
+END
+$$;
+COMMENT ON FUNCTION mc._settle(bigint) IS 'moves a run to the state that follows from its entries';
+
+CREATE FUNCTION mc._notify(job_id bigint, event text, window_begin timestamptz, window_end timestamptz, message text) RETURNS void
+LANGUAGE sql VOLATILE
+RETURN (SELECT pg_catalog.pg_notify(j.notify, pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object(
+		'job', j.name, 'event', event, 'window_begin', window_begin, 'window_end', window_end,
+		'message', pg_catalog.left(message, 2000)))::text)
+	FROM mc.job j WHERE j.job_id = $1 AND j.notify IS NOT NULL);
+COMMENT ON FUNCTION mc._notify(bigint, text, timestamptz, timestamptz, text) IS 'notifies the channel of a job, if it has one';
+
+-- P1 and T2.  The caller has the job's lock.
+CREATE PROCEDURE mc._publish_run(run_id bigint, recovery boolean, INOUT state text)
+LANGUAGE plpgsql AS $$
+DECLARE
+	distrust boolean;
+BEGIN
+	PERFORM mc._begin();
+	SELECT mc._distrust(j) INTO distrust FROM mc.run r JOIN mc.job j USING (job_id) WHERE r.run_id = _publish_run.run_id;
+	UPDATE mc.run SET state = 'publishing' WHERE run.run_id = _publish_run.run_id AND run.state IN ('prepared', 'publishing');
+	UPDATE mc.publish SET state = 'publishing', sent = sent + 1
+		WHERE publish.run_id = _publish_run.run_id AND publish.state IN ('prepared', 'publishing');
+	PERFORM mc._step('P1');
+	COMMIT;
+	PERFORM mc._begin();
+	PERFORM mc._wait_standby();
+	PERFORM mc._marks(run_id);
+	PERFORM mc._step('publish');
+	PERFORM mc._publish(run_id, recovery, distrust);
+	PERFORM mc._step('published');
+	state := mc._settle(run_id);
+	PERFORM mc._step('T2');
+	COMMIT;
+	PERFORM mc._step('done');
+END
+$$;
+COMMENT ON PROCEDURE mc._publish_run(bigint, boolean, text) IS 'publishes the entries of a sealed run';
+
+-- Everything of the job that is neither done nor failed, oldest first.  The caller has the lock.
+CREATE PROCEDURE mc._resolve(job_id bigint, INOUT state text)
+LANGUAGE plpgsql AS $$
+DECLARE
+	r record;
+BEGIN
+	PERFORM mc._begin();
+	-- whoever ran them is gone: he had the lock that we have now
+	UPDATE mc.run SET state = 'failed', finished_at = pg_catalog.clock_timestamp(), error_code = '57P01',
+			error_message = 'the session ended before the run was sealed'
+		WHERE run.job_id = _resolve.job_id AND run.state = 'running';
+	COMMIT;
+	state := 'settled';
+	FOR r IN SELECT run.run_id, run.state, run.window_begin, run.window_end FROM mc.run
+			WHERE run.job_id = _resolve.job_id AND run.state IN ('prepared', 'publishing', 'conflict')
+			ORDER BY run.run_id LOOP
+		state := r.state;
+		IF state <> 'conflict' THEN
+			CALL mc._publish_run(r.run_id, true, state);
+		END IF;
+		IF state NOT IN ('done', 'lost') THEN
+			RETURN;
+		END IF;
+		state := 'settled';
+	END LOOP;
+END
+$$;
+COMMENT ON PROCEDURE mc._resolve(bigint, text) IS 'settles the runs of a job that were sealed and not published';
+
+-- T0 to T2 of one window.  The caller has the lock and has settled what was before.
+CREATE PROCEDURE mc._run_window(job_id bigint, family int, seq bigint, attempt int, lo timestamptz, hi timestamptz,
+	version int, write_ts bigint, INOUT state text)
+LANGUAGE plpgsql AS $$
+DECLARE
+	id bigint;
+	n bigint;
+	entries int;
+	ok boolean := true;
+	code text; message text; detail text; hint text; context text;
+BEGIN
+	PERFORM mc._begin();
+	INSERT INTO mc.run (job_id, family, seq, attempt, window_begin, window_end, version, write_ts, owner, pid, backend_start)
+		SELECT j.job_id, _run_window.family, _run_window.seq, _run_window.attempt, lo, hi, _run_window.version, _run_window.write_ts,
+			j.owner, pg_catalog.pg_backend_pid(),
+			(SELECT a.backend_start FROM pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid()) a)
+		FROM mc.job j WHERE j.job_id = _run_window.job_id
+		RETURNING run_id INTO STRICT id;
+	PERFORM mc._step('T0');
+	COMMIT;
+	PERFORM mc._begin();
+	BEGIN
+		n := mc._execute(id);
+		PERFORM mc._step('seal');
+		entries := mc._seal(id);
+		PERFORM mc._check_targets(id);
+		PERFORM mc._step('sealed');
+	EXCEPTION WHEN query_canceled OR OTHERS THEN
+		ok := false;
+		GET STACKED DIAGNOSTICS code = RETURNED_SQLSTATE, message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL,
+			hint = PG_EXCEPTION_HINT, context = PG_EXCEPTION_CONTEXT;
+	END;
+	-- settings that the statement made are gone, or must be
+	PERFORM mc._begin();
+	PERFORM mc._save_counters(id);
+	PERFORM mc._save_rejects(id, ok);
+	IF ok THEN
+		UPDATE mc.run SET state = CASE WHEN entries = 0 THEN 'done' ELSE 'prepared' END, rows_out = n,
+				sealed_at = pg_catalog.clock_timestamp(),
+				finished_at = CASE WHEN entries = 0 THEN pg_catalog.clock_timestamp() END
+			WHERE run_id = id AND run.state = 'running';
+		IF NOT FOUND THEN
+			RAISE object_not_in_prerequisite_state USING MESSAGE = pg_catalog.format('run %s is not running any more', id);
+		END IF;
+		PERFORM mc._step('T1');
+		state := CASE WHEN entries = 0 THEN mc._settle_local(id) ELSE 'prepared' END;
+	ELSE
+		UPDATE mc.run SET state = 'failed', finished_at = pg_catalog.clock_timestamp(), error_code = code, error_message = message,
+				error_detail = NULLIF(detail, ''), error_hint = NULLIF(hint, ''), error_context = NULLIF(context, ''),
+				counts_as_attempt = pg_catalog.left(code, 2) NOT IN ('28', '42', '0A', 'HV') AND code NOT IN ('57014', '57P01')
+			WHERE run_id = id;
+		state := mc._failed(id);
+	END IF;
+	COMMIT;
+	PERFORM mc._step('committed');
+	IF state = 'prepared' THEN
+		CALL mc._publish_run(id, false, state);
+	END IF;
+	IF NOT ok THEN
+		PERFORM mc._raise(code, pg_catalog.format('window [%s, %s) of job "%s" failed: %s', lo, hi,
+			(SELECT name FROM mc.job WHERE job.job_id = _run_window.job_id), message), detail, hint);
+	END IF;
+END
+$$;
+COMMENT ON PROCEDURE mc._run_window(bigint, int, bigint, int, timestamptz, timestamptz, int, bigint, text) IS
+'runs one window of a job: from its row in mc.run to published';
+
+CREATE PROCEDURE mc.run_job(job text, max_windows int DEFAULT NULL, retry boolean DEFAULT false)
+LANGUAGE plpgsql AS $$
+DECLARE
+	j mc.job;
+	last mc.run;
+	state text;
+	service_now timestamptz;
+	began timestamptz := pg_catalog.clock_timestamp();
+	n int := 0;
+	next_seq bigint; next_attempt int; next_version int; next_ts bigint;
+	lo timestamptz; hi timestamptz;
+BEGIN
+	PERFORM mc._begin();
+	j := mc._job(job);
+	IF NOT mc._lock_job(j.job_id) THEN
+		RAISE NOTICE 'job "%" is being run by another session', job;
+		RETURN;
+	END IF;
+	PERFORM mc._check_identity(j);
+	COMMIT;
+	CALL mc._resolve(j.job_id, state);
+	LOOP
+		PERFORM mc._begin();
+		j := mc._job(job);
+		IF state <> 'settled' AND state <> 'done' AND state <> 'lost' THEN
+			PERFORM mc._raise_open(j, state);
+		END IF;
+		IF j.paused THEN
+			RAISE NOTICE 'job "%" is paused', job;
+			EXIT;
+		END IF;
+		EXIT WHEN n >= COALESCE(run_job.max_windows, j.max_windows, 2147483647);
+		EXIT WHEN n > 0 AND pg_catalog.clock_timestamp() - began >= j.max_runtime;
+		SELECT * INTO last FROM mc.run WHERE run.job_id = j.job_id AND family = 0 ORDER BY seq DESC, attempt DESC LIMIT 1;
+		IF last.run_id IS NULL OR last.state IN ('done', 'skipped', 'discarded') THEN
+			next_seq := COALESCE(last.seq, 0) + 1;
+			next_attempt := 1;
+			next_version := j.version;
+			lo := COALESCE(last.window_end, j.start);
+			hi := mc._add(lo, j.every, j.timezone);
+			service_now := CASE WHEN service_now IS NULL OR hi + j.lag > service_now THEN mc._service_now(j) ELSE service_now END;
+			EXIT WHEN hi + j.lag > service_now;
+			EXIT WHEN NOT mc._depends_met(j, hi);
+			next_ts := GREATEST(COALESCE(last.write_ts, 0) + 1,
+				pg_catalog.floor(extract(epoch FROM GREATEST(service_now, pg_catalog.clock_timestamp())) * 1000)::bigint);
+		ELSE
+			-- failed or lost: the same window again
+			IF NOT mc._may_retry(j, last, retry) THEN
+				EXIT;
+			END IF;
+			next_seq := last.seq;
+			next_attempt := last.attempt + 1;
+			next_version := CASE WHEN last.state = 'lost' THEN last.version ELSE j.version END;
+			lo := last.window_begin;
+			hi := last.window_end;
+			next_ts := last.write_ts;
+		END IF;
+		COMMIT;
+		CALL mc._run_window(j.job_id, 0, next_seq, next_attempt, lo, hi, next_version, next_ts, state);
+		n := n + 1;
+	END LOOP;
+	PERFORM mc._unlock_job();
+	RAISE NOTICE 'job "%": % window(s) done', job, n;
+END
+$$;
+COMMENT ON PROCEDURE mc.run_job(text, int, boolean) IS
+'runs every window of a job that is due, one transaction each; settles first what an earlier call left open. retry: do not wait for retry_delay after a failure';

@@ -1,0 +1,188 @@
+-- Rules that a run follows: failures and retries, dependencies, ownership of targets,
+-- identity of the database.
+
+CREATE FUNCTION mc._settle_local(run_id bigint) RETURNS text
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+	r mc.run;
+BEGIN
+	SELECT * INTO STRICT r FROM mc.run WHERE run.run_id = _settle_local.run_id;
+	UPDATE mc.gap SET closed_at = pg_catalog.clock_timestamp()
+		WHERE job_id = r.job_id AND closed_at IS NULL AND window_begin >= r.window_begin AND window_end <= r.window_end;
+	PERFORM mc._notify(r.job_id, 'done', r.window_begin, r.window_end, NULL);
+	RETURN 'done';
+END
+$$;
+COMMENT ON FUNCTION mc._settle_local(bigint) IS 'what is to be done when a run without entries is committed';
+
+CREATE FUNCTION mc._failed(run_id bigint) RETURNS text
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+	r mc.run;
+	j mc.job;
+	attempts int;
+	result text := 'failed';
+BEGIN
+	SELECT * INTO STRICT r FROM mc.run WHERE run.run_id = _failed.run_id;
+	SELECT * INTO STRICT j FROM mc.job WHERE job_id = r.job_id;
+	SELECT count(*) INTO attempts FROM mc.run
+		WHERE job_id = r.job_id AND family = r.family AND seq = r.seq AND state = 'failed' AND counts_as_attempt;
+	IF r.family = 0 AND attempts > j.retry_limit THEN
+		result := CASE j.on_failure WHEN 'skip' THEN 'skipped' ELSE 'blocked' END;
+		UPDATE mc.run SET state = result WHERE run.run_id = _failed.run_id;
+		IF result = 'skipped' THEN
+			INSERT INTO mc.gap (job_id, window_begin, window_end, run_id, reason, owner)
+				VALUES (r.job_id, r.window_begin, r.window_end, r.run_id, r.error_message, r.owner)
+				ON CONFLICT DO NOTHING;
+		END IF;
+	END IF;
+	PERFORM mc._notify(r.job_id, result, r.window_begin, r.window_end, r.error_message);
+	RETURN result;
+END
+$$;
+COMMENT ON FUNCTION mc._failed(bigint) IS 'what follows from a failed attempt: another one, a blocked job or a gap';
+
+CREATE FUNCTION mc._may_retry(j mc.job, last mc.run, retry boolean) RETURNS boolean
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+	IF last.state = 'blocked' THEN
+		IF retry THEN
+			RETURN true;
+		END IF;
+		PERFORM mc._raise('55000', pg_catalog.format('job "%s" is blocked: its window [%s, %s) failed %s times', j.name,
+			last.window_begin, last.window_end, last.attempt), last.error_message,
+			pg_catalog.format('When the cause is removed: CALL mc.run_job(%L, retry => true).', j.name));
+	END IF;
+	IF NOT retry AND last.state = 'failed' AND last.counts_as_attempt
+			AND pg_catalog.clock_timestamp() < last.finished_at + j.retry_delay THEN
+		RAISE NOTICE 'job "%" will try its window again after %', j.name, last.finished_at + j.retry_delay;
+		RETURN false;
+	END IF;
+	IF last.state = 'lost' AND last.direct_effects THEN
+		RAISE object_not_in_prerequisite_state USING
+			MESSAGE = pg_catalog.format('window [%s, %s) of job "%s" lost what it had prepared and cannot be done again by itself',
+				last.window_begin, last.window_end, j.name),
+			DETAIL = 'It has also written what is visible at once; that would be repeated.',
+			HINT = pg_catalog.format('Look at mc.publish for run %s, then SELECT mc.resolve_run(%s, ''redo'' or ''discard'').', last.run_id, last.run_id);
+	END IF;
+	RETURN true;
+END
+$$;
+COMMENT ON FUNCTION mc._may_retry(mc.job, mc.run, boolean) IS 'may the window of this failed or lost run be done again now?';
+
+CREATE FUNCTION mc._raise_open(j mc.job, state text) RETURNS void
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+	r mc.run;
+BEGIN
+	SELECT * INTO r FROM mc.run WHERE job_id = j.job_id AND run.state IN ('prepared', 'publishing', 'conflict')
+		ORDER BY run_id LIMIT 1;
+	PERFORM mc._raise('55000',
+		pg_catalog.format(CASE r.state WHEN 'conflict' THEN 'window [%s, %s) of job "%s" is in conflict'
+			ELSE 'window [%s, %s) of job "%s" is not published yet' END, r.window_begin, r.window_end, j.name),
+		r.note,
+		CASE r.state WHEN 'conflict' THEN
+				pg_catalog.format('Find out what the target holds, then SELECT mc.resolve_run(%s, ''published'', ''redo'' or ''discard'').', r.run_id)
+			ELSE 'It is tried again by the next call and by mc.resolve_all().' END);
+END
+$$;
+COMMENT ON FUNCTION mc._raise_open(mc.job, text) IS 'the error of a job whose last run is not settled';
+
+CREATE FUNCTION mc._depends_met(j mc.job, hi timestamptz) RETURNS boolean
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+	other text;
+	until timestamptz;
+BEGIN
+	FOREACH other IN ARRAY j.depends_on LOOP
+		SELECT mc._published_until(d) INTO until FROM mc.job d WHERE d.name = other;
+		IF until IS NULL OR until < hi THEN
+			RAISE NOTICE 'job "%" waits for job "%", which is published until %', j.name, other, COALESCE(until::text, 'never');
+			RETURN false;
+		END IF;
+	END LOOP;
+	RETURN true;
+END
+$$;
+COMMENT ON FUNCTION mc._depends_met(mc.job, timestamptz) IS 'have all jobs that this one depends on published until then?';
+
+CREATE FUNCTION mc._published_until(j mc.job) RETURNS timestamptz
+LANGUAGE sql STABLE
+RETURN COALESCE((SELECT r.window_begin FROM mc.run r
+		WHERE r.job_id = j.job_id AND r.family = 0 AND r.state NOT IN ('done', 'skipped', 'discarded')
+			AND NOT EXISTS (SELECT FROM mc.run d WHERE d.job_id = r.job_id AND d.family = 0 AND d.seq = r.seq
+				AND d.state IN ('done', 'skipped', 'discarded'))
+		ORDER BY r.seq LIMIT 1),
+	(SELECT pg_catalog.max(r.window_end) FROM mc.run r WHERE r.job_id = j.job_id AND r.family = 0 AND r.state IN ('done', 'skipped')));
+COMMENT ON FUNCTION mc._published_until(mc.job) IS 'up to where every window of the job is published; NULL = none is';
+
+CREATE FUNCTION mc._check_targets(run_id bigint) RETURNS void
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+	r mc.run;
+	j mc.job;
+	clash record;
+BEGIN
+	SELECT * INTO STRICT r FROM mc.run WHERE run.run_id = _check_targets.run_id;
+	SELECT * INTO STRICT j FROM mc.job WHERE job_id = r.job_id;
+	SELECT p.label, o.*, b.name AS other INTO clash
+		FROM mc.publish p JOIN mc.target_owner o USING (target) LEFT JOIN mc.job b ON b.job_id = o.job_id
+		WHERE p.run_id = _check_targets.run_id AND p.mode = 'overwrite'
+			AND (o.job_id <> j.job_id AND NOT j.adopt_target
+				OR o.job_id = j.job_id AND j.overwrite_scope = 'window'
+					AND (o.window_begin, o.window_end) <> (r.window_begin, r.window_end))
+		LIMIT 1;
+	IF FOUND AND clash.job_id <> j.job_id THEN
+		RAISE object_in_use USING
+			MESSAGE = pg_catalog.format('%s belongs to job "%s"', clash.label, clash.other),
+			HINT = 'Set adopt_target if this job shall overwrite it.';
+	ELSIF FOUND THEN
+		RAISE object_in_use USING
+			MESSAGE = pg_catalog.format('%s was overwritten by another window of job "%s"', clash.label, j.name),
+			DETAIL = pg_catalog.format('Window [%s, %s) wrote it; this window would erase those rows.', o.window_begin, o.window_end),
+			HINT = 'Choose partitions that belong to one window each, write_mode ''append'', or overwrite_scope => ''snapshot'' if each window holds everything.';
+	END IF;
+	-- a redo: what an earlier attempt has appended is not appended again
+	UPDATE mc.publish p SET state = 'superseded', outcome = 'an earlier attempt has published it'
+		WHERE p.run_id = _check_targets.run_id AND p.mode = 'append'
+			AND EXISTS (SELECT FROM mc.publish e JOIN mc.run x USING (run_id)
+				WHERE x.job_id = r.job_id AND x.family = r.family AND x.seq = r.seq AND x.attempt < r.attempt
+					AND e.target = p.target AND e.ordinal = p.ordinal AND e.state = 'published');
+END
+$$;
+COMMENT ON FUNCTION mc._check_targets(bigint) IS 'refuses to overwrite what another window or job owns';
+
+CREATE FUNCTION mc._distrust(j mc.job) RETURNS boolean
+LANGUAGE sql STABLE
+RETURN j.system_identifier IS DISTINCT FROM (SELECT system_identifier FROM pg_catalog.pg_control_system())
+	OR j.timeline IS DISTINCT FROM (SELECT timeline_id FROM pg_catalog.pg_control_checkpoint())
+	OR j.database IS DISTINCT FROM (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database());
+COMMENT ON FUNCTION mc._distrust(mc.job) IS 'is this another cluster, timeline or database than the one that ran the job last?';
+
+CREATE FUNCTION mc._check_identity(j mc.job) RETURNS void
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+	IF mc._distrust(j) THEN
+		RAISE object_not_in_prerequisite_state USING
+			MESSAGE = pg_catalog.format('job "%s" was last run by another database', j.name),
+			DETAIL = 'The cluster was restored, promoted or copied: the other one may have published windows that are not recorded here.',
+			HINT = pg_catalog.format('When the other database does not run it any more: SELECT mc.adopt_job(%L).', j.name);
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION mc._check_identity(mc.job) IS 'stops a job whose books may have gone back';
+
+CREATE FUNCTION mc._wait_standby() RETURNS void
+LANGUAGE sql VOLATILE
+RETURN NULL;
+COMMENT ON FUNCTION mc._wait_standby() IS 'the marks of a run must have reached the synchronous standbys before anything is published';
+
+CREATE FUNCTION mc._marks(run_id bigint) RETURNS void
+LANGUAGE sql VOLATILE
+RETURN NULL;
+COMMENT ON FUNCTION mc._marks(bigint) IS 'reports positions where others look for them, before anything is published';
+
+CREATE FUNCTION mc._save_rejects(run_id bigint, ok boolean) RETURNS void
+LANGUAGE sql VOLATILE
+RETURN NULL;
+COMMENT ON FUNCTION mc._save_rejects(bigint, boolean) IS 'stores what the run that this transaction executed has rejected';

@@ -1,0 +1,100 @@
+-- Making and keeping jobs.
+
+CREATE FUNCTION mc._check_every(every interval) RETURNS void
+LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+	IF every IS NULL OR every <= '0' THEN
+		RAISE invalid_parameter_value USING MESSAGE = 'the length of a window must be positive';
+	END IF;
+	IF date_trunc('day', every) <> '0' AND date_trunc('day', every) <> every THEN
+		RAISE invalid_parameter_value USING MESSAGE = pg_catalog.format('windows of %s mix calendar days with hours', every),
+			HINT = 'Use hours and below, or days and above.';
+	END IF;
+	IF extract(microseconds FROM every)::bigint % 1000000 <> 0 THEN
+		RAISE invalid_parameter_value USING MESSAGE = 'windows are whole seconds long';
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION mc._check_every(interval) IS 'raises unless an interval can be the length of windows';
+
+CREATE FUNCTION mc.create_job(name text, statement text, every interval, lag interval DEFAULT '5 minutes',
+	start timestamptz DEFAULT NULL, timezone text DEFAULT NULL, depends_on text[] DEFAULT '{}',
+	retry_limit int DEFAULT 5, retry_delay interval DEFAULT '1 minute', on_failure text DEFAULT 'block',
+	max_windows int DEFAULT NULL, max_runtime interval DEFAULT NULL, overwrite_scope text DEFAULT 'window',
+	adopt_target boolean DEFAULT false, at_least_once boolean DEFAULT false, on_object_change text DEFAULT 'error',
+	lookback interval DEFAULT '7 days', keep_rejects boolean DEFAULT true, retention interval DEFAULT '90 days',
+	notify text DEFAULT NULL, settings jsonb DEFAULT '{}', comment text DEFAULT NULL) RETURNS bigint
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+	id bigint;
+	zone text := COALESCE(timezone, pg_catalog.current_setting('TimeZone'));
+	first timestamptz;
+BEGIN
+	PERFORM mc._check_every(every);
+	IF lag < '0' THEN
+		RAISE invalid_parameter_value USING MESSAGE = 'the lag must not be negative';
+	END IF;
+	first := COALESCE(start, CASE WHEN pg_catalog.date_trunc('day', every) = '0'
+		THEN pg_catalog.date_bin(every, pg_catalog.clock_timestamp(), '2000-01-01 00:00:00+00')
+		ELSE pg_catalog.date_trunc('day', pg_catalog.clock_timestamp(), zone) END);
+	IF pg_catalog.date_trunc('second', first) <> first THEN
+		RAISE invalid_parameter_value USING MESSAGE = 'windows begin at whole seconds', DETAIL = pg_catalog.format('start is %s.', first);
+	END IF;
+	INSERT INTO mc.job (name, every, lag, start, timezone, settings, depends_on, retry_limit, retry_delay, on_failure, max_windows,
+			max_runtime, overwrite_scope, adopt_target, at_least_once, on_object_change, lookback, keep_rejects, retention,
+			notify, comment, system_identifier, timeline, database)
+		SELECT create_job.name, create_job.every, create_job.lag, first, zone,
+			pg_catalog.jsonb_build_object('search_path', pg_catalog.current_setting('search_path'), 'TimeZone', zone,
+				'DateStyle', pg_catalog.current_setting('DateStyle'), 'IntervalStyle', pg_catalog.current_setting('IntervalStyle'))
+				|| create_job.settings,
+			create_job.depends_on, create_job.retry_limit, create_job.retry_delay, create_job.on_failure, create_job.max_windows,
+			create_job.max_runtime, create_job.overwrite_scope, create_job.adopt_target, create_job.at_least_once,
+			create_job.on_object_change, create_job.lookback, create_job.keep_rejects, create_job.retention,
+			create_job.notify, create_job.comment, s.system_identifier, c.timeline_id,
+			(SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database())
+		FROM pg_catalog.pg_control_system() s, pg_catalog.pg_control_checkpoint() c
+		RETURNING job_id INTO id;
+	INSERT INTO mc.job_version (job_id, version, statement) VALUES (id, 1, statement);
+	PERFORM mc._describe(id);
+	RETURN id;
+END
+$$;
+COMMENT ON FUNCTION mc.create_job IS
+'creates a job: a statement that is run for every window [$1, $2) of length "every" since "start", each exactly once where the target allows it; a window is due when "lag" has passed after its end. Returns its id';
+
+CREATE FUNCTION mc._describe(job_id bigint) RETURNS void
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+	text_ text;
+BEGIN
+	SELECT v.statement INTO STRICT text_ FROM mc.job j JOIN mc.job_version v USING (job_id, version) WHERE j.job_id = _describe.job_id;
+	UPDATE mc.job j SET
+			sources = ARRAY(SELECT relation FROM mc._relations(text_) WHERE NOT written ORDER BY 1),
+			targets = ARRAY(SELECT relation FROM mc._relations(text_) WHERE written ORDER BY 1)
+		WHERE j.job_id = _describe.job_id;
+END
+$$;
+COMMENT ON FUNCTION mc._describe(bigint) IS 'records which relations the statement of a job reads and writes';
+
+CREATE FUNCTION mc._relations(statement text, OUT relation text, OUT written boolean, OUT wrapper text) RETURNS SETOF record
+LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'mc_relations';
+COMMENT ON FUNCTION mc._relations(text) IS 'relations that a statement with parameters $1 and $2 reads and writes; wrapper is NULL for local ones';
+
+CREATE PROCEDURE mc.resolve_all()
+LANGUAGE plpgsql AS $$
+DECLARE
+	j mc.job;
+	state text;
+BEGIN
+	FOR j IN SELECT DISTINCT ON (job.job_id) job.* FROM mc.job JOIN mc.run USING (job_id)
+			WHERE run.state IN ('running', 'prepared', 'publishing') ORDER BY job.job_id LOOP
+		PERFORM mc._begin();
+		CONTINUE WHEN NOT mc._lock_job(j.job_id);
+		COMMIT;
+		CALL mc._resolve(j.job_id, state);
+		PERFORM mc._unlock_job();
+	END LOOP;
+END
+$$;
+COMMENT ON PROCEDURE mc.resolve_all() IS
+'publishes what runs of jobs have prepared and not published; runs no job. Schedule it every minute';

@@ -1,0 +1,92 @@
+/*
+ * lock.c
+ *		The lock of a job: held by a session from picking a window until it is done,
+ *		over several transactions.
+ *
+ * It is an advisory lock of the session, so pg_locks shows it.  An error that ends the
+ * procedure releases it, as the abort of a transaction does not do by itself: in a
+ * pooled session the job would stay locked for everybody else.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "storage/lock.h"
+
+#include "sync.h"
+
+#define MC_JOB_CLASS 0x6d63		/* first key of the advisory locks of jobs */
+#define MC_TARGET_CLASS 0x6d64
+
+static int64 locked_job = 0;
+
+static void
+job_tag(LOCKTAG *tag, int64 job_id)
+{
+	SET_LOCKTAG_ADVISORY(*tag, MyDatabaseId, MC_JOB_CLASS, (uint32) job_id, 2);
+}
+
+static void
+release_job(void)
+{
+	LOCKTAG		tag;
+
+	if (locked_job == 0)
+		return;
+	job_tag(&tag, locked_job);
+	locked_job = 0;
+	(void) LockRelease(&tag, ExclusiveLock, true);
+}
+
+static void
+xact_callback(XactEvent event, void *arg)
+{
+	if (event == XACT_EVENT_ABORT)
+		release_job();
+}
+
+PG_FUNCTION_INFO_V1(mc_lock_job);
+Datum
+mc_lock_job(PG_FUNCTION_ARGS)
+{
+	static bool registered = false;
+	LOCKTAG		tag;
+
+	if (!registered)
+	{
+		RegisterXactCallback(xact_callback, NULL);
+		registered = true;
+	}
+	if (IsTransactionBlock())
+		ereport(ERROR,
+				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
+				 errmsg("a job cannot run inside a transaction block"),
+				 errdetail("It commits each window by itself."),
+				 errhint("Use CALL as a command of its own, not after BEGIN and not together with other commands in one string.")));
+	if (locked_job != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("this session already runs a job")));
+	job_tag(&tag, PG_GETARG_INT64(0));
+	if (LockAcquire(&tag, ExclusiveLock, true, true) == LOCKACQUIRE_NOT_AVAIL)
+		PG_RETURN_BOOL(false);
+	locked_job = PG_GETARG_INT64(0);
+	PG_RETURN_BOOL(true);
+}
+
+PG_FUNCTION_INFO_V1(mc_unlock_job);
+Datum
+mc_unlock_job(PG_FUNCTION_ARGS)
+{
+	release_job();
+	PG_RETURN_VOID();
+}
+
+void
+mcLockTarget(uint32 hash, bool shared)
+{
+	LOCKTAG		tag;
+
+	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, MC_TARGET_CLASS, hash, 2);
+	(void) LockAcquire(&tag, shared ? ShareLock : ExclusiveLock, false, false);
+}

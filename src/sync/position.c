@@ -1,0 +1,186 @@
+/*
+ * position.c
+ *		Recorded positions of the sources of a job: read when a scan of a run begins,
+ *		written in the transaction that seals the run.
+ *
+ * mc.run_shard has the begin and the end of each shard in each window that was sealed;
+ * mc.checkpoint the newest end of each shard; mc.source_object the object versions taken.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+#include "sync.h"
+
+static char *
+copy_text(uint64 row, int column)
+{
+	char	   *text = mcSpiText(row, column);
+
+	return text ? mcJobCopy(text) : NULL;
+}
+
+/* the window was sealed by an earlier attempt, or belongs to a backfill of a sealed window */
+static const char replay_query[] =
+"SELECT s.shard, s.position_begin, s.position_end, s.finished, s.generation FROM mc.run_shard s"
+" WHERE s.job_id = $1 AND s.source = $2 AND s.window_begin = $3 AND s.window_end = $4"
+" ORDER BY s.shard";
+static const char checkpoint_query[] =
+"SELECT shard, position, NULL, finished, generation FROM mc.checkpoint WHERE job_id = $1 AND source = $2 ORDER BY shard";
+static const char taken_query[] =
+"SELECT key, etag, size, last_modified FROM mc.source_object"
+" WHERE job_id = $1 AND source = $2 AND window_begin = $3 AND window_end = $4";
+static const char known_query[] =
+"SELECT key, etag, size, last_modified FROM mc.source_object"
+" WHERE job_id = $1 AND source = $2 AND last_modified >= $3 AND window_end <= $4";
+
+static void
+load_positions(McJobRun *run, McJobSource *source, const char *query, int nargs, const Datum *values)
+{
+	static const Oid types[] = {INT8OID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID};
+	uint64		n = mcSpi(query, SPI_OK_SELECT, nargs, types, values, NULL);
+
+	for (uint64 i = 0; i < n; i++)
+	{
+		bool		isnull;
+		McJobPosition *position = mcJobAddPosition(source, mcSpiText(i, 1));
+
+		position->begin = copy_text(i, 2);
+		position->end = copy_text(i, 3);
+		if (position->end)
+			position->finished = DatumGetBool(mcSpiDatum(i, 4, &isnull));
+		else
+			position->was_finished = DatumGetBool(mcSpiDatum(i, 4, &isnull));
+		source->generation = copy_text(i, 5);
+	}
+}
+
+static List *
+load_objects(McJobRun *run, const char *query, const Datum *values)
+{
+	static const Oid types[] = {INT8OID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID};
+	uint64		n = mcSpi(query, SPI_OK_SELECT, 4, types, values, NULL);
+	List	   *list = NIL;
+	MemoryContext old = MemoryContextSwitchTo(run->cxt);
+
+	for (uint64 i = 0; i < n; i++)
+	{
+		bool		isnull;
+		McJobObject *object = palloc0(sizeof(McJobObject));
+
+		object->key = copy_text(i, 1);
+		object->etag = copy_text(i, 2);
+		object->size = mcSpiInt(i, 3, 0);
+		object->last_modified = DatumGetTimestampTz(mcSpiDatum(i, 4, &isnull));
+		list = lappend(list, object);
+	}
+	MemoryContextSwitchTo(old);
+	return list;
+}
+
+/*
+ * Runs inside of the job's statement, as its owner: row security of the bookkeeping
+ * tables shows what is the owner's.
+ */
+void
+mcLoadSource(McJobRun *run, McJobSource *source)
+{
+	Datum		values[] = {
+		Int64GetDatum(run->job_id), CStringGetTextDatum(source->key),
+		TimestampTzGetDatum(run->lo), TimestampTzGetDatum(run->hi)
+	};
+
+	SPI_connect();
+	if (source->wrapper == MC_OSS)
+	{
+		source->objects = load_objects(run, taken_query, values);
+		source->replay = source->objects != NIL;
+		if (!source->replay)
+		{
+			values[2] = TimestampTzGetDatum(run->hi - run->lookback_us);
+			values[3] = TimestampTzGetDatum(run->backfill ? run->lo : run->hi);
+			source->known = load_objects(run, known_query, values);
+		}
+	}
+	else
+	{
+		load_positions(run, source, replay_query, 4, values);
+		source->replay = source->positions != NIL;
+		source->frozen = source->replay;
+		if (!source->replay && !run->backfill)
+			load_positions(run, source, checkpoint_query, 2, values);
+		source->first = source->positions == NIL;
+	}
+	SPI_finish();
+}
+
+static void
+save_position(const McJobRun *run, const McJobSource *source, const McJobPosition *p)
+{
+	static const Oid types[] = {INT8OID, INT8OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, BOOLOID, INT8OID, INT8OID,
+	TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID};
+	Datum		values[] = {
+		Int64GetDatum(run->run_id), Int64GetDatum(run->job_id), CStringGetTextDatum(source->key),
+		CStringGetTextDatum(p->shard), p->begin ? CStringGetTextDatum(p->begin) : 0, CStringGetTextDatum(p->end),
+		BoolGetDatum(p->finished), Int64GetDatum(p->late), Int64GetDatum(p->rows),
+		TimestampTzGetDatum(run->lo), TimestampTzGetDatum(run->hi),
+		source->generation ? CStringGetTextDatum(source->generation) : 0
+	};
+	char		nulls[] = "            ";
+
+	nulls[4] = p->begin ? ' ' : 'n';
+	nulls[11] = source->generation ? ' ' : 'n';
+	(void) mcSpi("INSERT INTO mc.run_shard (run_id, job_id, source, shard, position_begin, position_end, finished, late, rows,"
+				 " window_begin, window_end, generation, owner)"
+				 " SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, owner FROM mc.job WHERE job_id = $2"
+				 " ON CONFLICT (job_id, source, shard, window_begin, window_end)"
+				 " DO UPDATE SET run_id = excluded.run_id, late = excluded.late, rows = excluded.rows",
+				 SPI_OK_INSERT, lengthof(types), types, values, nulls);
+	if (run->backfill || source->replay)
+		return;
+	(void) mcSpi("INSERT INTO mc.checkpoint AS c (job_id, source, shard, position, finished, window_end, generation, owner)"
+				 " SELECT $2, $3, $4, $6, $7, $11, $12, owner FROM mc.job WHERE job_id = $2"
+				 " ON CONFLICT (job_id, source, shard) DO UPDATE SET position = excluded.position, finished = excluded.finished,"
+				 " window_end = excluded.window_end, generation = excluded.generation",
+				 SPI_OK_INSERT, lengthof(types), types, values, nulls);
+}
+
+static void
+save_object(const McJobRun *run, const McJobSource *source, const McJobObject *object)
+{
+	static const Oid types[] = {INT8OID, INT8OID, TEXTOID, TEXTOID, TEXTOID, INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID};
+	Datum		values[] = {
+		Int64GetDatum(run->run_id), Int64GetDatum(run->job_id), CStringGetTextDatum(source->key),
+		CStringGetTextDatum(object->key), CStringGetTextDatum(object->etag), Int64GetDatum(object->size),
+		TimestampTzGetDatum(object->last_modified), TimestampTzGetDatum(run->lo), TimestampTzGetDatum(run->hi)
+	};
+
+	(void) mcSpi("INSERT INTO mc.source_object (run_id, job_id, source, key, etag, size, last_modified, window_begin, window_end, owner)"
+				 " SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, owner FROM mc.job WHERE job_id = $2"
+				 " ON CONFLICT (job_id, source, key, etag) DO UPDATE SET run_id = excluded.run_id",
+				 SPI_OK_INSERT, lengthof(types), types, values, NULL);
+}
+
+void
+mcSavePositions(const McJobRun *run)
+{
+	ListCell   *lc;
+	ListCell   *lc2;
+
+	foreach(lc, run->sources)
+	{
+		McJobSource *source = lfirst(lc);
+
+		foreach(lc2, source->positions)
+		{
+			McJobPosition *position = lfirst(lc2);
+
+			if (!position->was_finished && position->end)
+				save_position(run, source, position);
+		}
+		foreach(lc2, source->objects)
+			save_object(run, source, lfirst(lc2));
+	}
+}

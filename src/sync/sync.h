@@ -1,0 +1,44 @@
+/*
+ * sync.h
+ *		Private to the sync layer: runs of jobs, their positions, the outbox.
+ */
+#ifndef MC_SYNC_H
+#define MC_SYNC_H
+
+#include "../fdw/entry.h"
+
+#include "executor/spi.h"
+
+/* ---- spi.c: bookkeeping statements ---- */
+
+/*
+ * Execute with arguments ('types' of Oid, nulls where the Datum is 0 and 'nulls' says 'n');
+ * raises unless the result is 'expected' (SPI_OK_...).  SPI is connected by the caller.
+ */
+extern uint64 mcSpi(const char *sql, int expected, int nargs, const Oid *types, const Datum *values, const char *nulls);
+/* columns of a row of SPI_tuptable; NULL = SQL NULL; copied into CurrentMemoryContext of SPI */
+extern char *mcSpiText(uint64 row, int column);
+extern int64 mcSpiInt(uint64 row, int column, int64 if_null);
+extern Datum mcSpiDatum(uint64 row, int column, bool *isnull);
+
+/* ---- run.c ---- */
+
+/* The run that was executed last in this transaction; NULL = none */
+extern McJobRun *mcLastRun(void);
+
+/* ---- position.c: recorded positions of sources ---- */
+extern void mcLoadSource(McJobRun *run, McJobSource *source);
+/* mc.run_shard, mc.checkpoint, mc.source_object of everything the run has read.  SPI is connected. */
+extern void mcSavePositions(const McJobRun *run);
+
+/* ---- lock.c ---- */
+
+/* by the hash of its key, until the end of the transaction; waits */
+extern void mcLockTarget(uint32 hash, bool shared);
+
+/* ---- step.c ---- */
+
+/* A point of the protocol that has a name: does nothing unless mc_fdw.fail_at asks for it */
+extern void mcStep(const char *label);
+
+#endif							/* MC_SYNC_H */
