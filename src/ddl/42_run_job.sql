@@ -60,7 +60,9 @@ DECLARE
 	distrust boolean;
 BEGIN
 	PERFORM mc._begin();
-	SELECT mc._distrust(j) INTO distrust FROM mc.run r JOIN mc.job j USING (job_id) WHERE r.run_id = _publish_run.run_id;
+	SELECT EXISTS (SELECT FROM mc.publish p WHERE p.run_id = r.run_id AND p.token <> ''
+			AND NOT pg_catalog.starts_with(p.token, j.uuid || '/' || j.incarnation || '/'))
+		INTO distrust FROM mc.run r JOIN mc.job j USING (job_id) WHERE r.run_id = _publish_run.run_id;
 	UPDATE mc.run SET state = 'publishing' WHERE run.run_id = _publish_run.run_id AND run.state IN ('prepared', 'publishing');
 	UPDATE mc.publish SET state = 'publishing', sent = sent + 1
 		WHERE publish.run_id = _publish_run.run_id AND publish.state IN ('prepared', 'publishing');
@@ -87,6 +89,7 @@ DECLARE
 	r record;
 BEGIN
 	PERFORM mc._begin();
+	PERFORM mc._check_identity(j) FROM mc.job j WHERE j.job_id = _resolve.job_id;
 	-- whoever ran them is gone: he had the lock that we have now
 	UPDATE mc.run SET state = 'failed', finished_at = pg_catalog.clock_timestamp(), error_code = '57P01',
 			error_message = 'the session ended before the run was sealed'
@@ -194,7 +197,6 @@ BEGIN
 		RAISE NOTICE 'job "%" is being run by another session', job;
 		RETURN;
 	END IF;
-	PERFORM mc._check_identity(j);
 	COMMIT;
 	CALL mc._resolve(j.job_id, state);
 	LOOP

@@ -28,7 +28,8 @@ BEGIN
 	SELECT count(*) INTO attempts FROM mc.run
 		WHERE job_id = r.job_id AND family = r.family AND seq = r.seq AND state = 'failed' AND counts_as_attempt;
 	IF r.family = 0 AND attempts > j.retry_limit THEN
-		result := CASE j.on_failure WHEN 'skip' THEN 'skipped' ELSE 'blocked' END;
+		-- a window of a chained source can be passed over only if it is known where it ends
+		result := CASE WHEN j.on_failure = 'skip' AND mc._save_positions(run_id) THEN 'skipped' ELSE 'blocked' END;
 		UPDATE mc.run SET state = result WHERE run.run_id = _failed.run_id;
 		IF result = 'skipped' THEN
 			INSERT INTO mc.gap (job_id, window_begin, window_end, run_id, reason, owner)
@@ -152,30 +153,13 @@ END
 $$;
 COMMENT ON FUNCTION mc._check_targets(bigint) IS 'refuses to overwrite what another window or job owns';
 
-CREATE FUNCTION mc._distrust(j mc.job) RETURNS boolean
-LANGUAGE sql STABLE
-RETURN j.system_identifier IS DISTINCT FROM (SELECT system_identifier FROM pg_catalog.pg_control_system())
-	OR j.timeline IS DISTINCT FROM (SELECT timeline_id FROM pg_catalog.pg_control_checkpoint())
-	OR j.database IS DISTINCT FROM (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database());
-COMMENT ON FUNCTION mc._distrust(mc.job) IS 'is this another cluster, timeline or database than the one that ran the job last?';
-
-CREATE FUNCTION mc._check_identity(j mc.job) RETURNS void
-LANGUAGE plpgsql VOLATILE AS $$
-BEGIN
-	IF mc._distrust(j) THEN
-		RAISE object_not_in_prerequisite_state USING
-			MESSAGE = pg_catalog.format('job "%s" was last run by another database', j.name),
-			DETAIL = 'The cluster was restored, promoted or copied: the other one may have published windows that are not recorded here.',
-			HINT = pg_catalog.format('When the other database does not run it any more: SELECT mc.adopt_job(%L).', j.name);
-	END IF;
-END
-$$;
-COMMENT ON FUNCTION mc._check_identity(mc.job) IS 'stops a job whose books may have gone back';
-
 CREATE FUNCTION mc._wait_standby() RETURNS void
-LANGUAGE sql VOLATILE
-RETURN NULL;
-COMMENT ON FUNCTION mc._wait_standby() IS 'the marks of a run must have reached the synchronous standbys before anything is published';
+LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'mc_wait_standby';
+COMMENT ON FUNCTION mc._wait_standby() IS 'raises unless the last commit of this session has reached the synchronous standbys, if there are any';
+
+CREATE FUNCTION mc._save_positions(run_id bigint) RETURNS boolean
+LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'mc_save_positions';
+COMMENT ON FUNCTION mc._save_positions(bigint) IS 'records the window of a run that failed as read, so that it can be skipped; false if its ends are not known';
 
 CREATE FUNCTION mc._marks(run_id bigint) RETURNS void
 LANGUAGE sql VOLATILE

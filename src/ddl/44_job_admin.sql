@@ -79,22 +79,3 @@ COMMENT ON FUNCTION mc._describe(bigint) IS 'records which relations the stateme
 CREATE FUNCTION mc._relations(statement text, OUT relation text, OUT written boolean, OUT wrapper text) RETURNS SETOF record
 LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'mc_relations';
 COMMENT ON FUNCTION mc._relations(text) IS 'relations that a statement with parameters $1 and $2 reads and writes; wrapper is NULL for local ones';
-
-CREATE PROCEDURE mc.resolve_all()
-LANGUAGE plpgsql AS $$
-DECLARE
-	j mc.job;
-	state text;
-BEGIN
-	FOR j IN SELECT DISTINCT ON (job.job_id) job.* FROM mc.job JOIN mc.run USING (job_id)
-			WHERE run.state IN ('running', 'prepared', 'publishing') ORDER BY job.job_id LOOP
-		PERFORM mc._begin();
-		CONTINUE WHEN NOT mc._lock_job(j.job_id);
-		COMMIT;
-		CALL mc._resolve(j.job_id, state);
-		PERFORM mc._unlock_job();
-	END LOOP;
-END
-$$;
-COMMENT ON PROCEDURE mc.resolve_all() IS
-'publishes what runs of jobs have prepared and not published; runs no job. Schedule it every minute';

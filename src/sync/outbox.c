@@ -163,6 +163,27 @@ mc_seal_run(PG_FUNCTION_ARGS)
 	PG_RETURN_INT32(ordinal);
 }
 
+/* A failed run: may its window be passed over?  What was read in it must be known to the end. */
+PG_FUNCTION_INFO_V1(mc_save_positions);
+Datum
+mc_save_positions(PG_FUNCTION_ARGS)
+{
+	McJobRun   *run = the_run(PG_GETARG_INT64(0));
+	ListCell   *lc;
+
+	foreach(lc, run->sources)
+	{
+		const McJobSource *source = lfirst(lc);
+
+		if (source->wrapper != MC_OSS && !source->frozen)
+			PG_RETURN_BOOL(false);
+	}
+	SPI_connect();
+	mcSavePositions(run);
+	SPI_finish();
+	PG_RETURN_BOOL(true);
+}
+
 /* Also of a run that failed: what it moved until then */
 PG_FUNCTION_INFO_V1(mc_save_counters);
 Datum

@@ -1,0 +1,111 @@
+-- Which database runs a job: a restored, promoted or copied one may know less than has been
+-- published.
+
+CREATE FUNCTION mc._same_database(j mc.job) RETURNS boolean
+LANGUAGE sql STABLE
+RETURN j.system_identifier IS NOT DISTINCT FROM (SELECT system_identifier FROM pg_catalog.pg_control_system())
+	AND j.timeline IS NOT DISTINCT FROM (SELECT timeline_id FROM pg_catalog.pg_control_checkpoint())
+	AND j.database IS NOT DISTINCT FROM (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database());
+COMMENT ON FUNCTION mc._same_database(mc.job) IS 'is this the cluster, timeline and database that ran the job last?';
+
+CREATE FUNCTION mc._take_identity(job_id bigint) RETURNS void
+LANGUAGE sql VOLATILE
+AS $$
+	UPDATE mc.job SET incarnation = pg_catalog.gen_random_uuid(),
+			system_identifier = (SELECT system_identifier FROM pg_catalog.pg_control_system()),
+			timeline = (SELECT timeline_id FROM pg_catalog.pg_control_checkpoint()),
+			database = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database())
+		WHERE job.job_id = $1;
+$$;
+COMMENT ON FUNCTION mc._take_identity(bigint) IS 'from now on the job is run by this database';
+
+-- Another run of windows that a lost timeline has published: harmless for local tables, for
+-- overwritten partitions and for keyed targets.
+CREATE FUNCTION mc._repeatable(j mc.job, OUT repeatable boolean, OUT why text)
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+	t record;
+BEGIN
+	repeatable := true;
+	FOR t IN SELECT s.name, w.fdwname, COALESCE(
+				(SELECT option_value FROM pg_catalog.pg_options_to_table(f.ftoptions) WHERE option_name = 'write_mode'),
+				(SELECT option_value FROM pg_catalog.pg_options_to_table(v.srvoptions) WHERE option_name = 'write_mode'), 'append') AS mode
+			FROM pg_catalog.unnest(j.targets) AS s(name)
+				JOIN pg_catalog.pg_foreign_table f ON f.ftrelid = pg_catalog.to_regclass(s.name)
+				JOIN pg_catalog.pg_foreign_server v ON v.oid = f.ftserver
+				JOIN pg_catalog.pg_foreign_data_wrapper w ON w.oid = v.srvfdw LOOP
+		IF t.fdwname IN ('oss_fdw', 'tablestore_fdw') OR t.fdwname = 'maxcompute_fdw' AND t.mode = 'overwrite'
+				AND COALESCE(j.settings ->> 'mc_fdw.write_mode', 'overwrite') = 'overwrite' THEN
+			CONTINUE;
+		END IF;
+		repeatable := false;
+		why := pg_catalog.format('Rows that are written to %s a second time would be there twice.', t.name);
+		RETURN;
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION mc._repeatable(mc.job) IS 'do all targets of the job converge when a window is run again?';
+
+CREATE FUNCTION mc._check_identity(j mc.job) RETURNS void
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+	r record;
+BEGIN
+	IF mc._same_database(j) THEN
+		RETURN;
+	END IF;
+	SELECT * INTO r FROM mc._repeatable(j);
+	IF NOT r.repeatable THEN
+		PERFORM mc._raise('55000', pg_catalog.format('job "%s" was last run by another database', j.name),
+			'The cluster was restored, promoted or copied: windows may have been published that are not recorded here. ' || r.why,
+			pg_catalog.format('When nothing else runs the job any more, find out what the target holds and SELECT mc.adopt_job(%L).', j.name));
+	END IF;
+	RAISE NOTICE 'job "%" was last run by another database and is continued by this one', j.name
+		USING DETAIL = 'Windows that are not recorded here are run again; all targets of the job converge.';
+	PERFORM mc._take_identity(j.job_id);
+END
+$$;
+COMMENT ON FUNCTION mc._check_identity(mc.job) IS 'stops a job whose books may have gone back, unless all its targets converge';
+
+CREATE FUNCTION mc.adopt_job(job text, from_ timestamptz DEFAULT NULL) RETURNS void
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+	j mc.job := mc._job(adopt_job.job);
+	last mc.run;
+	lo timestamptz;
+	hi timestamptz;
+	next_seq bigint;
+BEGIN
+	IF NOT mc._lock_job_now(j.job_id) THEN
+		PERFORM mc._raise('55006', pg_catalog.format('job "%s" is being run by another session', j.name), NULL, NULL);
+	END IF;
+	PERFORM mc._take_identity(j.job_id);
+	IF from_ IS NULL THEN
+		RETURN;
+	END IF;
+	SELECT * INTO last FROM mc.run t WHERE t.job_id = j.job_id AND family = 0 ORDER BY seq DESC, attempt DESC LIMIT 1;
+	lo := COALESCE(last.window_end, j.start);
+	next_seq := COALESCE(last.seq, 0) + 1;
+	WHILE lo < from_ LOOP
+		hi := mc._add(lo, j.every, j.timezone);
+		IF hi > from_ THEN
+			PERFORM mc._raise('22023', pg_catalog.format('no window of job "%s" begins at %s', j.name, from_),
+				pg_catalog.format('Its windows are [%s, %s) and so on.', lo, hi), NULL);
+		END IF;
+		INSERT INTO mc.run (job_id, family, seq, attempt, window_begin, window_end, state, version, write_ts, finished_at, note, owner)
+			VALUES (j.job_id, 0, next_seq, 1, lo, hi, 'discarded', j.version,
+				pg_catalog.floor(extract(epoch FROM pg_catalog.clock_timestamp()) * 1000)::bigint,
+				pg_catalog.clock_timestamp(), 'published by another database', j.owner);
+		next_seq := next_seq + 1;
+		lo := hi;
+	END LOOP;
+	IF lo > from_ THEN
+		PERFORM mc._raise('22023', pg_catalog.format('job "%s" has recorded windows until %s', j.name, lo), NULL,
+			'mc.reset_job() goes back.');
+	END IF;
+	-- the recorded positions are those of an earlier time
+	DELETE FROM mc.checkpoint t WHERE t.job_id = j.job_id;
+END
+$$;
+COMMENT ON FUNCTION mc.adopt_job(text, timestamptz) IS
+'from now on this database runs the job; from_: windows before it were published by the other one and are not run here';
