@@ -29,9 +29,9 @@ CREATE FUNCTION mc._step(label text) RETURNS void
 LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'mc_step';
 COMMENT ON FUNCTION mc._step(text) IS 'a named point of the protocol, where mc_fdw.fail_at lets tests fail';
 
-CREATE FUNCTION mc._raise(code text, message text, detail text, hint text) RETURNS void
+CREATE FUNCTION mc._raise(code text, message text, detail text, hint text, context text DEFAULT NULL) RETURNS void
 LANGUAGE c VOLATILE PARALLEL SAFE AS 'MODULE_PATHNAME', 'mc_raise';
-COMMENT ON FUNCTION mc._raise(text, text, text, text) IS 'raises an error; NULL and empty fields are left out';
+COMMENT ON FUNCTION mc._raise(text, text, text, text, text) IS 'raises an error; NULL and empty fields are left out';
 
 CREATE FUNCTION mc._begin() RETURNS void
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
@@ -51,8 +51,8 @@ DECLARE
 BEGIN
 	SELECT * INTO j FROM mc.job a WHERE a.name = _job.job;
 	IF NOT FOUND THEN
-		RAISE undefined_object USING MESSAGE = pg_catalog.format('job "%s" does not exist', job),
-			HINT = 'SELECT name FROM mc.job shows those that you may use; create one with mc.create_job().';
+		PERFORM mc._raise('42704', pg_catalog.format('job "%s" does not exist', job), NULL,
+			'SELECT name FROM mc.job shows those that you may use; create one with mc.create_job().');
 	END IF;
 	RETURN j;
 END

@@ -172,7 +172,7 @@ BEGIN
 	END IF;
 	IF NOT ok THEN
 		PERFORM mc._raise(code, pg_catalog.format('window [%s, %s) of job "%s" failed: %s', lo, hi,
-			(SELECT name FROM mc.job WHERE job.job_id = _run_window.job_id), message), detail, hint);
+			(SELECT name FROM mc.job WHERE job.job_id = _run_window.job_id), message), detail, hint, context);
 	END IF;
 END
 $$;
@@ -189,7 +189,7 @@ DECLARE
 	began timestamptz := pg_catalog.clock_timestamp();
 	n int := 0;
 	next_seq bigint; next_attempt int; next_version int; next_ts bigint;
-	lo timestamptz; hi timestamptz;
+	lo timestamptz; hi timestamptz; next_due timestamptz;
 BEGIN
 	PERFORM mc._begin();
 	j := mc._job(job);
@@ -219,7 +219,10 @@ BEGIN
 			lo := COALESCE(last.window_end, j.start);
 			hi := mc._add(lo, j.every, j.timezone);
 			service_now := CASE WHEN service_now IS NULL OR hi + j.lag > service_now THEN mc._service_now(j) ELSE service_now END;
-			EXIT WHEN hi + j.lag > service_now;
+			IF hi + j.lag > service_now THEN
+				next_due := hi + j.lag;
+				EXIT;
+			END IF;
 			EXIT WHEN NOT mc._depends_met(j, hi);
 			next_ts := GREATEST(COALESCE(last.write_ts, 0) + 1,
 				pg_catalog.floor(extract(epoch FROM GREATEST(service_now, pg_catalog.clock_timestamp())) * 1000)::bigint);
@@ -240,7 +243,8 @@ BEGIN
 		n := n + 1;
 	END LOOP;
 	PERFORM mc._unlock_job();
-	RAISE NOTICE 'job "%": % window(s) done', job, n;
+	RAISE NOTICE 'job "%": % done%', job, CASE n WHEN 1 THEN '1 window' ELSE n || ' windows' END,
+		COALESCE(', the next one is due at ' || next_due, '');
 END
 $$;
 COMMENT ON PROCEDURE mc.run_job(text, int, boolean) IS

@@ -60,11 +60,8 @@ BEGIN
 		RETURN false;
 	END IF;
 	IF last.state = 'lost' AND last.direct_effects THEN
-		RAISE object_not_in_prerequisite_state USING
-			MESSAGE = pg_catalog.format('window [%s, %s) of job "%s" lost what it had prepared and cannot be done again by itself',
-				last.window_begin, last.window_end, j.name),
-			DETAIL = 'It has also written what is visible at once; that would be repeated.',
-			HINT = pg_catalog.format('Look at mc.publish for run %s, then SELECT mc.resolve_run(%s, ''redo'' or ''discard'').', last.run_id, last.run_id);
+		PERFORM mc._raise('55000', pg_catalog.format('window [%s, %s) of job "%s" lost what it had prepared and cannot be done again by itself',
+				last.window_begin, last.window_end, j.name), 'It has also written what is visible at once; that would be repeated.', pg_catalog.format('Look at mc.publish for run %s, then SELECT mc.resolve_run(%s, ''redo'' or ''discard'').', last.run_id, last.run_id));
 	END IF;
 	RETURN true;
 END
@@ -134,14 +131,9 @@ BEGIN
 					AND (o.window_begin, o.window_end) <> (r.window_begin, r.window_end))
 		LIMIT 1;
 	IF FOUND AND clash.job_id <> j.job_id THEN
-		RAISE object_in_use USING
-			MESSAGE = pg_catalog.format('%s belongs to job "%s"', clash.label, clash.other),
-			HINT = 'Set adopt_target if this job shall overwrite it.';
+		PERFORM mc._raise('55006', pg_catalog.format('%s belongs to job "%s"', clash.label, clash.other), NULL, 'Set adopt_target if this job shall overwrite it.');
 	ELSIF FOUND THEN
-		RAISE object_in_use USING
-			MESSAGE = pg_catalog.format('%s was overwritten by another window of job "%s"', clash.label, j.name),
-			DETAIL = pg_catalog.format('Window [%s, %s) wrote it; this window would erase those rows.', o.window_begin, o.window_end),
-			HINT = 'Choose partitions that belong to one window each, write_mode ''append'', or overwrite_scope => ''snapshot'' if each window holds everything.';
+		PERFORM mc._raise('55006', pg_catalog.format('%s was overwritten by another window of job "%s"', clash.label, j.name), pg_catalog.format('Window [%s, %s) wrote it; this window would erase those rows.', o.window_begin, o.window_end), 'Choose partitions that belong to one window each, write_mode ''append'', or overwrite_scope => ''snapshot'' if each window holds everything.');
 	END IF;
 	-- a redo: what an earlier attempt has appended is not appended again
 	UPDATE mc.publish p SET state = 'superseded', outcome = 'an earlier attempt has published it'

@@ -4,14 +4,13 @@ CREATE FUNCTION mc._check_every(every interval) RETURNS void
 LANGUAGE plpgsql IMMUTABLE AS $$
 BEGIN
 	IF every IS NULL OR every <= '0' THEN
-		RAISE invalid_parameter_value USING MESSAGE = 'the length of a window must be positive';
+		PERFORM mc._raise('22023', 'the length of a window must be positive', NULL, NULL);
 	END IF;
 	IF date_trunc('day', every) <> '0' AND date_trunc('day', every) <> every THEN
-		RAISE invalid_parameter_value USING MESSAGE = pg_catalog.format('windows of %s mix calendar days with hours', every),
-			HINT = 'Use hours and below, or days and above.';
+		PERFORM mc._raise('22023', pg_catalog.format('windows of %s mix calendar days with hours', every), NULL, 'Use hours and below, or days and above.');
 	END IF;
 	IF extract(microseconds FROM every)::bigint % 1000000 <> 0 THEN
-		RAISE invalid_parameter_value USING MESSAGE = 'windows are whole seconds long';
+		PERFORM mc._raise('22023', 'windows are whole seconds long', NULL, NULL);
 	END IF;
 END
 $$;
@@ -30,15 +29,19 @@ DECLARE
 	zone text := COALESCE(timezone, pg_catalog.current_setting('TimeZone'));
 	first timestamptz;
 BEGIN
+	IF name !~ '^[A-Za-z0-9_][A-Za-z0-9_-]*$' OR length(name) > 63 OR name IS NULL THEN
+		PERFORM mc._raise('42602', pg_catalog.format('"%s" cannot be the name of a job', name), 'It becomes part of names of objects.',
+			'Use at most 63 letters, digits, "_" and "-".');
+	END IF;
 	PERFORM mc._check_every(every);
 	IF lag < '0' THEN
-		RAISE invalid_parameter_value USING MESSAGE = 'the lag must not be negative';
+		PERFORM mc._raise('22023', 'the lag must not be negative', NULL, NULL);
 	END IF;
 	first := COALESCE(start, CASE WHEN pg_catalog.date_trunc('day', every) = '0'
 		THEN pg_catalog.date_bin(every, pg_catalog.clock_timestamp(), '2000-01-01 00:00:00+00')
 		ELSE pg_catalog.date_trunc('day', pg_catalog.clock_timestamp(), zone) END);
 	IF pg_catalog.date_trunc('second', first) <> first THEN
-		RAISE invalid_parameter_value USING MESSAGE = 'windows begin at whole seconds', DETAIL = pg_catalog.format('start is %s.', first);
+		PERFORM mc._raise('22023', 'windows begin at whole seconds', pg_catalog.format('start is %s.', first), NULL);
 	END IF;
 	INSERT INTO mc.job (name, every, lag, start, timezone, settings, depends_on, retry_limit, retry_delay, on_failure, max_windows,
 			max_runtime, overwrite_scope, adopt_target, at_least_once, on_object_change, lookback, keep_rejects, retention,
@@ -53,7 +56,11 @@ BEGIN
 			create_job.notify, create_job.comment, s.system_identifier, c.timeline_id,
 			(SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database())
 		FROM pg_catalog.pg_control_system() s, pg_catalog.pg_control_checkpoint() c
+		ON CONFLICT ON CONSTRAINT job_name_key DO NOTHING
 		RETURNING job_id INTO id;
+	IF id IS NULL THEN
+		PERFORM mc._raise('42710', pg_catalog.format('job "%s" already exists', name), NULL, 'mc.alter_job() changes it, mc.drop_job() removes it.');
+	END IF;
 	INSERT INTO mc.job_version (job_id, version, statement) VALUES (id, 1, statement);
 	PERFORM mc._describe(id);
 	RETURN id;
@@ -65,17 +72,20 @@ COMMENT ON FUNCTION mc.create_job IS
 CREATE FUNCTION mc._describe(job_id bigint) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
-	text_ text;
+	path text;
+	statement text;
+	reads text[];
+	writes text[];
 BEGIN
-	SELECT v.statement INTO STRICT text_ FROM mc.job j JOIN mc.job_version v USING (job_id, version) WHERE j.job_id = _describe.job_id;
-	UPDATE mc.job j SET
-			sources = ARRAY(SELECT relation FROM mc._relations(text_) WHERE NOT written ORDER BY 1),
-			targets = ARRAY(SELECT relation FROM mc._relations(text_) WHERE written ORDER BY 1)
-		WHERE j.job_id = _describe.job_id;
+	SELECT j.settings ->> 'search_path', v.statement INTO STRICT path, statement
+		FROM mc.job j JOIN mc.job_version v ON v.job_id = j.job_id AND v.version = j.version WHERE j.job_id = _describe.job_id;
+	SELECT array_agg(relation ORDER BY 1) FILTER (WHERE NOT written), array_agg(relation ORDER BY 1) FILTER (WHERE written)
+		INTO reads, writes FROM mc._relations(statement, path);
+	UPDATE mc.job j SET sources = COALESCE(reads, '{}'), targets = COALESCE(writes, '{}') WHERE j.job_id = _describe.job_id;
 END
 $$;
 COMMENT ON FUNCTION mc._describe(bigint) IS 'records which relations the statement of a job reads and writes';
 
-CREATE FUNCTION mc._relations(statement text, OUT relation text, OUT written boolean, OUT wrapper text) RETURNS SETOF record
+CREATE FUNCTION mc._relations(statement text, path text, OUT relation text, OUT written boolean, OUT wrapper text) RETURNS SETOF record
 LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'mc_relations';
-COMMENT ON FUNCTION mc._relations(text) IS 'relations that a statement with parameters $1 and $2 reads and writes; wrapper is NULL for local ones';
+COMMENT ON FUNCTION mc._relations(text, text) IS 'relations that a statement with parameters $1 and $2 reads and writes under a search_path; wrapper is NULL for local ones';

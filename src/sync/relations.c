@@ -15,6 +15,7 @@
 #include "nodes/parsenodes.h"
 #include "tcop/tcopprot.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 
 #include "../fdw/compat.h"
@@ -106,11 +107,16 @@ mc_relations(PG_FUNCTION_ARGS)
 	Found		found = {NIL, NIL};
 	ListCell   *lc;
 	ListCell   *lc2;
+	int			nest;
 
 	mcInitMaterializedSRF(fcinfo);
+	nest = NewGUCNestLevel();
+	(void) set_config_option("search_path", text_to_cstring(PG_GETARG_TEXT_PP(1)), PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
 	foreach(lc, pg_parse_query(sql))
 		foreach(lc2, pg_analyze_and_rewrite_fixedparams(lfirst_node(RawStmt, lc), sql, types, lengthof(types), NULL))
 			(void) walk(lfirst(lc2), &found);
+	AtEOXact_GUC(false, nest);
 	foreach(lc, found.read)
 		put(fcinfo, lfirst_oid(lc), false);
 	foreach(lc, found.written)

@@ -182,7 +182,8 @@ mc_execute_run(PG_FUNCTION_ARGS)
 		mcJobEnd();
 	}
 	PG_END_TRY();
-	AtEOXact_GUC(true, nest);
+	/* also what the text has SET */
+	AtEOXact_GUC(false, nest);
 	SetUserIdAndSecContext(caller, context);
 	SPI_finish();
 	PG_RETURN_INT64((int64) rows);
