@@ -269,6 +269,12 @@ sql_state(const mcw_error *err, McWrapper wrapper, const char **hint)
 	}
 }
 
+int
+mcErrorState(const mcw_error *err, McWrapper wrapper, const char **hint)
+{
+	return sql_state(err, wrapper, hint);
+}
+
 char *
 mcPrintable(const char *text)
 {

@@ -136,6 +136,8 @@ extern int	mcPlaceContext(const McPlace *place);
 extern char *mcPrintable(const char *text);
 /* the service's words as DETAIL: "code: text (HTTP 404, request id ...)"; NULL if it did not answer */
 extern char *mcErrorDetail(const mcw_error *err);
+/* the SQLSTATE that mcRaise would give, and its HINT (NULL = none) */
+extern int	mcErrorState(const mcw_error *err, McWrapper wrapper, const char **hint);
 
 /* ---- reject.c ---- */
 

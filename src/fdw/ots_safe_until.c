@@ -25,6 +25,7 @@
 
 #include "compat.h"
 #include "loghub.h"
+#include "loghub_call.h"
 #include "ots_stream.h"
 
 #define EPOCH_MICROS (INT64CONST(86400000000) * (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE))
@@ -92,24 +93,6 @@ stream_state(Relation rel, McOtsConn **conn, mcw_arena *arena, mcs_ots_stream_st
 
 /* ---- mc.safe_until ---- */
 
-/* The request and the channel, which must not outlive their memory */
-typedef struct LogCall
-{
-	mcs_loghub	client;
-	mcs_call	call;
-	mcn_channel *channel;
-	MemoryContextCallback callback;
-} LogCall;
-
-static void
-release_call(void *arg)
-{
-	LogCall    *log = arg;
-
-	mcs_call_free(&log->call);
-	mcn_channel_free(log->channel);
-}
-
 /* Unix microseconds; any request tells the service's clock */
 static int64
 loghub_until(Relation rel)
@@ -118,27 +101,11 @@ loghub_until(Relation rel)
 	McServer   *server = mcGetServer(MC_LOGHUB, GetForeignTable(relid)->serverid, GetUserId(), relid, true);
 	const char *logstore = mcServerOption(server, "logstore");
 	McPlace		place = {.wrapper = MC_LOGHUB, .server = server->name, .object = logstore};
-	LogCall    *log = palloc0(sizeof(LogCall));
-	mcw_alloc  *alloc = palloc(sizeof(mcw_alloc));
+	McLogCalls  *conn = mcLogCallsOpen(server, CurrentMemoryContext);
 	mcw_error	err;
-	mcw_status	status;
 
-	*alloc = mcContextAlloc(CurrentMemoryContext);
-	log->channel = mcOpenChannel(server, alloc, server->endpoint, server->project, mcs_loghub_retry_rules);
-	mcs_loghub_init(&log->client, mcLoop(), log->channel, alloc, &server->cred,
-					mcw_str(server->region ? server->region : ""));
-	mcs_call_init(&log->call, &log->client, 0);
-	log->callback.func = release_call;
-	log->callback.arg = log;
-	MemoryContextRegisterResetCallback(CurrentMemoryContext, &log->callback);
-
-	status = mcs_list_shards(&log->call, mcw_str(logstore), &err);
-	mcCheck(status, &err, &place);
-	mcn_request_start(&log->call.req);
-	while ((status = mcn_request_wait(&log->call.req)) == MCW_ERR_INTERRUPTED)
-		CHECK_FOR_INTERRUPTS();
-	mcCheck(status, &log->call.req.error, &place);
-	return mcn_channel_service_now(log->channel) / USECS_PER_SEC * USECS_PER_SEC - MCS_SETTLE_SECONDS * USECS_PER_SEC;
+	mcCheck(mcLogCallsRun(conn, mcs_list_shards(&conn->call, mcw_str(logstore), &err), &err), &err, &place);
+	return mcn_channel_service_now(conn->channel) / USECS_PER_SEC * USECS_PER_SEC - MCS_SETTLE_SECONDS * USECS_PER_SEC;
 }
 
 static TimestampTz

@@ -118,6 +118,19 @@ extern mcw_status mcs_oss_list_next(mcs_oss_lister *lister, bool wait, bool *pen
 extern int64_t mcs_oss_list_pages(const mcs_oss_lister *lister);
 extern void mcs_oss_list_close(mcs_oss_lister *lister);
 
+/* ---- settings of the bucket: mcs_oss_bucket.c ---- */
+
+typedef struct mcs_oss_abort_rule
+{
+	int64_t		days;			/* -1 = no rule aborts uploads; 0 also for a rule with a date */
+	mcw_view	prefix;			/* of the strictest rule */
+} mcs_oss_abort_rule;
+
+/* The lifecycle rule in force that aborts the youngest multipart uploads */
+extern mcw_status mcs_oss_abort_days(mcs_oss *oss, mcw_arena *arena, mcs_oss_abort_rule *rule, mcw_error *err);
+/* "Enabled", "Suspended" or empty */
+extern mcw_status mcs_oss_versioning(mcs_oss *oss, mcw_arena *arena, mcw_view *state, mcw_error *err);
+
 /* ---- reading: mcs_oss_read.c ---- */
 
 /*

@@ -138,6 +138,8 @@ typedef struct oss_bucket
 	uint64_t	bytes;			/* of the objects */
 	char	  **discard;		/* prefixes whose contents are not kept */
 	int			ndiscard;
+	int			abort_days;		/* lifecycle rule that aborts uploads, as ?lifecycle shows it; 0 = no lifecycle */
+	const char *versioning;		/* as ?versioning shows it: "Enabled", "Suspended", NULL; objects have one version all the same */
 } oss_bucket;
 
 extern oss_bucket *oss_buckets;
@@ -296,6 +298,8 @@ extern void oss_bucket_location(oss_call *call);
 extern void oss_bucket_info(oss_call *call);
 extern void oss_bucket_stat(oss_call *call);
 extern void oss_get_bucket_acl(oss_call *call);
+extern void oss_get_lifecycle(oss_call *call);
+extern void oss_get_versioning(oss_call *call);
 extern void oss_put_bucket_acl(oss_call *call);
 extern void oss_get_object_acl(oss_call *call);
 extern void oss_put_object_acl(oss_call *call);

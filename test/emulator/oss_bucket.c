@@ -152,6 +152,30 @@ oss_get_bucket_acl(oss_call *call)
 }
 
 void
+oss_get_lifecycle(oss_call *call)
+{
+	if (call->bucket->abort_days == 0)
+	{
+		(void) oss_error(call, 404, "NoSuchLifecycle", "No Row found in Lifecycle Table.");
+		return;
+	}
+	oss_xml_begin(call, "LifecycleConfiguration");
+	(void) mcw_buf_printf(&call->resp->body,
+						  "<Rule><ID>abort</ID><Prefix></Prefix><Status>Enabled</Status><AbortMultipartUpload>"
+						  "<Days>%d</Days></AbortMultipartUpload></Rule>", call->bucket->abort_days);
+	oss_xml_end(call, "LifecycleConfiguration");
+}
+
+void
+oss_get_versioning(oss_call *call)
+{
+	oss_xml_begin(call, "VersioningConfiguration");
+	if (call->bucket->versioning)
+		(void) mcw_buf_printf(&call->resp->body, "<Status>%s</Status>", call->bucket->versioning);
+	oss_xml_end(call, "VersioningConfiguration");
+}
+
+void
 oss_put_bucket_acl(oss_call *call)
 {
 	oss_acl		acl;

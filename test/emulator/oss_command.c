@@ -412,6 +412,36 @@ set_acl(const mcw_node *cmd, mcw_buf *reply, mcw_error *err)
 	return true;
 }
 
+/* What ?lifecycle and ?versioning show; a member that is not given stays */
+static bool
+set_bucket(const mcw_node *cmd, mcw_buf *reply, mcw_error *err)
+{
+	static const char *const states[] = {"Enabled", "Suspended", ""};
+	mcw_view	versioning = mcw_node_text(cmd, "versioning");
+	oss_bucket *b;
+	int64_t		days;
+
+	(void) reply;
+	if (!oss_command_bucket(cmd, &b, err))
+		return false;
+	if (mcw_node_get(cmd, "abort_days"))
+	{
+		if (!mcw_node_int(cmd, "abort_days", &days) || days < 0 || days > 3650)
+			return oss_command_fail(err, "abort_days must be 0 to 3650", MCW_LIT(""));
+		b->abort_days = (int) days;
+	}
+	if (!mcw_node_get(cmd, "versioning"))
+		return true;
+	for (int i = 0; i < 3; i++)
+	{
+		if (!mcw_view_eq(versioning, mcw_str(states[i])))
+			continue;
+		b->versioning = states[i][0] ? states[i] : NULL;
+		return true;
+	}
+	return oss_command_fail(err, "versioning must be Enabled, Suspended or empty", MCW_LIT(""));
+}
+
 static bool
 set_last_modified(const mcw_node *cmd, mcw_buf *reply, mcw_error *err)
 {
@@ -561,6 +591,8 @@ oss_command(const mcw_node *cmd, mcw_buf *reply, mcw_error *err)
 		return each(cmd, reply, err, do_delete, 0);
 	if (mcw_view_eq(op, MCW_LIT("set_acl")))
 		return set_acl(cmd, reply, err);
+	if (mcw_view_eq(op, MCW_LIT("set_bucket")))
+		return set_bucket(cmd, reply, err);
 	if (mcw_view_eq(op, MCW_LIT("set_last_modified")))
 		return set_last_modified(cmd, reply, err);
 	if (mcw_view_eq(op, MCW_LIT("uploads")))

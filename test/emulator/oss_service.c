@@ -168,6 +168,8 @@ static const route routes[] = {
 	{'b', "GET", "bucketInfo", NULL, {"GetBucketInfo", oss_bucket_info, OWNER}},
 	{'b', "GET", "stat", NULL, {"GetBucketStat", oss_bucket_stat, OWNER}},
 	{'b', "GET", "acl", NULL, {"GetBucketAcl", oss_get_bucket_acl, OWNER}},
+	{'b', "GET", "lifecycle", NULL, {"GetBucketLifecycle", oss_get_lifecycle, OWNER}},
+	{'b', "GET", "versioning", NULL, {"GetBucketVersioning", oss_get_versioning, OWNER}},
 	{'b', "GET", "uploads", NULL, {"ListMultipartUploads", oss_list_uploads, OWNER}},
 	{'b', "GET", "list-type", NULL, {"ListObjectsV2", oss_list_objects_v2, READS}},
 	{'b', "GET", NULL, NULL, {"ListObjects", oss_list_objects, READS}},
@@ -180,7 +182,7 @@ static const route routes[] = {
 
 /* A sub-resource that this program does not model, or an object version */
 static bool
-is_foreign(const mcw_pair *param)
+is_foreign(const mcw_pair *param, bool reads_bucket)
 {
 	static const char *const known[] = {
 		"acl", "append", "bucketInfo", "continuation-token", "delete", "location", "objectMeta", "partNumber",
@@ -194,6 +196,9 @@ is_foreign(const mcw_pair *param)
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
 		if (mcw_view_eq(param->name, mcw_str(known[i])))
 			return false;
+	/* settings that can be looked at, not made */
+	if (reads_bucket && (mcw_view_eq(param->name, MCW_LIT("lifecycle")) || mcw_view_eq(param->name, MCW_LIT("versioning"))))
+		return false;
 	if (begins_with(param->name, "x-oss-"))
 		return begins_with(param->name, "x-oss-process") || begins_with(param->name, "x-oss-async-process") ||
 			begins_with(param->name, "x-oss-ac-");
@@ -207,7 +212,7 @@ find_op(const emu_request *req, mcw_view bucket, mcw_view key)
 	bool		method = false;
 
 	for (int i = 0; i < req->http.nparams; i++)
-		if (is_foreign(&req->http.params[i]))
+		if (is_foreign(&req->http.params[i], level == 'b' && mcw_view_eq(req->http.method, MCW_LIT("GET"))))
 			return &op_other;
 	if (oss_header(req, "x-oss-callback").data || oss_has(req, "regions"))
 		return &op_other;
