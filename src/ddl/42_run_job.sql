@@ -121,6 +121,8 @@ DECLARE
 	n bigint;
 	entries int;
 	ok boolean := true;
+	stored int;
+	rejected_rows bigint;
 	code text; message text; detail text; hint text; context text;
 BEGIN
 	PERFORM mc._begin();
@@ -147,7 +149,15 @@ BEGIN
 	-- settings that the statement made are gone, or must be
 	PERFORM mc._begin();
 	PERFORM mc._save_counters(id);
-	PERFORM mc._save_rejects(id, ok);
+	IF ok OR (SELECT keep_rejects FROM mc.job WHERE job.job_id = _run_window.job_id) THEN
+		stored := mc._save_rejects(id);
+		SELECT rejected INTO STRICT rejected_rows FROM mc.run WHERE run_id = id;
+		IF rejected_rows > 0 THEN
+			RAISE NOTICE 'window [%, %): % rejected', lo, hi, CASE rejected_rows WHEN 1 THEN '1 row' ELSE rejected_rows || ' rows' END
+				USING HINT = pg_catalog.format('SELECT * FROM mc.reject WHERE run_id = %s;%s', id,
+					CASE WHEN stored < rejected_rows THEN ' only the first ' || stored || ' are stored' ELSE '' END);
+		END IF;
+	END IF;
 	IF ok THEN
 		UPDATE mc.run SET state = CASE WHEN entries = 0 THEN 'done' ELSE 'prepared' END, rows_out = n,
 				sealed_at = pg_catalog.clock_timestamp(),

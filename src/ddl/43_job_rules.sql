@@ -158,7 +158,6 @@ LANGUAGE sql VOLATILE
 RETURN NULL;
 COMMENT ON FUNCTION mc._marks(bigint) IS 'reports positions where others look for them, before anything is published';
 
-CREATE FUNCTION mc._save_rejects(run_id bigint, ok boolean) RETURNS void
-LANGUAGE sql VOLATILE
-RETURN NULL;
-COMMENT ON FUNCTION mc._save_rejects(bigint, boolean) IS 'stores what the run that this transaction executed has rejected';
+CREATE FUNCTION mc._save_rejects(run_id bigint) RETURNS int
+LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'mc_save_rejects';
+COMMENT ON FUNCTION mc._save_rejects(bigint) IS 'stores what the run that this session executed has rejected, as much as was kept; returns the number';

@@ -53,6 +53,20 @@ declare_names(McLogScan *scan)
 	}
 }
 
+/* The contents that the statement asks for, by their names in the log */
+static char *
+raw_row(void *arg)
+{
+	McLogScan  *scan = arg;
+	StringInfoData row;
+
+	initStringInfo(&row);
+	for (int i = 0; i < scan->nfields; i++)
+		if (scan->values[i].data)
+			mcRawMember(&row, scan->fields[i].column->name, scan->values[i]);
+	return mcRawEnd(&row);
+}
+
 void
 mcLogRowInit(McLogScan *scan, TupleDesc desc, List *attrs)
 {
@@ -89,6 +103,8 @@ mcLogRowInit(McLogScan *scan, TupleDesc desc, List *attrs)
 	}
 	declare_names(scan);
 
+	scan->rejects.raw = raw_row;
+	scan->rejects.raw_arg = scan;
 	scan->reader = mcw_sls_reader_create(&scan->alloc, wanted, scan->nfields);
 	if (scan->reader == NULL)
 		ereport(ERROR, (errcode(ERRCODE_FDW_OUT_OF_MEMORY), errmsg("out of memory")));

@@ -13,6 +13,7 @@
 
 #include "foreign/fdwapi.h"
 #include "foreign/foreign.h"
+#include "lib/stringinfo.h"
 #include "nodes/pg_list.h"
 #include "pgtime.h"
 #include "utils/palloc.h"
@@ -151,6 +152,9 @@ typedef struct McRejects
 	bool		verbose_values;
 	char		first[256];		/* reason and place of the first row that was dropped */
 	char		first_null[256];	/* of the first value that became NULL */
+	/* in the run of a job: the present row as JSON, in CurrentMemoryContext, to be stored; may be NULL */
+	char	   *(*raw) (void *arg);
+	void	   *raw_arg;
 } McRejects;
 
 typedef enum McVerdict
@@ -159,6 +163,9 @@ typedef enum McVerdict
 	MC_ROW_DROP					/* drop the row */
 } McVerdict;
 
+/* for McRejects.raw: members of the row, then its end; values in UTF-8, data NULL = NULL */
+extern void mcRawMember(StringInfo row, const char *name, mcw_view value);
+extern char *mcRawEnd(StringInfo row);
 extern void mcRejectsInit(McRejects *rejects, const McServer *server);
 /*
  * A value (or row) cannot be converted.  Raises under 'stop' and when the limit is

@@ -54,6 +54,30 @@ add_constant(McOssScan *scan, const McOssColumn *column)
 	constant->text.zone = scan->server->timezone;
 }
 
+/* The fields that the statement asks for.  The record itself may have been overwritten by headers of values. */
+static char *
+raw_row(void *arg)
+{
+	McOssScan  *scan = arg;
+	const mcw_record *record = scan->record;
+	StringInfoData row;
+
+	if (record == NULL)
+		return NULL;
+	initStringInfo(&row);
+	if (record->bad != NULL || (record->nfields != scan->expected && scan->expected >= 0))
+		mcRawMember(&row, "record", record->raw);
+	else
+		for (int i = 0; i < scan->nfields; i++)
+		{
+			const mcw_field *f = &record->fields[scan->fields[i].at];
+
+			if (!(f->flags & MCW_FIELD_ABSENT))
+				mcRawMember(&row, scan->fields[i].column->attname, f->flags & MCW_FIELD_NULL ? (mcw_view) {NULL, 0} : (mcw_view) {f->data, f->len});
+		}
+	return mcRawEnd(&row);
+}
+
 void
 mcOssRowInit(McOssScan *scan, TupleDesc desc, List *attrs)
 {
@@ -61,6 +85,8 @@ mcOssRowInit(McOssScan *scan, TupleDesc desc, List *attrs)
 	int			nfields = 0;
 	ListCell   *lc;
 
+	scan->rejects.raw = raw_row;
+	scan->rejects.raw_arg = scan;
 	scan->fields = palloc0(sizeof(McOssField) * (n + 1));
 	scan->constants = palloc0(sizeof(McOssConstant) * (n + 1));
 	scan->needed = palloc0(sizeof(bool) * (n + 1));
@@ -444,7 +470,9 @@ mcOssNextRow(McOssScan *scan, bool wait, bool *pending, mcw_error *err)
 
 		MemoryContextReset(scan->row_cxt);
 		old = MemoryContextSwitchTo(scan->row_cxt);
+		scan->record = &record;
 		keep = fill_row(scan, &record);
+		scan->record = NULL;
 		MemoryContextSwitchTo(old);
 		if (likely(keep))
 		{

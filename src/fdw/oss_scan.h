@@ -85,6 +85,7 @@ typedef struct McOssScan
 	uint64		line;			/* of the present record, 0 = none */
 	TupleTableSlot *slot;
 	McRejects	rejects;
+	const mcw_record *record;	/* being converted */
 
 	/* figures of runs that are over */
 	int			runs;

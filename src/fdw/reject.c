@@ -9,28 +9,40 @@
 #include "postgres.h"
 
 #include "funcapi.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/json.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-#include "mc_fdw.h"
+#include "job.h"
 #include "reject.h"
 
 static MemoryContext sample_cxt = NULL;
-static McRejectSample *samples[MC_REJECT_SAMPLES];
+static McRejectSample *samples[MC_RUN_REJECTS];
 static int	nsamples = 0;
 static Oid	sample_user = InvalidOid;
+static int64 sample_run = 0;	/* of a job, 0 = a statement of its own */
 static Size sample_bytes = 0;
 
 #define SAMPLE_BYTES (1024 * 1024)
+#define RUN_BYTES (16 * 1024 * 1024)
 #define SAMPLE_VALUE 1024
+#define RAW_VALUE (64 * 1024)
 
 int
 mcRejectSamples(McRejectSample ***list)
 {
 	*list = samples;
 	return sample_user == GetUserId() ? nsamples : 0;
+}
+
+int
+mcRejectsOfRun(int64 run_id, McRejectSample ***list)
+{
+	*list = samples;
+	return sample_run == run_id ? nsamples : 0;
 }
 
 void
@@ -42,15 +54,16 @@ mcRejectsInit(McRejects *rejects, const McServer *server)
 	rejects->relid = server->relid;
 	rejects->verbose_values = server->verbose_values;
 
-	/* a new statement's sample replaces the last one's */
+	/* a new statement's sample replaces the last one's; statements of a run share theirs */
 	if (!sample_cxt)
 		sample_cxt = AllocSetContextCreate(TopMemoryContext, "mc_fdw rejects", ALLOCSET_SMALL_SIZES);
-	if (server->on_error != MC_ON_ERROR_STOP)
+	if (server->on_error != MC_ON_ERROR_STOP && (!mcJob || sample_run != mcJob->run_id))
 	{
 		MemoryContextReset(sample_cxt);
 		nsamples = 0;
 		sample_bytes = 0;
 		sample_user = GetUserId();
+		sample_run = mcJob ? mcJob->run_id : 0;
 	}
 }
 
@@ -74,13 +87,48 @@ shown_value(mcw_view value)
 	return copy;
 }
 
+/*
+ * To be stored: as it is if the database can hold it, up to a limit; else as in messages.
+ */
+static char *
+stored_value(mcw_view value, Size limit)
+{
+	int			len = (int) Min(value.len, limit);
+
+	if (GetDatabaseEncoding() != PG_UTF8)
+		return shown_value(value);
+	len = pg_encoding_mbcliplen(PG_UTF8, value.data, (int) Min(value.len, limit + MAX_MULTIBYTE_CHAR_LEN), len);
+	if (memchr(value.data, '\0', len) || !pg_verify_mbstr(PG_UTF8, value.data, len, true))
+		return shown_value(value);
+	return pnstrdup(value.data, len);
+}
+
+void
+mcRawMember(StringInfo row, const char *name, mcw_view value)
+{
+	appendStringInfoString(row, row->len > 0 ? ", " : "{");
+	escape_json(row, name);
+	appendStringInfoString(row, ": ");
+	if (value.data)
+		escape_json(row, stored_value(value, RAW_VALUE));
+	else
+		appendStringInfoString(row, "null");
+}
+
+char *
+mcRawEnd(StringInfo row)
+{
+	appendStringInfoString(row, row->len > 0 ? "}" : "{}");
+	return row->data;
+}
+
 static void
 remember(const McRejects *rejects, const McPlace *place, int sqlstate, const char *reason, mcw_view value)
 {
 	MemoryContext old;
 	McRejectSample *s;
 
-	if (nsamples >= MC_REJECT_SAMPLES || sample_bytes > SAMPLE_BYTES)
+	if (nsamples >= (mcJob ? MC_RUN_REJECTS : MC_REJECT_SAMPLES) || sample_bytes > (mcJob ? RUN_BYTES : SAMPLE_BYTES))
 		return;
 	old = MemoryContextSwitchTo(sample_cxt);
 	s = palloc0(sizeof(McRejectSample));
@@ -91,8 +139,9 @@ remember(const McRejects *rejects, const McPlace *place, int sqlstate, const cha
 	s->column = copy_text(place->column);
 	s->sqlstate = sqlstate;
 	s->reason = pstrdup(reason);
-	s->value = value.data ? shown_value(value) : NULL;
-	sample_bytes += sizeof(McRejectSample) + strlen(reason) + Min(value.len, SAMPLE_VALUE) + 128;
+	s->value = !value.data ? NULL : mcJob ? stored_value(value, RAW_VALUE) : shown_value(value);
+	s->raw = mcJob && rejects->raw ? rejects->raw(rejects->raw_arg) : NULL;
+	sample_bytes += sizeof(McRejectSample) + strlen(reason) + (s->value ? strlen(s->value) : 0) + 128 + (s->raw ? strlen(s->raw) : 0);
 	samples[nsamples++] = s;
 	MemoryContextSwitchTo(old);
 }
@@ -137,7 +186,7 @@ mcBadValue(McRejects *rejects, const McPlace *place, int sqlstate,
 		snprintf(drop ? rejects->first : rejects->first_null, sizeof(rejects->first), "%s%s%s%s%s", reason,
 				 place->part ? ", " : "", place->part ? place->part : "",
 				 place->column ? ", column " : "", place->column ? place->column : "");
-	if (rejects->verbose_values || !value.data)
+	if (rejects->verbose_values || mcJob || !value.data)
 		remember(rejects, place, sqlstate, reason, value);
 	else
 		remember(rejects, place, sqlstate, reason, (mcw_view) {NULL, 0});
@@ -148,6 +197,8 @@ mcBadValue(McRejects *rejects, const McPlace *place, int sqlstate,
 		return MC_VALUE_NULL;
 	}
 	rejects->rejected++;
+	if (mcJob)
+		mcJob->rejected++;
 	if (rejects->limit >= 0 && rejects->rejected > rejects->limit)
 		ereport(ERROR,
 				(errcode(sqlstate),
