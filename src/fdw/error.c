@@ -21,6 +21,8 @@
 #define HINT_QUOTA "Lower concurrency or rate_limit, add shards or buy quota; the statement may be repeated as it is."
 #define HINT_PROJECT "Check option \"project\" and that option \"endpoint\" names the region of that project."
 #define HINT_LOGSTORE "Check option \"logstore\" of the foreign table."
+#define HINT_LOG "With on_error 'reject' the rows that the service refuses are found and left out."
+#define HINT_LOG_TIME "Log Service takes logs with a time of the last 7 days, and up to 15 minutes ahead: filter them, or set on_error to 'reject'."
 #define HINT_TABLE "Check options \"table\", \"schema\" and \"project\" of the foreign table."
 #define HINT_PARTITION "Check the partition specification; every partition key needs a value."
 #define HINT_OTS_SECRET "Check access_key_secret in the user mapping, and option \"region\" of the server: it selects signature V4."
@@ -86,6 +88,13 @@ static const ErrorRule service_rules[] = {
 	{"MethodNotAllowed", 0, ERRCODE_FEATURE_NOT_SUPPORTED, "Views can be read only through SQL."},
 	{"OverwriteModeNotAllowed", 0, ERRCODE_FEATURE_NOT_SUPPORTED, "Use write_mode 'append' for this table."},
 	{"InvalidCursor", 0, ERRCODE_FDW_INVALID_DATA_TYPE_DESCRIPTORS, "The position is older than the retention or belongs to another shard: choose a later window."},
+	/* what was written */
+	{"PostBodyInvalid", 0, ERRCODE_DATETIME_VALUE_OUT_OF_RANGE, HINT_LOG_TIME, "time is out of range"},
+	{"PostBodyInvalid", 0, ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE, HINT_LOG},
+	{"PostBodyTooLarge", 0, ERRCODE_PROGRAM_LIMIT_EXCEEDED, HINT_LOG},
+	{"InvalidTimestamp", 0, ERRCODE_DATETIME_VALUE_OUT_OF_RANGE, HINT_LOG_TIME},
+	{"InvalidEncoding", 0, ERRCODE_CHARACTER_NOT_IN_REPERTOIRE, HINT_LOG},
+	{"InvalidKey", 0, ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE, HINT_LOG},
 	/* later */
 	{"TableModified", 0, ERRCODE_T_R_SERIALIZATION_FAILURE, HINT_CHANGED},
 	{"ObjectModified", 0, ERRCODE_T_R_SERIALIZATION_FAILURE, HINT_CHANGED},

@@ -8,7 +8,6 @@
 
 #pragma weak mcOdpsEntryPublish
 #pragma weak mcOssEntryPublish
-#pragma weak mcLogEntryPublish
 
 static McEntryOutcome
 refuse(const McEntry *entry)
@@ -24,12 +23,6 @@ mcOdpsEntryPublish(McEntry *entry, int64 deadline_us, mcw_error *err)
 
 McEntryOutcome
 mcOssEntryPublish(McEntry *entry, int64 deadline_us, mcw_error *err)
-{
-	return refuse(entry);
-}
-
-McEntryOutcome
-mcLogEntryPublish(McEntry *entry, int64 deadline_us, mcw_error *err)
 {
 	return refuse(entry);
 }

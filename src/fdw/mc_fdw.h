@@ -186,6 +186,7 @@ extern int	mc_publish_timeout; /* ms */
 
 /* ---- the wrappers' callbacks: each fills its part of the routine ---- */
 extern void mcLoghubScanRoutine(FdwRoutine *routine);	/* loghub_*.c */
+extern void mcLoghubModifyRoutine(FdwRoutine *routine);	/* loghub_modify.c */
 extern void mcOdpsScanRoutine(FdwRoutine *routine);	/* odps_plan.c, odps_scan.c, import, analyze, explain */
 extern void mcOdpsModifyRoutine(FdwRoutine *routine);	/* odps_modify.c, odps_truncate.c, odps_delete.c */
 extern void mcOtsRoutine(FdwRoutine *routine);	/* ots_routine.c */

@@ -97,6 +97,7 @@ mc_loghub_handler(PG_FUNCTION_ARGS)
 	FdwRoutine *routine = makeNode(FdwRoutine);
 
 	mcLoghubScanRoutine(routine);
+	mcLoghubModifyRoutine(routine);
 	PG_RETURN_POINTER(routine);
 }
 

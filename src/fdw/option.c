@@ -100,6 +100,14 @@ static const McOption options[] = {
 	{"expired_window", LOGHUB, IN_BOTH, MC_OPT_ENUM, 0, 0, 0, "error clamp"},
 	{"max_delay", LOGHUB, IN_BOTH, MC_OPT_TIME, 0, 0, INT64CONST(3650) * 86400 * 1000},
 	{"max_clock_skew", LOGHUB, IN_BOTH, MC_OPT_TIME, 0, 0, INT64CONST(3650) * 86400 * 1000},
+	/* writing */
+	{"updatable", LOGHUB, IN_BOTH, MC_OPT_BOOL, 0},
+	{"publish", LOGHUB, IN_BOTH, MC_OPT_ENUM, 0, 0, 0, "immediate outbox"},
+	{"batch_size", LOGHUB, IN_BOTH, MC_OPT_INT, NO_GUC, 1, 40960},
+	{"request_size", LOGHUB, IN_BOTH, MC_OPT_SIZE, 0, 1024, 10 * 1024 * 1024},
+	{"write_buffer", LOGHUB, IN_BOTH, MC_OPT_SIZE, 0, 1024 * 1024, INT64CONST(1) << 40},
+	{"outbox_limit", LOGHUB, IN_BOTH, MC_OPT_SIZE, 0, 1024 * 1024, INT64CONST(1) << 40},
+	{"dedup_id", LOGHUB, IN_TABLE, MC_OPT_TEXT, 0},
 
 	/* MaxCompute */
 	{"table", MAXCOMPUTE, IN_TABLE, MC_OPT_TEXT, 0},

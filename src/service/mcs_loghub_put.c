@@ -8,6 +8,7 @@
  */
 #include <stdio.h>
 
+#include "mcs_call.h"
 #include "mcs_loghub_put.h"
 
 #define MAX_ANSWER 65536
@@ -22,6 +23,7 @@ typedef struct log_slot
 	mcw_buf		body;
 	size_t		raw_size;
 	uint64_t	number;
+	char		topic[64];
 	char		hash_key[MCS_HASH_KEY_DIGITS + 1];
 	uint64_t   *rows;
 	uint32_t	nlogs;
@@ -36,6 +38,7 @@ typedef struct log_piece
 	struct log_piece *next;
 	mcw_buf		group;
 	uint64_t	number;
+	char		topic[64];
 	char		hash_key[MCS_HASH_KEY_DIGITS + 1];
 	uint32_t	nlogs;
 	bool		maybe;
@@ -51,7 +54,7 @@ struct mcs_log_writer
 	mcs_log_writer_info info;
 	mcw_status	failed;			/* final */
 	mcw_error	error;
-	char		failed_at[160];
+	char		failed_at[256];
 	log_slot  **slots;
 	log_slot   *idle;
 	log_slot   *done;			/* over, to be looked at; filled by on_done */
@@ -212,6 +215,8 @@ fail(mcs_log_writer *writer, const mcw_error *err, const log_slot *slot)
 	if (slot->nlogs > 1)
 		n += snprintf(writer->failed_at + n, sizeof(writer->failed_at) - n, " to %llu",
 					  (unsigned long long) slot->rows[slot->nlogs - 1]);
+	if (slot->topic[0])
+		n += snprintf(writer->failed_at + n, sizeof(writer->failed_at) - n, ", topic \"%s\"", slot->topic);
 	if (slot->hash_key[0])
 		(void) snprintf(writer->failed_at + n, sizeof(writer->failed_at) - n, ", hash key %s", slot->hash_key);
 }
@@ -243,6 +248,7 @@ start(mcs_log_writer *writer, const mcs_log_batch *batch, bool maybe, mcw_error 
 	slot->nlogs = batch->nlogs;
 	slot->number = batch->number;
 	slot->raw_size = batch->group.len;
+	mcs_copy_text(slot->topic, sizeof(slot->topic), batch->topic);
 	if (batch->hash_key.len > 0)
 		memcpy(slot->hash_key, batch->hash_key.data, batch->hash_key.len);
 	slot->hash_key[batch->hash_key.len] = '\0';
@@ -283,6 +289,7 @@ piece_add(log_slot *slot, mcw_view group, uint32_t begin, uint32_t end, mcw_erro
 		return mcw_fail(err, MCW_ERR_NOMEM, "out of memory");
 	piece->size = size;
 	piece->number = slot->number;
+	memcpy(piece->topic, slot->topic, sizeof(piece->topic));
 	memcpy(piece->hash_key, slot->hash_key, sizeof(piece->hash_key));
 	piece->nlogs = end - begin;
 	piece->maybe = slot->maybe;
@@ -377,7 +384,7 @@ start_pieces(mcs_log_writer *writer)
 	while (writer->pieces && writer->idle && writer->failed == MCW_OK)
 	{
 		log_piece  *piece = writer->pieces;
-		mcs_log_batch batch = {mcw_buf_view(&piece->group), piece->number, mcw_str(piece->hash_key), piece->rows, piece->nlogs};
+		mcs_log_batch batch = {mcw_buf_view(&piece->group), piece->number, mcw_str(piece->topic), mcw_str(piece->hash_key), piece->rows, piece->nlogs};
 		mcw_error	err;
 
 		if (start(writer, &batch, piece->maybe, &err) != MCW_OK)

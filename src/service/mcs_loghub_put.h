@@ -62,7 +62,8 @@ typedef struct mcs_log_writer_info
 typedef struct mcs_log_batch
 {
 	mcw_view	group;
-	uint64_t	number;			/* for messages */
+	uint64_t	number;			/* for messages, as is the topic (data NULL = none) */
+	mcw_view	topic;
 	mcw_view	hash_key;
 	const uint64_t *rows;		/* of each log, ascending */
 	uint32_t	nlogs;			/* at least 1 */
@@ -86,7 +87,7 @@ extern mcw_status mcs_log_writer_progress(mcs_log_writer *writer, mcw_error *err
 extern const mcs_log_writer_info *mcs_log_writer_get_info(const mcs_log_writer *writer);
 /* logs that were sent and whose fate is not known: what a writer that is freed leaves in doubt */
 extern int64_t mcs_log_writer_unknown(const mcs_log_writer *writer);
-/* "batch 3, rows 4097 to 8192, hash key ..."; "" = none failed */
+/* "batch 3, rows 4097 to 8192, topic \"...\", hash key ..."; "" = none failed */
 extern const char *mcs_log_writer_failed_at(const mcs_log_writer *writer);
 
 #endif							/* MCS_LOGHUB_PUT_H */

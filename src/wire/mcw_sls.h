@@ -107,6 +107,8 @@ extern size_t mcw_sls_finish_size(mcw_view category, mcw_view topic, mcw_view so
 								  const mcw_pair *tags, int ntags);
 /* The last log of one group becomes the first of an empty one; the buffers differ. */
 extern mcw_status mcw_sls_move_last(mcw_sls_writer *from, mcw_sls_writer *to);
+/* Forget the log that was ended last; only once after each end */
+extern void mcw_sls_drop_last(mcw_sls_writer *writer);
 /* Append a LogGroup with the logs begin .. end-1 and all that is not a log: MCW_OK, MCW_ERR_FORMAT, or the buffer's failure */
 extern mcw_status mcw_sls_cut_group(mcw_view group, uint32_t begin, uint32_t end, mcw_buf *out, mcw_error *err);
 

@@ -206,10 +206,16 @@ mcw_sls_move_last(mcw_sls_writer *from, mcw_sls_writer *to)
 	to->last_start = to->log_start;
 	to->log_start = to->out->len;
 	to->nlogs++;
-	from->log_start = from->last_start;
-	from->out->len = from->last_start;
-	from->nlogs--;
+	mcw_sls_drop_last(from);
 	return MCW_OK;
+}
+
+void
+mcw_sls_drop_last(mcw_sls_writer *writer)
+{
+	writer->log_start = writer->last_start;
+	writer->out->len = writer->last_start;
+	writer->nlogs--;
 }
 
 mcw_status
