@@ -66,9 +66,8 @@ check_select(Relation rel)
 		aclcheck_error(acl, get_relkind_objtype(rel->rd_rel->relkind), RelationGetRelationName(rel));
 }
 
-/* In CurrentMemoryContext */
-static void
-stream_state(Relation rel, McOtsConn **conn, mcw_arena *arena, mcs_ots_stream_state *state)
+void
+mcStreamState(Relation rel, McOtsConn **conn, mcw_arena *arena, mcs_ots_stream_state *state)
 {
 	Oid			relid = RelationGetRelid(rel);
 	McServer   *server = mcGetServer(MC_TABLESTORE, GetForeignTable(relid)->serverid, GetUserId(), relid, true);
@@ -121,7 +120,7 @@ safe_until(Relation rel)
 		mcw_arena	arena;
 		mcs_ots_stream_state state;
 
-		stream_state(rel, &conn, &arena, &state);
+		mcStreamState(rel, &conn, &arena, &state);
 		until = state.safe_until_us;
 	}
 	else if (is_wrapper(rel, MC_LOGHUB))
@@ -178,21 +177,30 @@ has_child(const mcw_ots_stream *stream, mcw_view id)
 	return false;
 }
 
+void
+mcStreamShard(const mcw_ots_stream *stream, const mcw_ots_shard *shard, Datum *id, Datum *parents, bool *closed)
+{
+	Datum		list[2];
+	int			n = 0;
+
+	if (shard->parent.len > 0)
+		list[n++] = mcStreamText(shard->parent);
+	if (shard->sibling.len > 0)
+		list[n++] = mcStreamText(shard->sibling);
+	*id = mcStreamText(shard->id);
+	*parents = PointerGetDatum(construct_array(list, n, TEXTOID, -1, false, TYPALIGN_INT));
+	*closed = has_child(stream, shard->id);
+}
+
 static void
 put_shard(ReturnSetInfo *rsinfo, const mcw_ots_stream *stream, const mcw_ots_shard *shard)
 {
-	Datum		parents[2];
-	int			nparents = 0;
 	Datum		values[3];
 	bool		nulls[3] = {false};
+	bool		closed;
 
-	if (shard->parent.len > 0)
-		parents[nparents++] = mcStreamText(shard->parent);
-	if (shard->sibling.len > 0)
-		parents[nparents++] = mcStreamText(shard->sibling);
-	values[0] = mcStreamText(shard->id);
-	values[1] = PointerGetDatum(construct_array(parents, nparents, TEXTOID, -1, false, TYPALIGN_INT));
-	values[2] = BoolGetDatum(has_child(stream, shard->id));
+	mcStreamShard(stream, shard, &values[0], &values[1], &closed);
+	values[2] = BoolGetDatum(closed);
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
 
@@ -216,7 +224,7 @@ mc_stream_shards(PG_FUNCTION_ARGS)
 				 errmsg("\"%s\" is not a foreign table of tablestore_fdw", RelationGetRelationName(rel))));
 	cxt = AllocSetContextCreate(CurrentMemoryContext, "mc.stream_shards", ALLOCSET_DEFAULT_SIZES);
 	old = MemoryContextSwitchTo(cxt);
-	stream_state(rel, &conn, &arena, &state);
+	mcStreamState(rel, &conn, &arena, &state);
 	for (int i = 0; i < state.stream.nshards; i++)
 	{
 		CHECK_FOR_INTERRUPTS();

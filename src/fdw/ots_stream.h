@@ -174,4 +174,9 @@ extern Datum mcStreamText(mcw_view utf8);	/* in CurrentMemoryContext */
 extern bool mcStreamConvert(McStreamScan *scan, const McStreamField *field, const mcw_ots_value *value);
 extern void mcStreamVersion(McStreamScan *scan, int64 version);
 
+/* ots_safe_until.c: state of a table's stream, in CurrentMemoryContext; raises if it has none */
+extern void mcStreamState(Relation rel, McOtsConn **conn, mcw_arena *arena, mcs_ots_stream_state *state);
+/* a shard as text, its parents as text[], has it ended? */
+extern void mcStreamShard(const mcw_ots_stream *stream, const mcw_ots_shard *shard, Datum *id, Datum *parents, bool *closed);
+
 #endif							/* MC_OTS_STREAM_H */
