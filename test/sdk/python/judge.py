@@ -13,6 +13,7 @@ import threading
 import time
 
 import extension
+import loghub_writes
 import oss_judge
 import oss_writes
 import tablestore_errors
@@ -158,6 +159,14 @@ def loghub(s):
             same("extension in %s reads the logs of %s" % (zone, language), extension.read_logs(s, store, zone), extension.expected_logs(wanted))
 
 
+def loghub_written(s):
+    loghub_writes.check(s, run, log_rows, DATA, same)
+
+
+def loghub_routed(s):
+    loghub_writes.hash_keys(s)
+
+
 def nul_bytes(s):
     """A NUL byte, which PostgreSQL's text cannot hold: refused with its place, or NULL when asked; neighbours are unharmed."""
     command("loghub", "create_logstore", project="web", logstore="nul", shards=1, ttl=3650)
@@ -285,7 +294,7 @@ def main():
     command("loghub", "create_project", project="web")
     s = Session()
     s.sql("CREATE EXTENSION mc_fdw;" + SERVERS)
-    parts = {"emulator": [emulator], "loghub": [loghub, nul_bytes], "odps": [scalars, nested, wide, short, codings],
+    parts = {"emulator": [emulator], "loghub": [loghub, nul_bytes, loghub_written, loghub_routed], "odps": [scalars, nested, wide, short, codings],
              "tablestore": tablestore_parts(), "tiling": tiling.CHECKS, "oss": oss_parts()}
     for part in wanted:
         start = time.monotonic()
