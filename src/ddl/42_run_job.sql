@@ -37,8 +37,7 @@ BEGIN
 		ON CONFLICT (target) DO UPDATE SET job_id = excluded.job_id, family = excluded.family, seq = excluded.seq,
 			window_begin = excluded.window_begin, window_end = excluded.window_end,
 			remote_mtime = excluded.remote_mtime, published_at = pg_catalog.clock_timestamp(), owner = excluded.owner;
-	UPDATE mc.gap SET closed_at = pg_catalog.clock_timestamp()
-		WHERE job_id = r.job_id AND closed_at IS NULL AND window_begin >= r.window_begin AND window_end <= r.window_end;
+	PERFORM mc._close_gaps(r);
 	PERFORM mc._notify(r.job_id, 'done', r.window_begin, r.window_end, NULL);
 	RETURN next_state;
 END

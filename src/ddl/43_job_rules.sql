@@ -1,14 +1,25 @@
 -- Rules that a run follows: failures and retries, dependencies, ownership of targets,
 -- identity of the database.
 
+-- A gap may take several windows to close
+CREATE FUNCTION mc._close_gaps(r mc.run) RETURNS void
+LANGUAGE sql VOLATILE AS $$
+	UPDATE mc.gap g SET closed_at = pg_catalog.clock_timestamp()
+		WHERE g.job_id = r.job_id AND g.closed_at IS NULL AND g.window_begin < r.window_end AND g.window_end > r.window_begin
+			AND pg_catalog.tstzmultirange(pg_catalog.tstzrange(g.window_begin, g.window_end)) <@
+				((SELECT COALESCE(pg_catalog.range_agg(pg_catalog.tstzrange(d.window_begin, d.window_end)), '{}')
+				  FROM mc.run d WHERE d.job_id = g.job_id AND d.state = 'done' AND d.started_at > g.created_at)
+				 + pg_catalog.tstzmultirange(pg_catalog.tstzrange(r.window_begin, r.window_end)));
+$$;
+COMMENT ON FUNCTION mc._close_gaps(mc.run) IS 'closes the gaps that windows done since, this one included, cover';
+
 CREATE FUNCTION mc._settle_local(run_id bigint) RETURNS text
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
 	r mc.run;
 BEGIN
 	SELECT * INTO STRICT r FROM mc.run WHERE run.run_id = _settle_local.run_id;
-	UPDATE mc.gap SET closed_at = pg_catalog.clock_timestamp()
-		WHERE job_id = r.job_id AND closed_at IS NULL AND window_begin >= r.window_begin AND window_end <= r.window_end;
+	PERFORM mc._close_gaps(r);
 	PERFORM mc._notify(r.job_id, 'done', r.window_begin, r.window_end, NULL);
 	RETURN 'done';
 END

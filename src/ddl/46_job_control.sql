@@ -286,7 +286,7 @@ BEGIN
 		END IF;
 	END LOOP;
 	PERFORM mc._unlock_job();
-	RAISE NOTICE 'job "%": % window(s) done again', j.name, n;
+	RAISE NOTICE 'job "%": % done again', j.name, CASE n WHEN 1 THEN '1 window' ELSE n || ' windows' END;
 END
 $$;
 COMMENT ON PROCEDURE mc.backfill(text, timestamptz, timestamptz, boolean) IS

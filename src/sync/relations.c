@@ -98,6 +98,19 @@ put(FunctionCallInfo fcinfo, Oid relid, bool written)
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
 
+/* A position in the job's text is not one in the statement that called us */
+static void
+error_position(void *arg)
+{
+	int			position = geterrposition();
+
+	if (position <= 0)
+		return;
+	errposition(0);
+	internalerrposition(position);
+	internalerrquery(arg);
+}
+
 PG_FUNCTION_INFO_V1(mc_relations);
 Datum
 mc_relations(PG_FUNCTION_ARGS)
@@ -108,14 +121,18 @@ mc_relations(PG_FUNCTION_ARGS)
 	ListCell   *lc;
 	ListCell   *lc2;
 	int			nest;
+	ErrorContextCallback callback;
 
 	mcInitMaterializedSRF(fcinfo);
 	nest = NewGUCNestLevel();
 	(void) set_config_option("search_path", text_to_cstring(PG_GETARG_TEXT_PP(1)), PGC_USERSET, PGC_S_SESSION,
 							 GUC_ACTION_SAVE, true, 0, false);
+	callback = (ErrorContextCallback) {error_context_stack, error_position, sql};
+	error_context_stack = &callback;
 	foreach(lc, pg_parse_query(sql))
 		foreach(lc2, pg_analyze_and_rewrite_fixedparams(lfirst_node(RawStmt, lc), sql, types, lengthof(types), NULL))
 			(void) walk(lfirst(lc2), &found);
+	error_context_stack = callback.previous;
 	AtEOXact_GUC(false, nest);
 	foreach(lc, found.read)
 		put(fcinfo, lfirst_oid(lc), false);
