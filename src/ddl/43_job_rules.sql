@@ -122,8 +122,8 @@ RETURN COALESCE((SELECT r.window_begin FROM mc.run r
 			AND NOT EXISTS (SELECT FROM mc.run d WHERE d.job_id = r.job_id AND d.family = 0 AND d.seq = r.seq
 				AND d.state IN ('done', 'skipped', 'discarded'))
 		ORDER BY r.seq LIMIT 1),
-	(SELECT pg_catalog.max(r.window_end) FROM mc.run r WHERE r.job_id = j.job_id AND r.family = 0 AND r.state IN ('done', 'skipped')));
-COMMENT ON FUNCTION mc._published_until(mc.job) IS 'up to where every window of the job is published; NULL = none is';
+	(SELECT pg_catalog.max(r.window_end) FROM mc.run r WHERE r.job_id = j.job_id AND r.family = 0 AND r.state IN ('done', 'skipped')), j.start);
+COMMENT ON FUNCTION mc._published_until(mc.job) IS 'up to where every window of the job is published';
 
 CREATE FUNCTION mc._check_targets(run_id bigint) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$

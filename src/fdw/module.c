@@ -15,6 +15,7 @@
 #include "compat.h"
 #include "mc_fdw.h"
 #include "mc_private.h"
+#include "progress.h"
 
 PG_MODULE_MAGIC;
 
@@ -82,6 +83,10 @@ _PG_init(void)
 	DefineCustomIntVariable("mc_fdw.publish_timeout",
 							"Time that publishing at commit may take.",
 							NULL, &mc_publish_timeout, 600 * 1000, 1000, INT_MAX,
+							PGC_USERSET, GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomIntVariable("mc_fdw.progress_interval",
+							"Time between two NOTICEs that say how far a statement is, 0 for none.",
+							NULL, &mc_progress_interval, 0, 0, INT_MAX,
 							PGC_USERSET, GUC_UNIT_MS, NULL, NULL, NULL);
 	DefineCustomStringVariable("mc_fdw.fail_at",
 							   "Step of a job's protocol at which this session fails, for tests of recovery.",
