@@ -30,7 +30,8 @@ BEGIN
 		RETURN next_state;
 	END IF;
 	INSERT INTO mc.target_owner AS o (target, job_id, family, seq, window_begin, window_end, remote_mtime, owner)
-		SELECT target, r.job_id, r.family, r.seq, r.window_begin, r.window_end,
+		-- several objects may make up one target
+		SELECT DISTINCT ON (target) target, r.job_id, r.family, r.seq, r.window_begin, r.window_end,
 			(document ->> 'published_mtime')::timestamptz, r.owner
 		FROM mc.publish WHERE publish.run_id = _settle.run_id AND state = 'published' AND mode = 'overwrite'
 			AND kind NOT IN ('delete', 'drop', 'truncate', 'manifest')

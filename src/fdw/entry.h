@@ -47,6 +47,7 @@ typedef struct McEntry
 	/* when it is published */
 	int			sent;			/* times that a request which makes it visible may have left, this one included */
 	bool		distrust;		/* the database was restored, promoted or cloned: 'sent' proves nothing */
+	const char *seen;			/* evidence of the last try; NULL = none */
 	bool		recovery;		/* another call than the one that sealed it: stale checks apply */
 	TimestampTz sealed;			/* when T1 was committed */
 
@@ -70,6 +71,12 @@ extern bool mcEntryErases(const McEntry *entry);
 extern McEntryOutcome mcOdpsEntryPublish(McEntry *entry, int64 deadline_us, mcw_error *err);
 extern McEntryOutcome mcOssEntryPublish(McEntry *entry, int64 deadline_us, mcw_error *err);
 extern McEntryOutcome mcLogEntryPublish(McEntry *entry, int64 deadline_us, mcw_error *err);
+
+/*
+ * A window is done again: settle what earlier attempts have left, which 'earlier' lists
+ * (McEntry of any state), before the new attempt is durable.  May append to 'entries'.
+ */
+extern void mcOssSealEarlier(McJobRun *run, const List *earlier, List **entries);
 
 /* The server configuration of an entry: owner's mapping, endpoint of the entry, checked */
 extern McServer *mcEntryServer(const McEntry *entry);

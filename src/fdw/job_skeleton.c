@@ -7,7 +7,6 @@
 #include "entry.h"
 
 #pragma weak mcOdpsEntryPublish
-#pragma weak mcOssEntryPublish
 
 static McEntryOutcome
 refuse(const McEntry *entry)
@@ -17,12 +16,6 @@ refuse(const McEntry *entry)
 
 McEntryOutcome
 mcOdpsEntryPublish(McEntry *entry, int64 deadline_us, mcw_error *err)
-{
-	return refuse(entry);
-}
-
-McEntryOutcome
-mcOssEntryPublish(McEntry *entry, int64 deadline_us, mcw_error *err)
 {
 	return refuse(entry);
 }

@@ -18,6 +18,7 @@
 #define RAW_BYTES (64 * 1024)	/* records that are compressed at once */
 #define RECORD_MAX ((Size) 3 << 30) /* more than any record */
 #define SPLIT_PARTS (MCS_OSS_MAX_PARTS - 100)	/* an object with that many parts is ended */
+#define ENTRY_BYTES ((Size) 1 << 20)	/* larger objects of a job are not kept in its outbox */
 #define GROW_PARTS 2000			/* one that must not be split doubles its parts after each so many */
 
 static dlist_head live_sinks = DLIST_STATIC_INIT(live_sinks);
@@ -306,7 +307,8 @@ mcOssPartOpen(McOssSink *sink, McOssDirectory *dir)
 	if (sink->target->table->scope == MC_OSS_ONE)
 		key = dir->name;
 	else
-		key = psprintf("%s%s-%05d%s", dir->name, sink->id, dir->number, sink->suffix);
+		key = psprintf("%s%s-%05d%s", dir->name, sink->id,
+					   sink->job ? mcOssNextPart(sink->target, dir->name) : dir->number, sink->suffix);
 	dir->upload = mcOssWriteUpload(sink->target, sink, key, dir->name, sink->mode, sink->statement);
 	mcPoolTake(&sink->pool, &dir->buf, sink->part_size + RECORD_MAX, &dir->accounted);
 	if (sink->codec != MCW_CODEC_NONE)
@@ -332,7 +334,8 @@ keep(McOssSink *sink, McOssDirectory *dir)
 {
 	McOssUpload *u = dir->upload;
 
-	if (u->object.id[0] || u->calling || dir->buf.len >= sink->part_size || !mcOssKeep(dir->buf.len))
+	if (u->object.id[0] || u->calling || dir->buf.len >= sink->part_size ||
+		(sink->job && dir->buf.len > ENTRY_BYTES) || !mcOssKeep(dir->buf.len))
 		return false;
 	mcw_buf_init(&u->body, &u->alloc, Max(dir->buf.len, 1));
 	if (mcw_buf_append(&u->body, dir->buf.data, dir->buf.len) != MCW_OK)

@@ -15,6 +15,7 @@
  */
 #include "postgres.h"
 
+#include "common/hashfn.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "utils/hsearch.h"
@@ -38,7 +39,7 @@ typedef struct Erasure
 typedef struct McOssPublication
 {
 	List	   *uploads;		/* McOssUpload, in order */
-	List	   *named;			/* those of option "object": their keys may be there before */
+	HTAB	   *keys;			/* of option "object", or of a job: what may be there before (NamedKey) */
 	List	   *erasures;
 	int64		deadline_us;
 	MemoryContextCallback callback;
@@ -86,6 +87,35 @@ raise_erasure(const mcw_error *err, void *arg)
 
 /* ---- what is to be published ---- */
 
+typedef struct NamedKey
+{
+	uint64		hash;
+	List	   *uploads;
+} NamedKey;
+
+static uint64
+hash_key(mcw_view key)
+{
+	return DatumGetUInt64(hash_any_extended((const unsigned char *) key.data, key.len, 0));
+}
+
+static void
+remember_name(McOssUpload *u)
+{
+	uint64		hash = hash_key(u->object.key);
+	NamedKey   *named;
+	bool		found;
+
+	if (!present->keys)
+	{
+		HASHCTL		ctl = {.keysize = sizeof(uint64),.entrysize = sizeof(NamedKey),.hcxt = CurrentMemoryContext};
+
+		present->keys = hash_create("mc_fdw keys to be published", 64, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	}
+	named = hash_search(present->keys, &hash, HASH_ENTER, &found);
+	named->uploads = found ? lappend(named->uploads, u) : list_make1(u);
+}
+
 static void
 collect_uploads(void)
 {
@@ -98,8 +128,8 @@ collect_uploads(void)
 		if (mcOssUploadSuperseded(u))
 			continue;
 		present->uploads = lappend(present->uploads, u);
-		if (one_object(u->target))
-			present->named = lappend(present->named, u);
+		if (one_object(u->target) || u->window)
+			remember_name(u);
 	}
 }
 
@@ -116,9 +146,11 @@ drop_superseded(void)
 static bool
 is_ours(const McOssConn *conn, mcw_view key)
 {
+	uint64		hash = hash_key(key);
+	NamedKey   *named = present->keys ? hash_search(present->keys, &hash, HASH_FIND, NULL) : NULL;
 	ListCell   *lc;
 
-	foreach(lc, present->named)
+	foreach(lc, named ? named->uploads : NIL)
 	{
 		McOssUpload *u = lfirst(lc);
 
@@ -216,6 +248,8 @@ refuse_object(const mcs_oss_object *object, void *arg)
 	for (McOssIntent *i = mcOssWriteIntents(); i; i = i->next)
 		if (i->seq < u->statement && mcOssIntentCovers(i, u->target, key))
 			return true;
+	if (mcOssOfWindow(u->target, u->directory, object->key, object->token))
+		return true;
 	ereport(ERROR,
 			(errcode(ERRCODE_DUPLICATE_OBJECT),
 			 errmsg("\"%s\" has objects in \"%s\"", u->target->name, mcOssShown(mcw_str(u->directory))),
@@ -481,10 +515,40 @@ erase(void)
 	}
 }
 
+/* In place of publishing and erasing */
+static void
+seal(McJobRun *run, List **entries)
+{
+	ListCell   *lc;
+
+	foreach(lc, present->uploads)
+		*entries = lappend(*entries, mcOssSealUpload(run, lfirst(lc)));
+	foreach(lc, present->erasures)
+	{
+		Erasure    *e = lfirst(lc);
+
+		mcOssSealErasure(run, e->target, list_length(e->directories) == 1 ? linitial(e->directories) : e->target->table->literal,
+						 e->directories == NIL, e->objects, e->nobjects, entries);
+	}
+	if (run->attempt > 1)
+		mcOssReapOrphans(run);
+	for (McOssUpload *u = mcOssWriteUploads(); u; u = u->next)
+		u->listed = true;
+	for (McOssIntent *i = mcOssWriteIntents(); i; i = i->next)
+		i->listed = true;
+	present = NULL;
+}
+
 static bool
 pending(void)
 {
-	return mcOssWriteUploads() || mcOssWriteIntents();
+	for (McOssUpload *u = mcOssWriteUploads(); u; u = u->next)
+		if (!u->listed)
+			return true;
+	for (McOssIntent *i = mcOssWriteIntents(); i; i = i->next)
+		if (!i->listed)
+			return true;
+	return false;
 }
 
 static void
@@ -517,6 +581,7 @@ mcOssInitXact(void)
 		.sub_commit = mcOssWriteSubCommit,
 		.sub_abort = mcOssWriteSubAbort,
 		.tidy = tidy,
+		.seal = seal,
 	};
 
 	mcPublisherAdd(MC_OSS, &publisher);

@@ -123,7 +123,8 @@ reap_known(McOssUpload *uploads, bool all, int64 deadline_us)
 /*
  * Initiate was sent and perhaps executed without our seeing its answer.  The key is
  * random and ours alone, so every upload of it but the one we use is a twin.  The key
- * of a table with option "object" may be written by others: theirs are left alone.
+ * of a table with option "object" may be written by others, and so may names of a job
+ * by a copy of this database: theirs are left alone.
  */
 static void
 reap_twins(McOssUpload *u, int64 deadline_us)
@@ -133,7 +134,7 @@ reap_twins(McOssUpload *u, int64 deadline_us)
 	mcw_oss_uploads list;
 	mcw_error	err;
 
-	if (u->target->table->scope == MC_OSS_ONE)
+	if (u->target->table->scope == MC_OSS_ONE || u->window)
 	{
 		u->repeated = false;
 		return;

@@ -145,6 +145,12 @@ prepare_name(McOssSink *sink)
 			psprintf("%s%s", table->format->suffix, table->compression_auto ? "" : mcw_codec_suffix(table->codec));
 	sink->codec = table->compression_auto ? mcw_codec_from_suffix(mcw_str(suffix)) : table->codec;
 	sink->suffix = suffix;
+	if (sink->job)
+	{
+		/* without attempt: whoever does the window again meets the same names */
+		snprintf(sink->id, sizeof(sink->id), "%spart", sink->job->stem);
+		return;
+	}
 	if (!pg_strong_random(random, sizeof(random)))
 		ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("could not generate random bytes")));
 	snprintf(sink->id, sizeof(sink->id), "mc-%04d%02d%02dT%02d%02d%02dZ-", tm->tm_year + 1900, tm->tm_mon + 1,
@@ -184,6 +190,7 @@ mcOssSinkCreate(EState *estate, Relation rel, Oid userid)
 
 	sink->cxt = cxt;
 	sink->target = target;
+	sink->job = mcJob;
 	sink->place = target->conn->place;
 	sink->relname = pstrdup(RelationGetRelationName(rel));
 	sink->desc = CreateTupleDescCopyConstr(RelationGetDescr(rel));
@@ -217,6 +224,7 @@ mcOssSinkCreate(EState *estate, Relation rel, Oid userid)
 typedef struct Obstacle
 {
 	McOssSink  *sink;
+	const char *directory;
 	char	   *key;
 } Obstacle;
 
@@ -233,6 +241,8 @@ find_obstacle(const mcs_oss_object *object, void *arg)
 			pfree(key);
 			return true;
 		}
+	if (mcOssOfWindow(o->sink->target, o->directory, object->key, object->token))
+		return true;
 	o->key = key;
 	return false;
 }
@@ -251,7 +261,7 @@ void
 mcOssSinkCheck(McOssSink *sink, McOssDirectory *dir)
 {
 	bool		one = sink->target->table->scope == MC_OSS_ONE;
-	Obstacle	o = {sink, NULL};
+	Obstacle	o = {sink, dir->name, NULL};
 
 	if (sink->mode == MC_OSS_OVERWRITE || (sink->mode == MC_OSS_APPEND && !one))
 		return;
@@ -569,12 +579,30 @@ report_order(McOssSink *sink)
 				 errhint("ORDER BY the columns of the path, or raise max_open_partitions and write_buffer.")));
 }
 
+static void
+count_for_job(McOssSink *sink)
+{
+	int64		requests;
+	int64		retries;
+
+	if (!sink->job || sink->job != mcJob)
+		return;
+	mcOssSinkRequests(sink, &requests, &retries);
+	mcJob->rows_out += sink->stats.rows;
+	mcJob->bytes_out += sink->stats.sent_bytes;
+	mcJob->requests += requests;
+	mcJob->retries += retries;
+	mcJob->rejected += sink->rejects.rejected;
+	mcJob->wait_target_us += sink->stats.wait_us;
+}
+
 void
 mcOssSinkEnd(McOssSink *sink)
 {
 	mcOssSinkFlush(sink);
 	mcRejectsReport(&sink->rejects, sink->relname);
 	report_order(sink);
+	count_for_job(sink);
 	for (McOssUpload *u = mcOssWriteUploads(); u; u = u->next)
 		if (u->owner == sink)
 			u->complete = true;

@@ -67,7 +67,8 @@ struct McOssSink
 	char	   *relname;
 	McOssMode	mode;
 	int64		statement;
-	char		id[64];			/* in the keys of its objects */
+	char		id[128];		/* in the keys of its objects */
+	McJobRun   *job;			/* the run it is part of; NULL = ad hoc */
 	const char *suffix;
 	int64		seen;			/* rows handed to us, for messages */
 	mcn_stats	before;

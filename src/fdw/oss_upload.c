@@ -13,7 +13,9 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "common/hashfn.h"
 #include "miscadmin.h"
+#include "utils/hsearch.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
@@ -28,6 +30,8 @@ static McOssTarget *targets = NULL;
 static McOssUpload *uploads = NULL;
 static McOssUpload **uploads_end = &uploads;
 static McOssIntent *intents = NULL;
+static McJobRun *write_run = NULL;	/* of these uploads; it is still wanted when its text has been executed */
+static HTAB *numbers = NULL;	/* of objects of a job, by directory */
 static int64 last_seq = 0;
 static int	writers = 0;
 static Size kept = 0;
@@ -247,15 +251,73 @@ mcOssWriteUpload(McOssTarget *target, void *owner, const char *key, const char *
 	u->object.alloc = &u->alloc;
 	u->object.key = mcw_str(u->key);
 	u->object.content_type = content_type(target->table, key);
-	u->object.token = mcw_str(random_token(u->token, 16));
-	u->object.may_replace = target->table->scope == MC_OSS_ONE &&
-		(mode == MC_OSS_OVERWRITE || truncated_before(target, key, statement));
 	u->subid = GetCurrentSubTransactionId();
 	u->seq = ++last_seq;
+	u->token = palloc(33);
+	(void) random_token(u->token, 16);
+	u->erases = truncated_before(target, key, statement);
+	u->replace = target->table->scope == MC_OSS_ONE && (mode == MC_OSS_OVERWRITE || u->erases);
+	u->object.may_replace = u->replace;
+	if (mcJob)
+	{
+		write_run = mcJob;
+		u->token[16] = '\0';
+		u->token = psprintf("%s/" INT64_FORMAT "/%s", mcJob->token, u->seq, u->token);
+		u->window = target->table->scope != MC_OSS_ONE;
+		/* an earlier attempt may have left its object there: it is judged when this one is published */
+		u->object.may_replace = true;
+	}
+	u->object.token = mcw_str(u->token);
 	*uploads_end = u;
 	uploads_end = &u->next;
 	MemoryContextSwitchTo(old);
 	return u;
+}
+
+/* ---- names inside of a job ---- */
+
+typedef struct Number
+{
+	uint64		key;
+	int			next;
+} Number;
+
+/* Two directories that share a hash share their numbers, too: then some are left out */
+int
+mcOssNextPart(McOssTarget *target, const char *directory)
+{
+	const McServer *server = target->conn->server;
+	char	   *text = psprintf("%s %s %s", server->endpoint, server->bucket, directory);
+	uint64		key = DatumGetUInt64(hash_any_extended((const unsigned char *) text, strlen(text), 0));
+	Number	   *number;
+	bool		found;
+
+	pfree(text);
+	if (!numbers)
+	{
+		HASHCTL		ctl = {.keysize = sizeof(uint64),.entrysize = sizeof(Number),.hcxt = write_cxt};
+
+		numbers = hash_create("mc_fdw names of objects", 256, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	}
+	number = hash_search(numbers, &key, HASH_ENTER, &found);
+	if (!found)
+		number->next = 0;
+	return number->next++;
+}
+
+bool
+mcOssOfWindow(const McOssTarget *target, const char *directory, mcw_view key, mcw_view token)
+{
+	size_t		len = strlen(directory);
+
+	const McJobRun *run = mcJob ? mcJob : write_run;
+
+	if (!run)
+		return false;
+	if (target->table->scope == MC_OSS_ONE)
+		return token.len > strlen(run->token_seq) && strncmp(token.data, run->token_seq, strlen(run->token_seq)) == 0;
+	return key.len > len + strlen(run->stem) && strncmp(key.data, directory, len) == 0 &&
+		strncmp(key.data + len, run->stem, strlen(run->stem)) == 0;
 }
 
 void
@@ -385,11 +447,18 @@ mcOssWriteForget(bool committed)
 
 	mcOssSinkAbandonAll();
 	for (McOssUpload *u = uploads; u; u = u->next)
+	{
 		mcw_buf_free(&u->body);
+		/* the outbox has it */
+		if (committed && u->listed && !u->garbage)
+			u->reaped = true;
+	}
 	targets = NULL;
 	uploads = NULL;
 	uploads_end = &uploads;
 	intents = NULL;
+	write_run = NULL;
+	numbers = NULL;
 	writers = 0;
 	last_seq = 0;
 	kept = 0;

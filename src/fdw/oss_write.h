@@ -7,6 +7,7 @@
 #ifndef MC_OSS_WRITE_H
 #define MC_OSS_WRITE_H
 
+#include "entry.h"
 #include "oss.h"
 
 #include "../service/mcs_oss_write.h"
@@ -68,7 +69,11 @@ typedef struct McOssUpload
 	McOssTarget *target;
 	char	   *key;
 	char	   *directory;		/* what overwrite replaces: literal + path parts; the key for option object */
-	char		token[33];
+	char	   *token;
+	bool		replace;		/* what the key holds when it is published, whoever made it, gives way */
+	bool		erases;			/* a TRUNCATE of the transaction took away what the table had before it */
+	bool		window;			/* the key is named after the window of a job's run: nobody else uses it */
+	bool		listed;			/* an entry of the outbox: the end of the transaction does not take it back */
 	mcw_buf		body;			/* a small object, kept until commit; then id is empty */
 	int64		rows;
 	McOssMode	mode;
@@ -91,6 +96,7 @@ typedef struct McOssIntent
 	SubTransactionId subid;
 	int64		seq;
 	bool		dead;			/* rolled back */
+	bool		listed;			/* in the outbox */
 	struct McOssIntent *next;
 } McOssIntent;
 
@@ -102,6 +108,10 @@ extern McOssTarget *mcOssWriteTarget(Relation rel, Oid userid);
 /* a new object, registered at once */
 extern McOssUpload *mcOssWriteUpload(McOssTarget *target, void *owner, const char *key, const char *directory,
 									 McOssMode mode, int64 statement);
+/* in the run of a job: the next number of an object in the directory, from 0 */
+extern int	mcOssNextPart(McOssTarget *target, const char *directory);
+/* is it an object that the window of this run, or an earlier attempt of it, has made? */
+extern bool mcOssOfWindow(const McOssTarget *target, const char *directory, mcw_view key, mcw_view token);
 extern void mcOssWriteIntend(McOssTarget *target);
 extern bool mcOssSameBucket(const McOssConn *a, const McOssConn *b);
 /* does this TRUNCATE erase the key? */
@@ -176,6 +186,16 @@ extern int64 mcOssSinkRejected(const McOssSink *sink);
 extern const char *mcOssSinkCodec(const McOssSink *sink);
 /* end of transaction: no sink may touch an upload any more */
 extern void mcOssSinkAbandonAll(void);
+
+/* ---- oss_seal.c: entries of the outbox ---- */
+
+/* of an upload that was verified.  In CurrentMemoryContext. */
+extern McEntry *mcOssSealUpload(const McJobRun *run, const McOssUpload *upload);
+/* of objects that go when the new ones are there; several entries if they are many */
+extern void mcOssSealErasure(const McJobRun *run, McOssTarget *target, const char *directory, bool all,
+							 const mcs_oss_object *objects, int nobjects, List **entries);
+/* uploads of failed attempts of the job that are a day old, under the tables of this transaction */
+extern void mcOssReapOrphans(const McJobRun *run);
 
 /* ---- oss_publish.c, oss_truncate.c ---- */
 extern void mcOssInitXact(void);

@@ -196,19 +196,15 @@ look_at(publication *p, mcw_error *err)
 	return result;
 }
 
-/* Does the service still keep the upload?  MCW_OK, MCW_END = no, or an error */
 static mcw_status
 upload_waits(publication *p, mcw_error *err)
 {
-	mcs_oss_call call;
+	int64_t		before = p->oss->deadline_us;
 	mcw_status	status;
 
-	mcs_oss_list_parts(&call, p->oss, p->upload, 0, 1);
-	call.req.deadline_us = p->deadline_us;
-	status = mcs_oss_call_run(&call, err);
-	mcs_oss_call_free(&call);
-	if (status == MCW_ERR_SERVICE && mcs_oss_error_is(err, "NoSuchUpload"))
-		return MCW_END;
+	p->oss->deadline_us = p->deadline_us;
+	status = mcs_oss_upload_waits(p->oss, p->upload, err);
+	p->oss->deadline_us = before;
 	return status;
 }
 
@@ -427,6 +423,8 @@ typedef struct deletion
 	int			ncalls;
 	mcw_view   *keys;			/* unchanged ones of the group */
 	int			nkeys;
+	bool		(*spare) (const mcs_oss_object *object, mcw_view token, void *arg);
+	void	   *arg;
 	int		   *deleted;
 	int		   *changed;
 } deletion;
@@ -470,8 +468,14 @@ judge_head(deletion *d, mcs_oss_call *call, int i, mcw_error *err)
 		*err = call->req.error;
 		return status;
 	}
+	if (d->spare != NULL && d->spare(&d->objects[i], mcn_response_header(&call->req, "x-oss-meta-mc-token"), d->arg))
+	{
+		++*d->changed;
+		return MCW_OK;
+	}
 	/* a service need not tell that of a link */
-	if (mcw_oss_etag_eq(etag, d->objects[i].etag) || (d->objects[i].link && etag.len == 0))
+	if (mcw_oss_etag_eq(etag, d->objects[i].etag) || (d->objects[i].link && etag.len == 0) ||
+		(d->spare != NULL && d->objects[i].etag.len == 0))
 		d->keys[d->nkeys++] = d->objects[i].key;
 	else
 		++*d->changed;
@@ -646,7 +650,16 @@ mcw_status
 mcs_oss_delete(mcs_oss *oss, const mcs_oss_object *objects, int nobjects, int concurrency,
 			   int *deleted, int *changed, mcw_error *err)
 {
-	deletion	d = {.oss = oss, .objects = objects, .ncalls = concurrency < 1 ? 1 : concurrency, .deleted = deleted, .changed = changed};
+	return mcs_oss_delete_unless(oss, objects, nobjects, concurrency, NULL, NULL, deleted, changed, err);
+}
+
+mcw_status
+mcs_oss_delete_unless(mcs_oss *oss, const mcs_oss_object *objects, int nobjects, int concurrency,
+					  bool (*spare) (const mcs_oss_object *object, mcw_view token, void *arg), void *arg,
+					  int *deleted, int *changed, mcw_error *err)
+{
+	deletion	d = {.oss = oss, .objects = objects, .ncalls = concurrency < 1 ? 1 : concurrency, .spare = spare, .arg = arg,
+	.deleted = deleted, .changed = changed};
 	mcw_status	status = MCW_OK;
 
 	*deleted = *changed = 0;

@@ -353,6 +353,20 @@ mcs_oss_upload_verify(mcs_oss *oss, mcs_oss_upload *upload, mcw_error *err)
 	return mcs_oss_upload_verify_end(&call, oss, upload, err);
 }
 
+mcw_status
+mcs_oss_upload_waits(mcs_oss *oss, const mcs_oss_upload *upload, mcw_error *err)
+{
+	mcs_oss_call call;
+	mcw_status	status;
+
+	mcs_oss_list_parts(&call, oss, upload, 0, 1);
+	status = mcs_oss_call_run(&call, err);
+	mcs_oss_call_free(&call);
+	if (status == MCW_ERR_SERVICE && mcs_oss_error_is(err, "NoSuchUpload"))
+		return MCW_END;
+	return status;
+}
+
 /* ---- left behind ---- */
 
 mcw_status

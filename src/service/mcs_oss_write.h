@@ -50,6 +50,8 @@ extern mcw_status mcs_oss_upload_verify(mcs_oss *oss, mcs_oss_upload *upload, mc
 /* The same in two steps, for several uploads at the same time; 'end' waits and frees the call */
 extern void mcs_oss_upload_verify_begin(mcs_oss_call *call, mcs_oss *oss, const mcs_oss_upload *upload);
 extern mcw_status mcs_oss_upload_verify_end(mcs_oss_call *call, mcs_oss *oss, mcs_oss_upload *upload, mcw_error *err);
+/* Does the service still keep the upload?  MCW_OK, MCW_END = no such upload, or an error */
+extern mcw_status mcs_oss_upload_waits(mcs_oss *oss, const mcs_oss_upload *upload, mcw_error *err);
 /* Best effort, never waits longer than deadline_us; MCW_OK also if it is gone already */
 extern mcw_status mcs_oss_upload_abort(mcs_oss *oss, mcw_view key, mcw_view upload_id, mcw_error *err);
 
@@ -94,6 +96,13 @@ extern void mcs_oss_upload_free(mcs_oss_upload *upload);
  */
 extern mcw_status mcs_oss_delete(mcs_oss *oss, const mcs_oss_object *objects, int nobjects, int concurrency,
 								 int *deleted, int *changed, mcw_error *err);
+/*
+ * The same, but 'spare' is asked with the token of each object ("" = it has none): true passes
+ * over it.  An object listed without ETag is judged by that alone.
+ */
+extern mcw_status mcs_oss_delete_unless(mcs_oss *oss, const mcs_oss_object *objects, int nobjects, int concurrency,
+										bool (*spare) (const mcs_oss_object *object, mcw_view token, void *arg), void *arg,
+										int *deleted, int *changed, mcw_error *err);
 
 /* Uploads under a prefix that were begun and neither completed nor aborted: next page after the markers */
 extern mcw_status mcs_oss_list_uploads(mcs_oss *oss, mcw_view prefix, mcw_view key_marker, mcw_view id_marker,

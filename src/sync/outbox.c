@@ -39,7 +39,7 @@ static const char *const outcome_states[] = {
 	[MC_ENTRY_SUPERSEDED] = "superseded",
 };
 
-/* ---- seal ---- */
+/* ---- writing entries ---- */
 
 static int
 by_target(const ListCell *a, const ListCell *b)
@@ -136,54 +136,6 @@ the_run(int64 run_id)
 	return run;
 }
 
-PG_FUNCTION_INFO_V1(mc_seal_run);
-Datum
-mc_seal_run(PG_FUNCTION_ARGS)
-{
-	McJobRun   *run = the_run(PG_GETARG_INT64(0));
-	List	   *entries;
-	ListCell   *lc;
-	int			ordinal = 0;
-
-	if (run->sealed)
-		elog(ERROR, "run " INT64_FORMAT " is sealed already", run->run_id);
-	SPI_connect();
-	entries = mcPublishSeal(run);
-	lock_targets(entries);
-	foreach(lc, entries)
-	{
-		McEntry    *e = lfirst(lc);
-
-		e->ordinal = ++ordinal;
-		insert_entry(run, e);
-	}
-	mcSavePositions(run);
-	run->sealed = true;
-	SPI_finish();
-	PG_RETURN_INT32(ordinal);
-}
-
-/* A failed run: may its window be passed over?  What was read in it must be known to the end. */
-PG_FUNCTION_INFO_V1(mc_save_positions);
-Datum
-mc_save_positions(PG_FUNCTION_ARGS)
-{
-	McJobRun   *run = the_run(PG_GETARG_INT64(0));
-	ListCell   *lc;
-
-	foreach(lc, run->sources)
-	{
-		const McJobSource *source = lfirst(lc);
-
-		if (source->wrapper != MC_OSS && !source->frozen)
-			PG_RETURN_BOOL(false);
-	}
-	SPI_connect();
-	mcSavePositions(run);
-	SPI_finish();
-	PG_RETURN_BOOL(true);
-}
-
 /* Also of a run that failed: what it moved until then */
 PG_FUNCTION_INFO_V1(mc_save_counters);
 Datum
@@ -199,19 +151,29 @@ mc_save_counters(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-/* ---- publish ---- */
+/* ---- reading entries ---- */
 
 static const char entry_query[] =
 "SELECT p.entry_id, p.ordinal, p.service, p.kind, p.server, p.endpoint, p.target, p.label, p.handle, p.mode, p.token,"
-" p.rows, p.bytes, p.document::text, p.body, p.created_at, p.expires_at, p.sent, p.sealed_at, p.owner::pg_catalog.oid, f.oid"
+" p.rows, p.bytes, p.document::text, p.body, p.created_at, p.expires_at, p.sent, p.sealed_at, p.owner::pg_catalog.oid, f.oid,"
+" p.evidence"
 " FROM mc.publish p LEFT JOIN pg_catalog.pg_foreign_server f ON f.srvname = p.server"
 " WHERE p.run_id = $1 AND p.state IN ('prepared', 'publishing') ORDER BY p.ordinal FOR UPDATE OF p";
+
+/* of earlier attempts of the same window, the last one first */
+static const char earlier_query[] =
+"SELECT p.entry_id, p.ordinal, p.service, p.kind, p.server, p.endpoint, p.target, p.label, p.handle, p.mode, p.token,"
+" p.rows, p.bytes, p.document::text, NULL::bytea, p.created_at, p.expires_at, p.sent, p.sealed_at, p.owner::pg_catalog.oid, f.oid,"
+" p.evidence"
+" FROM mc.run r JOIN mc.run x USING (job_id, family, seq) JOIN mc.publish p ON p.run_id = x.run_id"
+" LEFT JOIN pg_catalog.pg_foreign_server f ON f.srvname = p.server"
+" WHERE r.run_id = $1 AND x.attempt < r.attempt ORDER BY x.attempt DESC, p.ordinal";
 
 enum EntryColumn
 {
 	ENTRY_ID = 1, ENTRY_ORDINAL, ENTRY_SERVICE, ENTRY_KIND, ENTRY_SERVER, ENTRY_ENDPOINT, ENTRY_TARGET, ENTRY_LABEL, ENTRY_HANDLE,
 	ENTRY_MODE, ENTRY_TOKEN, ENTRY_ROWS, ENTRY_BYTES, ENTRY_DOCUMENT, ENTRY_BODY, ENTRY_CREATED, ENTRY_EXPIRES, ENTRY_SENT,
-	ENTRY_SEALED, ENTRY_OWNER, ENTRY_SERVERID
+	ENTRY_SEALED, ENTRY_OWNER, ENTRY_SERVERID, ENTRY_EVIDENCE
 };
 
 static TimestampTz
@@ -257,8 +219,96 @@ read_entry(uint64 row)
 	e->serverid = DatumGetObjectId(mcSpiDatum(row, ENTRY_SERVERID, &isnull));
 	if (isnull)
 		e->serverid = InvalidOid;
+	e->seen = mcSpiText(row, ENTRY_EVIDENCE);
 	return e;
 }
+
+/* ---- seal ---- */
+
+/* What earlier attempts of the window have left with the services */
+static void
+settle_earlier(McJobRun *run, List **entries)
+{
+	Oid			types[] = {INT8OID};
+	Datum		values[] = {Int64GetDatum(run->run_id)};
+	List	   *earlier = NIL;
+	uint64		n = mcSpi(earlier_query, SPI_OK_SELECT, 1, types, values, NULL);
+
+	for (uint64 i = 0; i < n; i++)
+		earlier = lappend(earlier, read_entry(i));
+	mcOssSealEarlier(run, earlier, entries);
+}
+
+/* What erases comes last, whatever the service; otherwise the order stays */
+static List *
+in_order(const List *entries)
+{
+	List	   *result = NIL;
+	List	   *last = NIL;
+	ListCell   *lc;
+
+	foreach(lc, entries)
+	{
+		if (mcEntryErases(lfirst(lc)))
+			last = lappend(last, lfirst(lc));
+		else
+			result = lappend(result, lfirst(lc));
+	}
+	return list_concat(result, last);
+}
+
+PG_FUNCTION_INFO_V1(mc_seal_run);
+Datum
+mc_seal_run(PG_FUNCTION_ARGS)
+{
+	McJobRun   *run = the_run(PG_GETARG_INT64(0));
+	List	   *entries;
+	ListCell   *lc;
+	int			ordinal = 0;
+
+	if (run->sealed)
+		elog(ERROR, "run " INT64_FORMAT " is sealed already", run->run_id);
+	SPI_connect();
+	entries = mcPublishSeal(run);
+	if (run->attempt > 1)
+		settle_earlier(run, &entries);
+	entries = in_order(entries);
+	lock_targets(entries);
+	foreach(lc, entries)
+	{
+		McEntry    *e = lfirst(lc);
+
+		e->ordinal = ++ordinal;
+		insert_entry(run, e);
+	}
+	mcSavePositions(run);
+	run->sealed = true;
+	SPI_finish();
+	PG_RETURN_INT32(ordinal);
+}
+
+/* A failed run: may its window be passed over?  What was read in it must be known to the end. */
+PG_FUNCTION_INFO_V1(mc_save_positions);
+Datum
+mc_save_positions(PG_FUNCTION_ARGS)
+{
+	McJobRun   *run = the_run(PG_GETARG_INT64(0));
+	ListCell   *lc;
+
+	foreach(lc, run->sources)
+	{
+		const McJobSource *source = lfirst(lc);
+
+		if (source->wrapper != MC_OSS && !source->frozen)
+			PG_RETURN_BOOL(false);
+	}
+	SPI_connect();
+	mcSavePositions(run);
+	SPI_finish();
+	PG_RETURN_BOOL(true);
+}
+
+/* ---- publish ---- */
 
 static void
 update_entry(const McEntry *e, const char *state, const char *outcome)
