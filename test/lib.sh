@@ -6,7 +6,8 @@
 #                      can load it from there (Debian's can), else into the server,
 #                      starts a cluster on a private socket; sets PGHOST PGPORT PGUSER
 #   mc_emulator [args] starts the emulator; sets MC_LOGHUB_PORT, MC_TABLESTORE_PORT,
-#                      MC_MAXCOMPUTE_PORT, MC_OSS_PORT, MC_EMULATOR_PID
+#                      MC_MAXCOMPUTE_PORT, MC_OSS_PORT, MC_STS_PORT, MC_METADATA_PORT,
+#                      MC_EMULATOR_PID
 #   mc_as CMD...       runs CMD as the owner of the cluster
 
 MC_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -91,6 +92,7 @@ mc_emulator()
 	make -C "$MC_ROOT" -s emulator >"$MC_DIR/emulator-build.log" 2>&1 ||
 		{ cat "$MC_DIR/emulator-build.log" >&2; return 1; }
 	"$MC_ROOT/test/emulator/mc-emulator" --loghub-port 0 --tablestore-port 0 --maxcompute-port 0 --oss-port 0 \
+		--sts-port 0 --metadata-port 0 \
 		--access-key "$MC_KEY_ID:$MC_KEY_SECRET" --access-key "sts-id:sts-secret:sts-token" "$@" \
 		>"$MC_DIR/emulator.out" 2>"$MC_DIR/emulator.err" &
 	MC_EMULATOR_PID=$!
@@ -104,7 +106,9 @@ mc_emulator()
 	MC_TABLESTORE_PORT=$(sed -n 's/^tablestore .*:\([0-9]*\).*/\1/p' "$MC_DIR/emulator.out")
 	MC_MAXCOMPUTE_PORT=$(sed -n 's/^maxcompute .*:\([0-9]*\).*/\1/p' "$MC_DIR/emulator.out")
 	MC_OSS_PORT=$(sed -n 's/^oss .*:\([0-9]*\).*/\1/p' "$MC_DIR/emulator.out")
-	export MC_LOGHUB_PORT MC_TABLESTORE_PORT MC_MAXCOMPUTE_PORT MC_OSS_PORT MC_EMULATOR_PID
+	MC_STS_PORT=$(sed -n 's/^sts .*:\([0-9]*\).*/\1/p' "$MC_DIR/emulator.out")
+	MC_METADATA_PORT=$(sed -n 's/^metadata .*:\([0-9]*\).*/\1/p' "$MC_DIR/emulator.out")
+	export MC_LOGHUB_PORT MC_TABLESTORE_PORT MC_MAXCOMPUTE_PORT MC_OSS_PORT MC_STS_PORT MC_METADATA_PORT MC_EMULATOR_PID
 	[ -n "$MC_LOGHUB_PORT" ] && [ -n "$MC_TABLESTORE_PORT" ] && [ -n "$MC_MAXCOMPUTE_PORT" ] && [ -n "$MC_OSS_PORT" ]
 }
 

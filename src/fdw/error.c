@@ -13,6 +13,7 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 
+#include "credential.h"
 #include "mc_fdw.h"
 
 #define HINT_KEY "Check access_key_id and access_key_secret in the user mapping, and security_token if the key is temporary."
@@ -223,6 +224,8 @@ static int
 sql_state(const mcw_error *err, McWrapper wrapper, const char **hint)
 {
 	*hint = NULL;
+	if (err->of_credentials && err->status != MCW_ERR_INTERRUPTED)
+		return mcCredentialError(err, hint);
 	switch (err->status)
 	{
 		case MCW_ERR_NOMEM:

@@ -70,7 +70,9 @@ typedef struct McServer
 	char	   *instance;		/* Tablestore */
 	char	   *bucket;			/* OSS; NULL for a base_url */
 	char	   *region;			/* NULL = signature V1 / V2; OSS: see mcOssConnect */
-	mcw_credentials cred;		/* views into 'cxt'; id empty = without credentials */
+	mcw_credentials cred;		/* views into 'cxt'; id empty = none, or renewed ones */
+	mcn_credentials *credentials;	/* temporary ones, see credential.h; NULL = 'cred' */
+	char	   *identity;		/* whose they are: key id, or role; NULL = without */
 	mcn_options net;
 	int			concurrency;	/* requests in flight for one statement */
 	McOnError	on_error;

@@ -17,6 +17,7 @@ typedef struct McOverride
 extern char *mc_allowed_endpoints;
 extern char *mc_proxy;
 extern char *mc_fail_at;
+extern char *mc_metadata_endpoint;
 
 /* value of the GUC mc_fdw.<name>, NULL if it is not set */
 extern const char *mcOverride(const char *name);

@@ -16,6 +16,7 @@
 #include "mc_fdw.h"
 #include "mc_private.h"
 #include "progress.h"
+#include "../service/mcs_sts.h"
 
 PG_MODULE_MAGIC;
 
@@ -23,6 +24,7 @@ int			mc_publish_timeout = 600 * 1000;
 char	   *mc_allowed_endpoints = NULL;
 char	   *mc_proxy = NULL;
 char	   *mc_fail_at = NULL;
+char	   *mc_metadata_endpoint = NULL;
 
 /* GUCs that override an option of the same name; check hooks cannot raise the option's own error, so use does */
 static McOverride overrides[] = {
@@ -80,6 +82,10 @@ _PG_init(void)
 	DefineCustomStringVariable("mc_fdw.proxy",
 							   "HTTP proxy for all requests, empty for none.",
 							   NULL, &mc_proxy, "", PGC_SUSET, GUC_SUPERUSER_ONLY, NULL, NULL, NULL);
+	DefineCustomStringVariable("mc_fdw.metadata_endpoint",
+							   "Metadata service of the ECS instance, for user mappings with credential_source 'ecs_ram_role'.",
+							   NULL, &mc_metadata_endpoint, MCS_METADATA_ENDPOINT,
+							   PGC_SUSET, GUC_SUPERUSER_ONLY, NULL, NULL, NULL);
 	DefineCustomIntVariable("mc_fdw.publish_timeout",
 							"Time that publishing at commit may take.",
 							NULL, &mc_publish_timeout, 600 * 1000, 1000, INT_MAX,

@@ -25,6 +25,7 @@
 #include "utils/guc.h"
 #include "utils/timestamp.h"
 
+#include "credential.h"
 #include "mc_fdw.h"
 #include "mc_private.h"
 
@@ -89,9 +90,18 @@ static const McOption options[] = {
 	{"field", ANY, IN_COLUMN, MC_OPT_TEXT, 0},
 
 	/* credentials */
-	{"access_key_id", ANY, IN_MAPPING, MC_OPT_TEXT, REQUIRED},
-	{"access_key_secret", ANY, IN_MAPPING, MC_OPT_TEXT, REQUIRED},
+	{"access_key_id", ANY, IN_MAPPING, MC_OPT_TEXT, 0},
+	{"access_key_secret", ANY, IN_MAPPING, MC_OPT_TEXT, 0},
 	{"security_token", ANY, IN_MAPPING, MC_OPT_TEXT, 0},
+	/* which of these are needed depends on the first, see mcCheckMapping */
+	{"credential_source", ANY, IN_MAPPING, MC_OPT_ENUM, 0, 0, 0, "keys assume_role ecs_ram_role env"},
+	{"role_arn", ANY, IN_MAPPING, MC_OPT_TEXT, 0},
+	{"role_session_name", ANY, IN_MAPPING, MC_OPT_TEXT, 0},
+	{"session_duration", ANY, IN_MAPPING, MC_OPT_TIME, 0, 900 * 1000, 12 * 3600 * 1000},
+	{"external_id", ANY, IN_MAPPING, MC_OPT_TEXT, 0},
+	{"policy", ANY, IN_MAPPING, MC_OPT_TEXT, 0},
+	{"ecs_role_name", ANY, IN_MAPPING, MC_OPT_TEXT, 0},
+	{"sts_endpoint", ANY, IN_SERVER, MC_OPT_TEXT, 0},
 
 	/* LogHub */
 	{"logstore", LOGHUB, IN_TABLE, MC_OPT_TEXT, REQUIRED},
@@ -347,6 +357,9 @@ check_text(const McOption *option, const char *value)
 {
 	bool		secret = option->places == IN_MAPPING;
 
+	/* a JSON document, encoded before it is sent */
+	if (strcmp(option->name, "policy") == 0)
+		return;
 	if (!secret && strcmp(option->name, "region") != 0 &&
 		strcmp(option->name, "logstore") != 0 && strcmp(option->name, "project") != 0 &&
 		strcmp(option->name, "instance") != 0 && strcmp(option->name, "bucket") != 0)
@@ -423,13 +436,14 @@ check_endpoint(int wrapper, const char *name, const char *value)
 				 errmsg("invalid value for option \"%s\": \"%s\"", name,
 						strchr(value, '@') ? "(address with a password)" : value),
 				 errhint("Give a URL such as %s, without user, query or fragment.",
-						 wrapper == TABLESTORE ? "https://myinstance.cn-hangzhou.ots.aliyuncs.com" :
+						 wrapper == TABLESTORE && strcmp(name, "endpoint") == 0 ? "https://myinstance.cn-hangzhou.ots.aliyuncs.com" :
+						 strcmp(name, "sts_endpoint") == 0 ? "https://sts.aliyuncs.com" :
 						 strcmp(name, "tunnel_endpoint") == 0 ? "https://dt.cn-hangzhou.maxcompute.aliyun.com" :
 						 wrapper == MAXCOMPUTE ? "https://service.cn-hangzhou.maxcompute.aliyun.com/api" :
 						 strcmp(name, "base_url") == 0 ? "https://www.example.com/files" :
 						 wrapper == OSS ? "https://oss-cn-hangzhou.aliyuncs.com" :
 						 "https://cn-hangzhou.log.aliyuncs.com")));
-	if (wrapper == TABLESTORE && strchr(host, '/') && strchr(host, '/')[1] != '\0')
+	if (wrapper == TABLESTORE && strcmp(name, "endpoint") == 0 && strchr(host, '/') && strchr(host, '/')[1] != '\0')
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("invalid value for option \"%s\": \"%s\"", name, value),
@@ -460,7 +474,7 @@ validate(int wrapper, List *list, Oid catalog)
 					 errdetail("Only superusers and members of pg_read_server_files may name a file of the server.")));
 		check_value(option, value, "option", "");
 		if (strcmp(option->name, "endpoint") == 0 || strcmp(option->name, "tunnel_endpoint") == 0 ||
-			strcmp(option->name, "base_url") == 0)
+			strcmp(option->name, "base_url") == 0 || strcmp(option->name, "sts_endpoint") == 0)
 			check_endpoint(wrapper, option->name, value);
 	}
 
@@ -470,6 +484,8 @@ validate(int wrapper, List *list, Oid catalog)
 			ereport(ERROR,
 					(errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
 					 errmsg("option \"%s\" is required for a %s", options[i].name, place_name(place))));
+	if (place == IN_MAPPING)
+		mcCheckMapping(list);
 }
 
 PG_FUNCTION_INFO_V1(mc_loghub_validator);

@@ -77,8 +77,8 @@ mcOtsConnect(McServer *server, MemoryContext cxt)
 static char *
 address_of(const McServer *server)
 {
-	return psprintf("%s %s %s %.*s", server->endpoint, server->instance, server->region ? server->region : "",
-					(int) server->cred.access_key_id.len, server->cred.access_key_id.data);
+	return psprintf("%s %s %s %s", server->endpoint, server->instance, server->region ? server->region : "",
+					server->identity ? server->identity : "");
 }
 
 static void

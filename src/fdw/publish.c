@@ -14,6 +14,7 @@
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
+#include "credential.h"
 #include "job.h"
 #include "publish.h"
 
@@ -233,6 +234,7 @@ mcPublishSeal(McJobRun *run)
 		if (current->writers() > 0)
 			elog(ERROR, "a %s write is still running when the run is sealed", current->service);
 		MemoryContextSwitchTo(publish_cxt);
+		mcRenewCredentials(wrappers[i], publish_deadline_us);
 		current->verify(publish_deadline_us);
 		MemoryContextSwitchTo(result);
 		if (!current->seal)
@@ -275,6 +277,9 @@ pre_commit(void)
 	publish_cxt = AllocSetContextCreate(TopMemoryContext, "mc_fdw publish", ALLOCSET_DEFAULT_SIZES);
 	old = MemoryContextSwitchTo(publish_cxt);
 	publish_deadline_us = mcn_now_us() + (int64) mc_publish_timeout * 1000;
+	for (int i = 0; i < lengthof(publishers); i++)
+		if ((current = publishers[i]) != NULL && current->pending())
+			mcRenewCredentials(wrappers[i], publish_deadline_us);
 	for (int i = 0; i < lengthof(publishers); i++)
 		if ((current = publishers[i]) != NULL && current->pending())
 			current->verify(publish_deadline_us);

@@ -18,8 +18,10 @@
 #include "utils/memutils.h"
 #include "utils/syscache.h"
 
+#include "credential.h"
 #include "mc_fdw.h"
 #include "mc_private.h"
+#include "../service/mcs_sts.h"
 
 const char *
 mcServerOption(const McServer *server, const char *name)
@@ -115,20 +117,12 @@ mcEndpointAllowed(const char *endpoint)
 	return false;
 }
 
-static mcw_view
-option_view(List *list, const char *name)
-{
-	const char *value = mcOptionText(list, name);
-
-	return mcw_str(value ? pstrdup(value) : "");
-}
-
 /*
  * GetUserMapping has no missing_ok, and its message does not say what to do.  OSS is
  * read anonymously without a mapping.
  */
 static List *
-mapping_options(McWrapper wrapper, Oid serverid, Oid userid, const char *server_name)
+mapping_options(McWrapper wrapper, Oid serverid, Oid userid, const char *server_name, Oid *umid)
 {
 	Oid			candidates[2] = {userid, InvalidOid};
 
@@ -139,8 +133,12 @@ mapping_options(McWrapper wrapper, Oid serverid, Oid userid, const char *server_
 
 		if (HeapTupleIsValid(tuple))
 		{
+			UserMapping *mapping;
+
 			ReleaseSysCache(tuple);
-			return GetUserMapping(userid, serverid)->options;
+			mapping = GetUserMapping(userid, serverid);
+			*umid = mapping->umid;
+			return mapping->options;
 		}
 	}
 	if (wrapper == MC_OSS)
@@ -261,15 +259,16 @@ mcGetServer(McWrapper wrapper, Oid serverid, Oid userid, Oid relid, bool need_cr
 	/* a vendor name may resolve anywhere: only ownership opens private addresses */
 	server->trusted = superuser_arg(fs->owner);
 
+	resolve_limits(server);
 	if (need_credentials)
 	{
-		List	   *mapping = mapping_options(wrapper, serverid, userid, server->name);
+		Oid			umid = InvalidOid;
+		List	   *mapping = mapping_options(wrapper, serverid, userid, server->name, &umid);
 
-		server->cred.access_key_id = option_view(mapping, "access_key_id");
-		server->cred.access_key_secret = option_view(mapping, "access_key_secret");
-		server->cred.security_token = option_view(mapping, "security_token");
+		/* a plain web server gets no signed requests */
+		if (OidIsValid(umid) && (wrapper != MC_OSS || server->bucket))
+			mcResolveCredentials(server, mapping, umid);
 	}
-	resolve_limits(server);
 	return server;
 }
 
@@ -301,5 +300,7 @@ mcOpenChannel(const McServer *server, const mcw_alloc *alloc, const char *endpoi
 		mcRaise(&err, &place);
 	}
 	mcn_channel_set_private(channel, server->trusted ? (void *) server : NULL);
+	if (server->credentials)
+		mcn_channel_set_credentials(channel, server->credentials, mcs_ended_rules);
 	return channel;
 }

@@ -310,6 +310,7 @@ mcn_channel_free(mcn_channel *channel)
 			}
 		}
 	}
+	mcn_credentials_release(channel->credentials);
 	mcw_free(channel->alloc, channel->text, channel->text_size);
 	mcw_free(channel->alloc, channel, sizeof(*channel));
 }

@@ -23,6 +23,8 @@
 typedef struct mcn_loop mcn_loop;
 typedef struct mcn_channel mcn_channel;
 typedef struct mcn_request mcn_request;
+typedef struct mcn_credentials mcn_credentials;
+typedef struct mcn_secret mcn_secret;
 
 typedef struct mcn_hooks
 {
@@ -145,6 +147,49 @@ extern void *mcn_channel_private(const mcn_channel *channel);
 extern int64_t mcn_channel_service_now(const mcn_channel *channel);
 
 /*
+ * Credentials that end and are renewed.  Channels share them; a request of such a
+ * channel is signed with mcn_request_credentials, which never ends while the request
+ * is prepared and stays the same until its answer was judged.  They are renewed when
+ * a quarter of their life (at most 15 minutes) is left, and once for each request
+ * that a service refuses because they ended.
+ */
+typedef struct mcn_credential_source
+{
+	/*
+	 * Begin to get new ones, with requests of its own on the same loop.  Ends in
+	 * mcn_credentials_supply or mcn_credentials_fail, at once or from a later step.
+	 */
+	void		(*fetch) (void *arg, mcn_credentials *credentials);
+	void		(*cancel) (void *arg);	/* what fetch began is not wanted any more */
+	void		(*destroy) (void *arg);
+	void	   *arg;
+} mcn_credential_source;
+
+/* With one reference; NULL = no memory.  The source is destroyed with them. */
+extern mcn_credentials *mcn_credentials_create(mcn_loop *loop, const mcn_credential_source *source);
+extern mcn_credentials *mcn_credentials_keep(mcn_credentials *credentials);
+extern void mcn_credentials_release(mcn_credentials *credentials);	/* NULL allowed */
+/* New ones that last left_us more (0 = for ever); copied.  MCW_ERR_NOMEM: call mcn_credentials_fail instead. */
+extern mcw_status mcn_credentials_supply(mcn_credentials *credentials, const mcw_credentials *cred, int64_t left_us);
+extern void mcn_credentials_fail(mcn_credentials *credentials, const mcw_error *err);
+/* 0 = there are none that are good; INT64_MAX = they never end */
+extern int64_t mcn_credentials_left_us(const mcn_credentials *credentials);
+/*
+ * If they last less than last_us, get others and wait for them until deadline_us (0 =
+ * no limit).  MCW_OK also if the new ones do not last that long either.
+ */
+extern mcw_status mcn_credentials_renew(mcn_credentials *credentials, int64_t last_us, int64_t deadline_us, mcw_error *err);
+/*
+ * The channel's requests use them (it keeps a reference).  'ended' is a static table of
+ * answers that say that credentials ended; its 'retry' is not looked at, but for a row
+ * of zeros at the end.
+ */
+extern void mcn_channel_set_credentials(mcn_channel *channel, mcn_credentials *credentials, const mcn_retry_rule *ended);
+extern bool mcn_channel_has_credentials(const mcn_channel *channel);
+/* What this attempt is, or the last one was, signed with; NULL if the channel has no such credentials */
+extern const mcw_credentials *mcn_request_credentials(const mcn_request *req);
+
+/*
  * A request.  Embed it or allocate it; all memory it points to belongs to the
  * caller and stays until on_done or mcn_request_cancel.  The sequence is
  * mcn_request_init, fill, mcn_request_start, (loop steps), on_done.
@@ -207,6 +252,7 @@ struct mcn_request
 	/* private */
 	mcn_channel *channel;
 	struct mcn_transfer *transfer;
+	mcn_secret *secret;			/* what the last attempt was signed with; NULL without mcn_credentials */
 	mcn_request *prev;
 	mcn_request *next;
 	mcw_buf		headers;		/* of the last answer; memory of response.alloc, freed by mcn_request_cancel */

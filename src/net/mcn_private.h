@@ -90,6 +90,8 @@ struct mcn_channel
 	mcn_rate	rate;
 	mcn_stats	stats;
 	void	   *private_data;	/* the caller's */
+	mcn_credentials *credentials;	/* NULL = the caller has keys of its own, or none */
+	const mcn_retry_rule *ended;	/* answers that say that they ended */
 };
 
 typedef enum mcn_phase
@@ -97,6 +99,7 @@ typedef enum mcn_phase
 	MCN_IDLE = 0,
 	MCN_BACKOFF,				/* next attempt at due_us */
 	MCN_RATE_START,				/* attempt held back until due_us */
+	MCN_CREDENTIALS,			/* attempt held back until new credentials came */
 	MCN_RUNNING					/* inside the multi handle */
 } mcn_phase;
 
@@ -115,6 +118,8 @@ typedef struct mcn_transfer
 
 	/* whole request */
 	int64_t		first_us;		/* first attempt began */
+	bool		renewed;		/* was refused once because its credentials had ended */
+	bool		asked;			/* credentials were fetched for the attempt that is to come */
 
 	/* one attempt */
 	int64_t		attempt_us;		/* began */
@@ -148,6 +153,7 @@ typedef enum mcn_verdict
 	MCN_FINAL,					/* error that no repetition cures */
 	MCN_LOST,					/* no usable answer: retried unless it may have been executed */
 	MCN_STALE,					/* dead kept-alive connection: again at once */
+	MCN_ENDED,					/* its credentials had ended: again at once with others */
 	MCN_ANSWER,					/* refusing answer, back off */
 	MCN_ANSWER_SLOW				/* throttled */
 } mcn_verdict;
@@ -164,6 +170,18 @@ extern void mcn_request_timer(mcn_request *req, int64_t now);
 extern void mcn_request_finished(mcn_request *req, CURLcode result);
 extern bool mcn_run_done(mcn_loop *loop);
 extern void mcn_request_detach(mcn_request *req);	/* off all lists, transfer to the pool */
+
+/* credentials.c */
+typedef enum mcn_supply
+{
+	MCN_SUPPLIED,				/* req->secret is good */
+	MCN_SUPPLY_LATER,			/* put into phase MCN_CREDENTIALS: ask again when it was taken out of it */
+	MCN_SUPPLY_FAILED
+} mcn_supply;
+
+extern mcn_supply mcn_credentials_take(mcn_request *req, int64_t now, mcw_error *err);
+extern void mcn_credentials_refused(mcn_request *req);
+extern void mcn_secret_release(mcn_secret *secret);
 
 /* transfer.c */
 extern mcn_transfer *mcn_transfer_get(mcn_loop *loop, const mcn_channel *channel);

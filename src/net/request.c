@@ -78,6 +78,8 @@ mcn_request_cancel(mcn_request *req)
 	}
 	if (req->headers.alloc)
 		mcw_buf_free(&req->headers);
+	mcn_secret_release(req->secret);
+	req->secret = NULL;
 }
 
 /* It is over: req->error says how; on_done follows in a moment. */
@@ -132,6 +134,23 @@ begin_attempt(mcn_request *req)
 	}
 	mcn_rate_unblock(transfer, now);
 	transfer->phase = MCN_IDLE;
+	if (channel->credentials)
+	{
+		mcn_supply	supply = mcn_credentials_take(req, now, &err);
+
+		if (supply == MCN_SUPPLY_LATER)
+		{
+			transfer->phase = MCN_CREDENTIALS;
+			transfer->due_us = 0;
+			return;
+		}
+		if (supply == MCN_SUPPLY_FAILED)
+		{
+			req->error = err;
+			complete(req, err.status);
+			return;
+		}
+	}
 	status = mcn_transfer_begin(transfer, &err);
 	if (status != MCW_OK)
 	{
@@ -151,8 +170,8 @@ retry_or_give_up(mcn_request *req, mcn_verdict verdict)
 	int64_t		elapsed = now - transfer->first_us;
 	int64_t		delay = mcn_backoff_us(req, verdict);
 
-	/* a kept-alive connection that was dead is no failure of the service: once more in any case */
-	if (req->attempts > options->max_retries + (verdict == MCN_STALE) ||
+	/* a dead kept-alive connection, or a key that ended, is no failure of the service: once more in any case */
+	if (req->attempts > options->max_retries + (verdict == MCN_STALE || verdict == MCN_ENDED) ||
 		(options->retry_max_elapsed_ms > 0 &&
 		 elapsed + delay > (int64_t) options->retry_max_elapsed_ms * 1000) ||
 		(req->deadline_us != 0 && now + delay >= req->deadline_us))
@@ -294,6 +313,8 @@ mcn_request_start(mcn_request *req)
 	req->transfer->req = req;
 	req->transfer->first_us = mcn_now_us();
 	req->transfer->fresh = false;
+	req->transfer->renewed = false;
+	req->transfer->asked = false;
 	mcn_list_push(&loop->running, req);
 	if (req->start_after_us > req->transfer->first_us)
 	{

@@ -63,13 +63,45 @@ mcn_backoff_us(mcn_request *req, mcn_verdict verdict)
 {
 	int64_t		asked = -1;
 
-	if (verdict == MCN_STALE)
+	if (verdict == MCN_STALE || verdict == MCN_ENDED)
 		return 0;
 	if (verdict != MCN_LOST)
 		asked = retry_after(req);
 	if (asked >= 0)
 		return asked * 1000000 + random_upto(BACKOFF_BASE_US);
 	return mcn_pause_us(req->attempts, verdict == MCN_ANSWER_SLOW);
+}
+
+static bool
+applies(const mcn_retry_rule *rule, const mcn_request *req)
+{
+	int			http = req->http_status;
+
+	if (rule->code && !mcw_view_ieq(mcw_str(rule->code), mcw_str(req->error.code)))
+		return false;
+	if (rule->text && !strstr(req->error.text, rule->text))
+		return false;
+	return rule->http == 0 || rule->http == http || (rule->http == 5 && http / 100 == 5);
+}
+
+/* Does it say that the credentials ended, for the first time in this request? */
+static bool
+credentials_ended(mcn_request *req)
+{
+	const mcn_retry_rule *rule = req->channel->ended;
+
+	if (req->secret == NULL || req->transfer->renewed)
+		return false;
+	for (; rule && rule->code; rule++)
+	{
+		if (applies(rule, req))
+		{
+			req->transfer->renewed = true;
+			mcn_credentials_refused(req);
+			return true;
+		}
+	}
+	return false;
 }
 
 static mcn_retry
@@ -79,14 +111,8 @@ look_up(const mcn_request *req)
 	const mcn_retry_rule *rule = req->channel->rules;
 
 	for (; rule && (rule->code || rule->http || rule->retry != MCN_RETRY_NO); rule++)
-	{
-		if (rule->code && !mcw_view_ieq(mcw_str(rule->code), mcw_str(req->error.code)))
-			continue;
-		if (rule->text && !strstr(req->error.text, rule->text))
-			continue;
-		if (rule->http == 0 || rule->http == http || (rule->http == 5 && http / 100 == 5))
+		if (applies(rule, req))
 			return rule->retry;
-	}
 	return http / 100 == 5 || http == 429 ? MCN_RETRY_YES : MCN_RETRY_NO;
 }
 
@@ -106,6 +132,8 @@ judge_answer(mcn_request *req)
 	if (req->error.status == MCW_OK)
 		req->error.status = MCW_ERR_SERVICE;
 	req->error.http_status = http;
+	if (credentials_ended(req))
+		return MCN_ENDED;
 	retry = look_up(req);
 	if (retry == MCN_RETRY_SLOW || http == 429)
 		channel->stats.throttled++;

@@ -53,6 +53,32 @@ mcs_call_wait(mcn_request *req, mcw_error *err)
 	return status;
 }
 
+const mcw_credentials *
+mcs_call_credentials(const mcn_request *req, const mcw_credentials *own)
+{
+	const mcw_credentials *renewed = mcn_request_credentials(req);
+
+	return renewed ? renewed : own;
+}
+
+mcw_status
+mcs_call_token(mcn_request *req, const char *name, mcw_view token, mcw_error *err)
+{
+	mcw_request *http = &req->http;
+
+	if (token.len > 0)
+		return mcw_request_header(http, mcw_str(name), token) == MCW_OK ? MCW_OK :
+			mcw_fail(err, MCW_ERR_LIMIT, "too many request headers");
+	for (int i = 0; i < http->nheaders; i++)
+		if (mcw_view_ieq(http->headers[i].name, mcw_str(name)))
+		{
+			memmove(&http->headers[i], &http->headers[i + 1], (http->nheaders - i - 1) * sizeof(mcw_pair));
+			http->nheaders--;
+			break;
+		}
+	return MCW_OK;
+}
+
 #define SECRET_BEGIN 8			/* so much of one tells too much */
 
 static void

@@ -20,6 +20,14 @@ extern void mcs_call_start(mcn_request *req, const mcw_error *failed);
 /* Drives the loop until the started request is over; takes it off the loop when interrupted */
 extern mcw_status mcs_call_wait(mcn_request *req, mcw_error *err);
 
+/* What the attempt is signed with: the channel's renewed credentials, else the client's own keys */
+extern const mcw_credentials *mcs_call_credentials(const mcn_request *req, const mcw_credentials *own);
+/*
+ * Header for the token of temporary credentials, for every attempt: 'token' is a view of
+ * mcs_call_credentials, and the attempt before may have had another one.
+ */
+extern mcw_status mcs_call_token(mcn_request *req, const char *name, mcw_view token, mcw_error *err);
+
 /*
  * An answer may repeat what was sent: the secret and the token become asterisks in
  * code and text, also where a text is cut inside of them.

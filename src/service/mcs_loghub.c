@@ -144,6 +144,7 @@ sign(mcn_request *req, mcw_buf *scratch, mcw_error *err)
 	mcs_call   *call = req->owner;
 	mcs_loghub *client = call->client;
 	mcw_request *http = &req->http;
+	const mcw_credentials *cred = mcs_call_credentials(req, &client->cred);
 	int64_t		now = mcn_unix_us() / 1000000 + client->clock_offset;
 	mcw_status	status;
 
@@ -154,13 +155,16 @@ sign(mcn_request *req, mcw_buf *scratch, mcw_error *err)
 		return err->status;
 	}
 	mcw_buf_reset(&call->authorization);
+	status = mcs_call_token(req, "x-acs-security-token", cred->security_token, err);
+	if (status != MCW_OK)
+		return status;
 	if (client->region.len > 0)
 	{
 		mcw_iso_basic(now, call->date);
 		(void) mcw_request_header(http, MCW_LIT("x-log-date"), mcw_str(call->date));
 		(void) mcw_request_header(http, MCW_LIT("x-log-content-sha256"),
 								  call->digest[0] ? mcw_str(call->digest) : MCW_LIT(EMPTY_SHA256));
-		status = mcw_sls_sign_v4(http, &client->cred, client->region, &call->authorization,
+		status = mcw_sls_sign_v4(http, cred, client->region, &call->authorization,
 								 NULL, NULL, err);
 	}
 	else
@@ -170,7 +174,7 @@ sign(mcn_request *req, mcw_buf *scratch, mcw_error *err)
 		(void) mcw_request_header(http, MCW_LIT("x-log-signaturemethod"), MCW_LIT("hmac-sha1"));
 		if (call->digest[0])
 			(void) mcw_request_header(http, MCW_LIT("Content-MD5"), mcw_str(call->digest));
-		status = mcw_sls_sign_v1(http, &client->cred, &call->authorization, NULL, err);
+		status = mcw_sls_sign_v1(http, cred, &call->authorization, NULL, err);
 	}
 	if (status != MCW_OK)
 		return status;
@@ -186,7 +190,7 @@ explain(mcn_request *req, mcw_error *err)
 	int64_t		date;
 
 	(void) mcw_error_body(mcw_buf_view(&req->response), err);
-	mcs_hide_secrets(err, &call->client->cred);
+	mcs_hide_secrets(err, mcs_call_credentials(req, &call->client->cred));
 	if (err->request_id[0] == '\0' && id.data != NULL)
 		(void) snprintf(err->request_id, sizeof(err->request_id), "%.*s", (int) id.len, id.data);
 
@@ -268,8 +272,6 @@ common_headers(mcs_call *call)
 	(void) mcw_request_header(http, MCW_LIT("Host"), mcw_str(mcn_channel_host(client->channel)));
 	(void) mcw_request_header(http, MCW_LIT("x-log-apiversion"), MCW_LIT("0.6.0"));
 	(void) mcw_request_header(http, MCW_LIT("x-log-bodyrawsize"), MCW_LIT("0"));
-	if (client->cred.security_token.len > 0)
-		(void) mcw_request_header(http, MCW_LIT("x-acs-security-token"), client->cred.security_token);
 	call->req.owner = call;
 	call->req.prepare = sign;
 	call->req.explain = explain;

@@ -58,6 +58,7 @@ sign(mcn_request *req, mcw_buf *scratch, mcw_error *err)
 {
 	mcs_odps_call *call = (mcs_odps_call *) req;
 	const mcs_odps *odps = call->odps;
+	const mcw_credentials *cred = mcs_call_credentials(req, &odps->cred);
 	int64_t		now = mcn_unix_us() / 1000000;
 	mcw_status	status;
 
@@ -65,18 +66,21 @@ sign(mcn_request *req, mcw_buf *scratch, mcw_error *err)
 	status = mcw_request_header(&req->http, MCW_LIT("Date"), mcw_str(call->date));
 	if (status != MCW_OK)
 		return mcw_fail(err, status, "too many request headers");
-	if (odps->cred.access_key_id.len == 0)
+	if (cred->access_key_id.len == 0)
 		return MCW_OK;
+	status = mcs_call_token(req, "authorization-sts-token", cred->security_token, err);
+	if (status != MCW_OK)
+		return status;
 
 	if (odps->region.len > 0)
 	{
 		char		day[12];
 
 		signing_day(now, day);
-		status = mcw_odps_sign_v4(&req->http, &odps->cred, odps->region, mcw_str(day), scratch, NULL, err);
+		status = mcw_odps_sign_v4(&req->http, cred, odps->region, mcw_str(day), scratch, NULL, err);
 	}
 	else
-		status = mcw_odps_sign_v2(&req->http, &odps->cred, scratch, NULL, err);
+		status = mcw_odps_sign_v2(&req->http, cred, scratch, NULL, err);
 	if (status != MCW_OK)
 		return status;
 	status = mcw_request_header(&req->http, MCW_LIT("Authorization"), mcw_buf_view(scratch));
@@ -91,7 +95,7 @@ explain(mcn_request *req, mcw_error *err)
 	if (!mcw_error_body(body, err) && err->text[0] == '\0' && body.len > 0 &&
 		mcw_utf8_valid(body.data, body.len) == body.len)
 		mcs_copy_text(err->text, 200, body);
-	mcs_hide_secrets(err, &((mcs_odps_call *) req)->odps->cred);
+	mcs_hide_secrets(err, mcs_call_credentials(req, &((mcs_odps_call *) req)->odps->cred));
 	/* REST texts repeat a number that is the code */
 	if (err->code[0] && strncmp(err->text, err->code, strlen(err->code)) == 0 && err->text[strlen(err->code)] == ':')
 	{
@@ -131,9 +135,6 @@ mcs_odps_call_init(mcs_odps_call *call, mcs_odps *odps, mcs_odps_where where,
 		if (odps->quota.len > 0)
 			mcs_odps_call_param(call, "quotaName", odps->quota);
 	}
-	if (odps->cred.security_token.len > 0)
-		remember(call, mcw_request_header(&call->req.http, MCW_LIT("authorization-sts-token"),
-										  odps->cred.security_token), "too many headers");
 }
 
 void

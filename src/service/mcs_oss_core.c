@@ -60,7 +60,7 @@ mcs_oss_show_key(mcw_view key, char out[324])
 static bool
 is_signed(const mcs_oss *oss)
 {
-	return oss->style != MCS_OSS_PLAIN && oss->cred.access_key_id.len > 0;
+	return oss->style != MCS_OSS_PLAIN && (oss->cred.access_key_id.len > 0 || mcn_channel_has_credentials(oss->channel));
 }
 
 /* Called before every attempt: what depends on the time */
@@ -69,6 +69,7 @@ sign(mcn_request *req, mcw_buf *scratch, mcw_error *err)
 {
 	mcs_oss_call *call = (mcs_oss_call *) req;
 	const mcs_oss *oss = call->oss;
+	const mcw_credentials *cred = mcs_call_credentials(req, &oss->cred);
 	int64_t		now = mcn_unix_us() / 1000000 + oss->clock_offset;
 	char		name[68];
 	mcw_view	resource = {"", 0};
@@ -81,6 +82,9 @@ sign(mcn_request *req, mcw_buf *scratch, mcw_error *err)
 	}
 	if (!is_signed(oss))
 		return MCW_OK;
+	status = mcs_call_token(req, "x-oss-security-token", cred->security_token, err);
+	if (status != MCW_OK)
+		return status;
 	if (oss->style != MCS_OSS_PATH)
 	{
 		if (oss->bucket.len > 63)
@@ -94,7 +98,7 @@ sign(mcn_request *req, mcw_buf *scratch, mcw_error *err)
 		status = mcw_request_header(&req->http, MCW_LIT("x-oss-date"), mcw_str(call->date));
 		if (status == MCW_OK)
 			status = mcw_request_header(&req->http, MCW_LIT("x-oss-content-sha256"), MCW_LIT("UNSIGNED-PAYLOAD"));
-		if (status == MCW_OK && (status = mcw_oss_sign_v4(&req->http, resource, &oss->cred, oss->region, MCW_LIT(""),
+		if (status == MCW_OK && (status = mcw_oss_sign_v4(&req->http, resource, cred, oss->region, MCW_LIT(""),
 														  false, scratch, NULL, NULL, err)) != MCW_OK)
 			return status;
 	}
@@ -102,7 +106,7 @@ sign(mcn_request *req, mcw_buf *scratch, mcw_error *err)
 	{
 		mcw_http_date(now, call->date);
 		status = mcw_request_header(&req->http, MCW_LIT("Date"), mcw_str(call->date));
-		if (status == MCW_OK && (status = mcw_oss_sign_v1(&req->http, resource, &oss->cred, scratch, NULL, err)) != MCW_OK)
+		if (status == MCW_OK && (status = mcw_oss_sign_v1(&req->http, resource, cred, scratch, NULL, err)) != MCW_OK)
 			return status;
 	}
 	if (status == MCW_OK)
@@ -200,7 +204,7 @@ explain(mcn_request *req, mcw_error *err)
 	if (!read_document(call, body, err) && !read_header_document(call, err) && body.len > 0 &&
 		mcw_utf8_valid(body.data, body.len) == body.len)
 		mcs_copy_text(err->text, 200, body);
-	mcs_hide_secrets(err, &call->oss->cred);
+	mcs_hide_secrets(err, mcs_call_credentials(req, &call->oss->cred));
 	if (err->code[0] == '\0' && req->is_head && req->http_status == 404)
 		mcs_copy_text(err->code, sizeof(err->code), MCW_LIT("NoSuchKey"));
 	if (ec.len > 0 && ec.len < 40)
@@ -260,8 +264,6 @@ mcs_oss_call_init(mcs_oss_call *call, mcs_oss *oss, const char *method, mcw_view
 	call->req.deadline_us = oss->deadline_us;
 	set_path(call, key);
 	mcs_oss_call_header(call, "User-Agent", mcw_str(USER_AGENT));
-	if (is_signed(oss) && oss->cred.security_token.len > 0)
-		mcs_oss_call_header(call, "x-oss-security-token", oss->cred.security_token);
 }
 
 void

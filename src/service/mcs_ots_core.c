@@ -113,12 +113,16 @@ sign_v4(mcs_ots_call *call, mcw_error *err)
 {
 	mcs_ots    *ots = call->ots;
 	mcw_request *http = &call->req.http;
+	const mcw_credentials *cred = mcs_call_credentials(&call->req, &ots->cred);
 	mcw_status	status = MCW_OK;
 
 	(void) mcw_request_header(http, MCW_LIT("x-ots-signdate"), mcw_str(call->day));
 	(void) mcw_request_header(http, MCW_LIT("x-ots-signregion"), ots->region);
+	/* the key of a day, and of these credentials only */
+	if (mcn_request_credentials(&call->req) != NULL)
+		mcw_buf_reset(&call->key);
 	if (call->key.len == 0)
-		status = mcw_ots_v4_key(ots->cred.access_key_secret, mcw_str(call->day), ots->region, &call->key, err);
+		status = mcw_ots_v4_key(cred->access_key_secret, mcw_str(call->day), ots->region, &call->key, err);
 	if (status == MCW_OK)
 		status = mcw_ots_sign_v4(http, mcw_buf_view(&call->key), &call->signature, NULL, err);
 	if (status != MCW_OK)
@@ -132,6 +136,7 @@ prepare(mcn_request *req, mcw_buf *scratch, mcw_error *err)
 {
 	mcs_ots_call *call = req->owner;
 	mcs_ots    *ots = call->ots;
+	const mcw_credentials *cred = mcs_call_credentials(req, &ots->cred);
 	mcw_request *http = &req->http;
 	mcw_status	status = mcw_buf_status(&call->body);
 
@@ -150,10 +155,14 @@ prepare(mcn_request *req, mcw_buf *scratch, mcw_error *err)
 		return status;
 	(void) mcw_request_header(http, MCW_LIT("x-ots-date"), mcw_str(call->date));
 	(void) mcw_request_header(http, MCW_LIT("x-ots-contentmd5"), mcw_str(call->md5));
+	(void) mcw_request_header(http, MCW_LIT("x-ots-accesskeyid"), cred->access_key_id);
+	status = mcs_call_token(req, "x-ots-ststoken", cred->security_token, err);
+	if (status != MCW_OK)
+		return status;
 	mcw_buf_reset(&call->signature);
 	if (ots->region.len > 0)
 		return sign_v4(call, err);
-	status = mcw_ots_sign_v2(http, ots->cred.access_key_secret, &call->signature, NULL, err);
+	status = mcw_ots_sign_v2(http, cred->access_key_secret, &call->signature, NULL, err);
 	if (status != MCW_OK)
 		return status;
 	return mcw_request_header(http, MCW_LIT("x-ots-signature"), mcw_buf_view(&call->signature));
@@ -198,7 +207,7 @@ explain(mcn_request *req, mcw_error *err)
 	}
 	else if (body.len > 0 && mcw_utf8_valid(body.data, body.len) == body.len)
 		mcs_copy_text(err->text, 200, body);
-	mcs_hide_secrets(err, &call->ots->cred);
+	mcs_hide_secrets(err, mcs_call_credentials(req, &call->ots->cred));
 	mcs_copy_text(err->request_id, sizeof(err->request_id), mcn_response_header(req, "x-ots-requestid"));
 
 	if (strcmp(err->code, "OTSAuthFailed") == 0 && strstr(err->text, CLOCK_WRONG) != NULL &&
@@ -214,8 +223,9 @@ verify_signature(mcs_ots_call *call, mcw_error *err)
 	mcw_view	given = mcn_response_header(&call->req, "Authorization");
 	mcw_pair	headers[MAX_OTS_HEADERS];
 	int			nheaders = mcn_response_headers(&call->req, "x-ots-", headers, MAX_OTS_HEADERS);
-	mcw_view	secret = ots->region.len > 0 ? mcw_buf_view(&call->key) : ots->cred.access_key_secret;
-	mcw_view	id = ots->cred.access_key_id;
+	const mcw_credentials *cred = mcs_call_credentials(&call->req, &ots->cred);
+	mcw_view	secret = ots->region.len > 0 ? mcw_buf_view(&call->key) : cred->access_key_secret;
+	mcw_view	id = cred->access_key_id;
 	mcw_view	ours;
 	mcw_status	status;
 
@@ -307,10 +317,7 @@ mcs_ots_call_init(mcs_ots_call *call, mcs_ots *ots, const char *operation, size_
 	http->path_prefix = mcn_channel_prefix(ots->channel);
 	(void) mcw_request_header(http, MCW_LIT("User-Agent"), MCW_LIT(USER_AGENT));
 	(void) mcw_request_header(http, MCW_LIT("x-ots-apiversion"), MCW_LIT(API_VERSION));
-	(void) mcw_request_header(http, MCW_LIT("x-ots-accesskeyid"), ots->cred.access_key_id);
 	(void) mcw_request_header(http, MCW_LIT("x-ots-instancename"), ots->instance);
-	if (ots->cred.security_token.len > 0)
-		(void) mcw_request_header(http, MCW_LIT("x-ots-ststoken"), ots->cred.security_token);
 	call->req.owner = call;
 	call->req.prepare = prepare;
 	call->req.explain = explain;

@@ -115,7 +115,7 @@ mcCheckFirst(McCheck *check, const char *place, mcw_status status, const mcw_err
 	put_clock(check);
 	if (status == MCW_OK)
 	{
-		mcCheckPut(check, "signature", "ok", check->server->cred.access_key_id.len > 0 ? "accepted" : "anonymous", NULL);
+		mcCheckPut(check, "signature", "ok", check->server->identity ? "accepted" : "anonymous", NULL);
 		mcCheckPut(check, place, "ok", NULL, NULL);
 		mcCheckPut(check, "list", "ok", NULL, NULL);
 		return true;
@@ -207,11 +207,12 @@ put_credentials(McCheck *check)
 {
 	if (!mcCheckTry(check, "credentials", get_with_credentials))
 		return false;
-	if (check->server->cred.access_key_id.len == 0)
+	if (!check->server->identity)
 		mcCheckPut(check, "credentials", "warning", "there is no user mapping: requests are anonymous",
 				   "CREATE USER MAPPING, unless what is read is public.");
 	else
 		mcCheckPut(check, "credentials", "ok",
+				   check->server->credentials ? "a role, whose temporary keys are renewed" :
 				   check->server->cred.security_token.len > 0 ? "a temporary key, with its token" : "a permanent key", NULL);
 	return true;
 }

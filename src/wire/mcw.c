@@ -30,6 +30,7 @@ mcw_fail(mcw_error *err, mcw_status status, const char *fmt, ...)
 	err->code[0] = '\0';
 	err->text[0] = '\0';
 	err->request_id[0] = '\0';
+	err->of_credentials = false;
 	va_start(args, fmt);
 	(void) vsnprintf(err->message, sizeof(err->message), fmt, args);
 	va_end(args);

@@ -62,6 +62,7 @@ typedef struct mcw_error
 	char		code[96];
 	char		text[768];
 	char		request_id[80];
+	bool		of_credentials;	/* it kept temporary credentials from coming, before the request itself */
 } mcw_error;
 
 /* Set status and message, clear the rest; returns status.  'err' may be NULL. */

@@ -69,6 +69,13 @@ extern mcw_status mcw_oss_sign_v4(const mcw_request *req, mcw_view resource, con
 /* is a parameter part of the resource that V1 signs? */
 extern bool mcw_oss_is_subresource(mcw_view name);
 
+/*
+ * Version 1.0 of RPC calls (Security Token Service): the value of parameter Signature
+ * over the method and all other parameters; the path is "/".
+ */
+extern mcw_status mcw_rpc_sign(const mcw_request *req, mcw_view secret, mcw_buf *signature, mcw_buf *string_to_sign,
+							   mcw_error *err);
+
 /* The constant-time comparison a verifier uses */
 extern bool mcw_secret_eq(mcw_view a, mcw_view b);
 

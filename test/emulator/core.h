@@ -9,7 +9,7 @@
 
 #include "emu.h"
 
-#define EMU_MAX_SERVICES 4
+#define EMU_MAX_SERVICES 6
 #define EMU_MAX_ARMED 8
 #define EMU_LOG_RING 16384
 

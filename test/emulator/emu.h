@@ -73,11 +73,17 @@ typedef struct emu_key
 	char		token[1024];	/* empty = permanent key */
 	bool		expired;		/* token expired: set by seed or fault */
 	bool		disabled;
+	int64_t		expires_us;		/* issued by the STS or metadata part: 0 = never; sets 'expired' */
 } emu_key;
 
-extern const emu_key *emu_find_key(mcw_view id);	/* from --access-key; NULL = unknown */
+extern const emu_key *emu_find_key(mcw_view id);	/* from --access-key or issued; NULL = unknown */
+/* A temporary key that every service accepts until it expires on the emulator's clock */
+extern const emu_key *emu_issue_key(int64_t expires_us);
+extern void emu_expire_issued(void);	/* all of them, now */
+/* The n-th key ever issued that is still remembered; NULL = no more */
+extern const emu_key *emu_issued_key(int n);
 
-/* One of the four services. */
+/* One of the services. */
 typedef struct emu_service
 {
 	const char *name;			/* "loghub", "maxcompute" */
@@ -115,6 +121,8 @@ extern emu_service emu_loghub __attribute__((weak));
 extern emu_service emu_maxcompute __attribute__((weak));
 extern emu_service emu_tablestore __attribute__((weak));
 extern emu_service emu_oss __attribute__((weak));
+extern emu_service emu_sts __attribute__((weak));
+extern emu_service emu_metadata __attribute__((weak));
 
 /* Settings a command may change; see docs/emulator.md */
 typedef struct emu_config

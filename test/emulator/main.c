@@ -24,7 +24,7 @@ int			emu_nservices = 0;
 
 enum
 {
-	OPT_LISTEN = 256, OPT_LOGHUB, OPT_TABLESTORE, OPT_OSS, OPT_MAXCOMPUTE, OPT_CLOCK, OPT_KEY, OPT_DATA,
+	OPT_LISTEN = 256, OPT_LOGHUB, OPT_TABLESTORE, OPT_OSS, OPT_MAXCOMPUTE, OPT_STS, OPT_METADATA, OPT_CLOCK, OPT_KEY, OPT_DATA,
 	OPT_SEED, OPT_FAULT, OPT_BASE_DOMAIN, OPT_NO_VERIFY, OPT_NO_CLOCK, OPT_NO_RATES, OPT_LATENCY, OPT_MAX_BODY,
 	OPT_COMMAND, OPT_VERBOSE, OPT_HELP
 };
@@ -35,6 +35,8 @@ static const struct option long_options[] = {
 	{"tablestore-port", required_argument, NULL, OPT_TABLESTORE},
 	{"oss-port", required_argument, NULL, OPT_OSS},
 	{"maxcompute-port", required_argument, NULL, OPT_MAXCOMPUTE},
+	{"sts-port", required_argument, NULL, OPT_STS},
+	{"metadata-port", required_argument, NULL, OPT_METADATA},
 	{"clock", required_argument, NULL, OPT_CLOCK},
 	{"access-key", required_argument, NULL, OPT_KEY},
 	{"data", required_argument, NULL, OPT_DATA},
@@ -62,8 +64,11 @@ static const char *const help_text =
 "  --tablestore-port N     start Tablestore on port N (0 = a free one)\n"
 "  --maxcompute-port N     start MaxCompute on port N (0 = a free one)\n"
 "                          no port option at all: every service on its default port\n"
-"                          (Log Service 7701, Tablestore 7702, OSS 7703, MaxCompute 7704)\n"
+"                          (Log Service 7701, Tablestore 7702, OSS 7703, MaxCompute 7704,\n"
+"                          STS 7705, metadata service 7706)\n"
 "  --oss-port N            start OSS on port N (0 = a free one)\n"
+"  --sts-port N            start the Security Token Service on port N (0 = a free one)\n"
+"  --metadata-port N       start the metadata service of an ECS instance on port N (0 = a free one)\n"
 "  --clock TIME            freeze the clock at TIME (epoch seconds or ISO 8601)\n"
 "  --access-key ID:SECRET[:TOKEN]   accept this key, repeatable; without any:\n"
 "                          " DEFAULT_KEY_ID ":" DEFAULT_KEY_SECRET "\n"
@@ -91,6 +96,8 @@ typedef struct settings
 	int			tablestore_port;
 	int			oss_port;
 	int			maxcompute_port;
+	int			sts_port;
+	int			metadata_port;
 	int			nkeys;
 	const char *fault_file;
 	struct
@@ -224,6 +231,12 @@ parse_args(int argc, char **argv, settings *set)
 			case OPT_OSS:
 				set->oss_port = (int) number_arg("oss-port", optarg, 65535);
 				break;
+			case OPT_STS:
+				set->sts_port = (int) number_arg("sts-port", optarg, 65535);
+				break;
+			case OPT_METADATA:
+				set->metadata_port = (int) number_arg("metadata-port", optarg, 65535);
+				break;
 			case OPT_CLOCK:
 				clock_arg(optarg);
 				break;
@@ -299,14 +312,16 @@ static void
 start_services(const settings *set)
 {
 	bool		all = set->loghub_port < 0 && set->tablestore_port < 0 && set->oss_port < 0 &&
-		set->maxcompute_port < 0;
+		set->maxcompute_port < 0 && set->sts_port < 0 && set->metadata_port < 0;
 
 	for (int i = 0; i < emu_nservices; i++)
 	{
 		emu_service *s = emu_services[i];
 		int			port = strcmp(s->name, "loghub") == 0 ? set->loghub_port :
 			strcmp(s->name, "tablestore") == 0 ? set->tablestore_port :
-			strcmp(s->name, "oss") == 0 ? set->oss_port : set->maxcompute_port;
+			strcmp(s->name, "oss") == 0 ? set->oss_port :
+			strcmp(s->name, "sts") == 0 ? set->sts_port :
+			strcmp(s->name, "metadata") == 0 ? set->metadata_port : set->maxcompute_port;
 
 		if (all)
 			port = s->default_port;
@@ -319,6 +334,10 @@ start_services(const settings *set)
 		not_built("tablestore-port");
 	if (set->oss_port >= 0 && emu_find_service(MCW_LIT("oss")) == NULL)
 		not_built("oss-port");
+	if (set->sts_port >= 0 && emu_find_service(MCW_LIT("sts")) == NULL)
+		not_built("sts-port");
+	if (set->metadata_port >= 0 && emu_find_service(MCW_LIT("metadata")) == NULL)
+		not_built("metadata-port");
 }
 
 static void
@@ -445,7 +464,8 @@ raise_file_limit(void)
 int
 main(int argc, char **argv)
 {
-	settings	set = {.loghub_port = -1, .tablestore_port = -1, .oss_port = -1, .maxcompute_port = -1};
+	settings	set = {.loghub_port = -1, .tablestore_port = -1, .oss_port = -1, .maxcompute_port = -1,
+		.sts_port = -1, .metadata_port = -1};
 	struct sigaction sa = {.sa_handler = on_signal};
 	bool		saved = true;
 
@@ -459,6 +479,10 @@ main(int argc, char **argv)
 		emu_services[emu_nservices++] = &emu_oss;
 	if (&emu_maxcompute != NULL)
 		emu_services[emu_nservices++] = &emu_maxcompute;
+	if (&emu_sts != NULL)
+		emu_services[emu_nservices++] = &emu_sts;
+	if (&emu_metadata != NULL)
+		emu_services[emu_nservices++] = &emu_metadata;
 	for (int i = 0; i < emu_nservices; i++)
 		if (emu_services[i]->init)
 			emu_services[i]->init();

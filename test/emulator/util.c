@@ -4,17 +4,21 @@
  *		response headers.  No I/O except --verbose lines on stderr.
  */
 #include <stdlib.h>
+#include <sys/random.h>
 #include <time.h>
 
 #include "core.h"
 
 #define EMU_MAX_KEYS 64
+#define EMU_MAX_ISSUED 4096	/* the oldest is forgotten then */
 
 emu_config	emu_conf = {true, true, true, NULL};
 bool		emu_verbose = false;
 
 static emu_key keys[EMU_MAX_KEYS];
 static int	nkeys = 0;
+static emu_key *issued = NULL;
+static uint64_t nissued = 0;
 
 static bool clock_frozen = false;
 static int64_t clock_value = 0; /* the frozen instant, or the distance to the system's */
@@ -304,7 +308,58 @@ emu_key_for_update(mcw_view id)
 	for (int i = 0; i < nkeys; i++)
 		if (mcw_view_eq(mcw_str(keys[i].id), id))
 			return &keys[i];
+	for (int i = 0; emu_issued_key(i) != NULL; i++)
+		if (mcw_view_eq(mcw_str(issued[i].id), id))
+		{
+			issued[i].expired = emu_now_us() >= issued[i].expires_us;
+			return &issued[i];
+		}
 	return NULL;
+}
+
+const emu_key *
+emu_issued_key(int n)
+{
+	return (uint64_t) n < nissued && n < EMU_MAX_ISSUED ? &issued[n] : NULL;
+}
+
+void
+emu_expire_issued(void)
+{
+	for (int i = 0; emu_issued_key(i) != NULL; i++)
+		issued[i].expires_us = emu_now_us();
+}
+
+/* letters and digits nobody can guess, as in real ones */
+static void
+random_text(char *out, size_t len)
+{
+	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012345678912";
+	unsigned char bytes[256];
+
+	if (getrandom(bytes, len, 0) != (ssize_t) len)
+		abort();
+	for (size_t i = 0; i < len; i++)
+		out[i] = digits[bytes[i] & 63];
+	out[len] = '\0';
+}
+
+const emu_key *
+emu_issue_key(int64_t expires_us)
+{
+	emu_key    *key;
+
+	if (issued == NULL)
+		issued = emu_malloc(EMU_MAX_ISSUED * sizeof(*issued));
+	key = &issued[nissued++ % EMU_MAX_ISSUED];
+	memset(key, 0, sizeof(*key));
+	memcpy(key->id, "STS.", 5);
+	random_text(key->id + 4, 24);
+	random_text(key->secret, 44);
+	memcpy(key->token, "CAIS", 5);
+	random_text(key->token + 4, 200);
+	key->expires_us = expires_us;
+	return key;
 }
 
 const emu_key *
