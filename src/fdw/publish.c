@@ -22,7 +22,7 @@
 #define ITEMS_BYTES 8000
 
 /* in the order in which they publish */
-static const McWrapper wrappers[] = {MC_MAXCOMPUTE, MC_OSS};
+static const McWrapper wrappers[] = {MC_LOGHUB, MC_MAXCOMPUTE, MC_OSS};
 static const McPublisher *publishers[lengthof(wrappers)];
 
 static MemoryContext publish_cxt = NULL;
@@ -401,5 +401,9 @@ mcPublisherAdd(McWrapper wrapper, const McPublisher *publisher)
 	}
 	for (int i = 0; i < lengthof(wrappers); i++)
 		if (wrappers[i] == wrapper)
+		{
 			publishers[i] = publisher;
+			return;
+		}
+	elog(ERROR, "wrapper %d does not publish", (int) wrapper);
 }
