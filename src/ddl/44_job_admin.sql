@@ -22,7 +22,7 @@ CREATE FUNCTION mc.create_job(name text, statement text, every interval, lag int
 	max_windows int DEFAULT NULL, max_runtime interval DEFAULT NULL, overwrite_scope text DEFAULT 'window',
 	adopt_target boolean DEFAULT false, at_least_once boolean DEFAULT false, on_object_change text DEFAULT 'error',
 	lookback interval DEFAULT '7 days', keep_rejects boolean DEFAULT true, retention interval DEFAULT '90 days',
-	notify text DEFAULT NULL, settings jsonb DEFAULT '{}', comment text DEFAULT NULL) RETURNS bigint
+	notify text DEFAULT NULL, settings jsonb DEFAULT '{}', comment text DEFAULT NULL, lint boolean DEFAULT true) RETURNS bigint
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
 	id bigint;
@@ -63,6 +63,9 @@ BEGIN
 	END IF;
 	INSERT INTO mc.job_version (job_id, version, statement) VALUES (id, 1, statement);
 	PERFORM mc._describe(id);
+	IF lint THEN
+		PERFORM mc._lint_job(id);
+	END IF;
 	RETURN id;
 END
 $$;
@@ -89,3 +92,29 @@ COMMENT ON FUNCTION mc._describe(bigint) IS 'records which relations the stateme
 CREATE FUNCTION mc._relations(statement text, path text, OUT relation text, OUT written boolean, OUT wrapper text) RETURNS SETOF record
 LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'mc_relations';
 COMMENT ON FUNCTION mc._relations(text, text) IS 'relations that a statement with parameters $1 and $2 reads and writes under a search_path; wrapper is NULL for local ones';
+
+CREATE FUNCTION mc._lint_job(job_id bigint) RETURNS void
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+	path text := pg_catalog.current_setting('search_path');
+	j record;
+	found record;
+BEGIN
+	SELECT t.settings ->> 'search_path' AS path, t.every, t.name, v.statement INTO STRICT j
+		FROM mc.job t JOIN mc.job_version v ON v.job_id = t.job_id AND v.version = t.version WHERE t.job_id = _lint_job.job_id;
+	PERFORM pg_catalog.set_config('search_path', j.path, true);
+	FOR found IN SELECT * FROM mc.lint(j.statement, j.every)
+			WHERE rule NOT IN ('one_statement', 'statement_kind', 'invalid') LOOP
+		IF found.severity = 'error' THEN
+			PERFORM mc._raise('22023', pg_catalog.format('the statement of job "%s" is not fit for a job: %s', j.name, found.message),
+				pg_catalog.format('Rule %s of mc.lint().', found.rule),
+				COALESCE(found.hint || ' ', '') || 'lint => false creates the job all the same.');
+		ELSIF found.severity = 'warning' THEN
+			RAISE WARNING '%', found.message USING DETAIL = pg_catalog.format('Rule %s of mc.lint().', found.rule),
+				HINT = COALESCE(found.hint, 'SELECT * FROM mc.lint() shows everything.');
+		END IF;
+	END LOOP;
+	PERFORM pg_catalog.set_config('search_path', path, true);
+END
+$$;
+COMMENT ON FUNCTION mc._lint_job(bigint) IS 'raises what mc.lint() calls an error in the text of a job, and warns';
