@@ -58,6 +58,7 @@ CREATE PROCEDURE mc._publish_run(run_id bigint, recovery boolean, INOUT state te
 LANGUAGE plpgsql AS $$
 DECLARE
 	distrust boolean;
+	failure text;
 BEGIN
 	PERFORM mc._begin();
 	SELECT EXISTS (SELECT FROM mc.publish p WHERE p.run_id = r.run_id AND p.token <> ''
@@ -72,9 +73,17 @@ BEGIN
 	PERFORM mc._wait_standby();
 	PERFORM mc._marks(run_id);
 	PERFORM mc._step('publish');
-	PERFORM mc._publish(run_id, recovery, distrust);
+	BEGIN
+		PERFORM mc._publish(run_id, recovery, distrust);
+	EXCEPTION WHEN OTHERS THEN
+		-- whatever was published shows when it is tried again
+		failure := SQLERRM;
+	END;
 	PERFORM mc._step('published');
 	state := mc._settle(run_id);
+	IF failure IS NOT NULL THEN
+		UPDATE mc.run SET note = failure WHERE run.run_id = _publish_run.run_id;
+	END IF;
 	PERFORM mc._step('T2');
 	COMMIT;
 	PERFORM mc._step('done');
@@ -243,7 +252,9 @@ BEGIN
 			END IF;
 			next_seq := last.seq;
 			next_attempt := last.attempt + 1;
-			next_version := CASE WHEN last.state = 'lost' THEN last.version ELSE j.version END;
+			-- what is done again because it was lost is the same statement
+			SELECT COALESCE(pg_catalog.max(l.version), j.version) INTO next_version FROM mc.run l
+				WHERE l.job_id = j.job_id AND l.family = 0 AND l.seq = last.seq AND l.state = 'lost';
 			lo := last.window_begin;
 			hi := last.window_end;
 			next_ts := last.write_ts;

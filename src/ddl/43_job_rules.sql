@@ -147,11 +147,22 @@ BEGIN
 		PERFORM mc._raise('55006', pg_catalog.format('%s was overwritten by another window of job "%s"', clash.label, j.name), pg_catalog.format('Window [%s, %s) wrote it; this window would erase those rows.', o.window_begin, o.window_end), 'Choose partitions that belong to one window each, write_mode ''append'', or overwrite_scope => ''snapshot'' if each window holds everything.');
 	END IF;
 	-- a redo: what an earlier attempt has appended is not appended again
+	SELECT e.label INTO clash FROM mc.publish e JOIN mc.run x USING (run_id)
+		WHERE x.job_id = r.job_id AND x.family = r.family AND x.seq = r.seq AND x.attempt < r.attempt
+			AND e.service = 'maxcompute' AND e.mode = 'append'
+		GROUP BY e.run_id, e.target, e.label
+		HAVING bool_or(e.state = 'published') AND NOT bool_and(e.state = 'published')
+		LIMIT 1;
+	IF FOUND THEN
+		PERFORM mc._raise('55000', pg_catalog.format('%s holds a part of what an earlier attempt has appended', clash.label),
+			'Which of the rows it holds is not known, so the window cannot be done again by itself.',
+			'Remove the rows of the window and use mc.resolve_run(), or write with write_mode ''overwrite''.');
+	END IF;
 	UPDATE mc.publish p SET state = 'superseded', outcome = 'an earlier attempt has published it'
-		WHERE p.run_id = _check_targets.run_id AND p.mode = 'append'
+		WHERE p.run_id = _check_targets.run_id AND p.service = 'maxcompute' AND p.mode = 'append'
 			AND EXISTS (SELECT FROM mc.publish e JOIN mc.run x USING (run_id)
 				WHERE x.job_id = r.job_id AND x.family = r.family AND x.seq = r.seq AND x.attempt < r.attempt
-					AND e.target = p.target AND e.ordinal = p.ordinal AND e.state = 'published');
+					AND e.target = p.target AND e.state = 'published');
 END
 $$;
 COMMENT ON FUNCTION mc._check_targets(bigint) IS 'refuses to overwrite what another window or job owns';

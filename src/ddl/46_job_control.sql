@@ -135,9 +135,15 @@ DECLARE
 	j record;
 	state text;
 BEGIN
-	FOR j IN SELECT DISTINCT r.job_id FROM mc.run r
-			WHERE r.state IN ('running', 'prepared', 'publishing') ORDER BY r.job_id LOOP
+	FOR j IN SELECT t.job_id, t.name, mc._same_database(t) AS same FROM mc.job t
+			WHERE EXISTS (SELECT FROM mc.run r WHERE r.job_id = t.job_id AND r.state IN ('running', 'prepared', 'publishing'))
+			ORDER BY t.job_id LOOP
 		PERFORM mc._begin();
+		IF NOT j.same THEN
+			RAISE WARNING 'entries of job "%" are left alone: it was last run by another database', j.name
+				USING HINT = 'CALL mc.run_job() or SELECT mc.adopt_job() decides who goes on.';
+			CONTINUE;
+		END IF;
 		CONTINUE WHEN NOT mc._lock_job(j.job_id);
 		COMMIT;
 		CALL mc._resolve(j.job_id, state);
