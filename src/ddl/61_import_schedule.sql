@@ -217,6 +217,10 @@ DECLARE
 	t record;
 	rest text := array_to_string(parts[2:], '');
 BEGIN
+	IF NOT (SELECT is_token FROM mc._import_tokens(value) ORDER BY n LIMIT 1) THEN
+		RAISE invalid_parameter_value USING MESSAGE = format('"%s" cannot be the bound of a window', value),
+			HINT = 'It is one expression such as $[yyyymmddhh24miss-10/24/60] or $[yyyymmdd-1].';
+	END IF;
 	SELECT * INTO t FROM mc._import_token(parts[1]);
 	months := t.months;
 	seconds := t.seconds;

@@ -102,6 +102,10 @@ FROM (VALUES
 	('reader', 'oss', 'hadoopConfig', 'refused', 'Hadoop is not used', '{}|'),
 
 	('reader', 'httpfile', 'url', 'parameter', 'server, base_url', NULL),
+	('reader', 'httpfile', 'endpoint', 'parameter', 'server, base_url', NULL),
+	('reader', 'httpfile', 'accessId', 'ignored', 'files of a web server are read without a key', NULL),
+	('reader', 'httpfile', 'accessKey', 'ignored', 'files of a web server are read without a key', NULL),
+	('reader', 'httpfile', 'securityToken', 'ignored', 'files of a web server are read without a key', NULL),
 	('reader', 'httpfile', 'fileName', 'parameter', 'foreign table, object', NULL),
 	('reader', 'httpfile', 'requestMethod', 'refused', 'files are asked for with GET', 'GET|get|'),
 	('reader', 'httpfile', 'requestParam', 'refused', 'files are asked for by their path alone', '{}|'),
@@ -211,6 +215,7 @@ FROM (VALUES
 
 	('writer', 'oss', 'bucket', 'parameter', 'server, bucket', NULL),
 	('writer', 'oss', 'cname', 'parameter', 'server, url_style ''cname''', NULL),
+	('writer', 'oss', 'column', 'ignored', 'columns are those of the reader, their names those of "header"', NULL),
 	('writer', 'oss', 'object', 'parameter', 'foreign table, prefix (a directory) or, with writeSingleObject, object', NULL),
 	('writer', 'oss', 'writeMode', 'parameter', 'foreign table, write_mode', NULL),
 	('writer', 'oss', 'writeSingleObject', 'parameter', 'foreign table, option object in place of prefix', NULL),

@@ -61,7 +61,8 @@ DECLARE
 	piece text;
 	m text[];
 BEGIN
-	FOREACH piece IN ARRAY regexp_split_to_array(btrim(spec), '\s*[,/]\s*') LOOP
+	-- commas and slashes of expressions do not count
+	FOR piece IN SELECT btrim(x[1]) FROM regexp_matches(spec, '((?:\$\[[^]]*\]|\$\{[^}]*\}|[^,/$]|\$)+)', 'g') AS t (x) LOOP
 		CONTINUE WHEN piece = '';
 		m := regexp_match(piece, '^\s*([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*?)\s*$');
 		IF m IS NULL THEN

@@ -128,7 +128,7 @@ DECLARE
 	n int := 0;
 	open_ boolean := '*' = ANY (selected) OR '#keys' = ANY (selected);
 	day_format text := COALESCE(NULLIF(p ->> 'dateFormat', ''), NULLIF(p ->> 'format', ''));
-	segments text[] := string_to_array(rtrim(object, '/'), '/');
+	segments text[] := ARRAY(SELECT x[1] FROM regexp_matches(object, '((?:\$\[[^]]*\]|\$\{[^}]*\}|[^/$]|\$)+)', 'g') WITH ORDINALITY AS t (x, o) ORDER BY o);
 BEGIN
 	IF mode NOT IN ('truncate', 'append', 'nonconflict') THEN
 		RAISE invalid_parameter_value USING MESSAGE = format('writeMode %s is not known', p ->> 'writeMode'), HINT = 'It is truncate, append or nonConflict.';
@@ -228,7 +228,7 @@ BEGIN
 				DETAIL = 'mysql_fdw runs what PostgreSQL can say: TRUNCATE TABLE and DELETE FROM of the target.', HINT = 'Run it in MySQL.';
 		END IF;
 		emptied := emptied OR m[3] IS NULL;
-		before_ := before_ || format(E'DELETE FROM %s%s;\n', name, COALESCE(' WHERE ' || mc._import_condition(m[3], NULLIF(ctx -> 'schedule', 'null')), ''));
+		before_ := before_ || format(E'DELETE FROM %s%s;\n', name, CASE WHEN m[3] IS NULL THEN '' ELSE ' WHERE ' || mc._import_condition(m[3], NULLIF(ctx -> 'schedule', 'null')) END);
 	END LOOP;
 	RETURN jsonb_build_object('table', name, 'relname', remote, 'compose', true, 'at_least_once', true,
 		'into', CASE WHEN mc._import_all(p -> 'column') THEN ARRAY['*'] ELSE ARRAY(SELECT replace(c.name, '`', '') FROM mc._import_columns(p -> 'column') c ORDER BY c.n) END,

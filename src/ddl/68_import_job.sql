@@ -88,7 +88,7 @@ BEGIN
 		SELECT * INTO k FROM mc._import_catalog() c WHERE c.parameter = m.member AND (c.side = _import_account.side AND c.plugin = _import_account.plugin OR c.side = 'any' AND _import_account.side <> 'setting')
 			ORDER BY c.side = 'any' LIMIT 1;
 		IF k.kind IS NULL THEN
-			rows_ := rows_ || mc._import_row('unknown', NULL, format('%s: %s has no such parameter', m.path, trim(plugin || ' ' || side)));
+			rows_ := rows_ || mc._import_row('unknown', NULL, format('%s: %s has no such parameter', m.path, CASE side WHEN 'setting' THEN 'the setting' ELSE plugin || ' ' || side END));
 			CONTINUE;
 		END IF;
 		IF k.kind = 'refused' THEN

@@ -55,7 +55,7 @@ COMMENT ON FUNCTION mc._import_replace(text, jsonb, jsonb, boolean) IS 'whether 
 CREATE FUNCTION mc.import_datax_job(document text, name text DEFAULT NULL, parameters jsonb DEFAULT '{}', datasources jsonb DEFAULT '{}',
 	schema text DEFAULT NULL, timezone text DEFAULT NULL, every interval DEFAULT NULL, lag interval DEFAULT NULL, start timestamptz DEFAULT NULL)
 RETURNS TABLE (ordinal int, kind text, statement text, remark text)
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET intervalstyle = 'postgres' SET datestyle = 'ISO' AS $$
 DECLARE
 	zone text := COALESCE(timezone, current_setting('TimeZone'));
 	filled jsonb := '{"bdp.system.bizdate": "$bizdate", "bdp.system.cyctime": "$cyctime", "bizdate": "$bizdate", "cyctime": "$cyctime"}'::jsonb
@@ -64,7 +64,8 @@ DECLARE
 	shape jsonb := mc._import_shape(mc._import_json(document));
 	from_ text := mc._import_plugin(shape #>> '{reader,plugin}', 'reader');
 	to_ text := mc._import_plugin(shape #>> '{writer,plugin}', 'writer');
-	missing text := mc._import_missing(concat((shape -> 'reader')::text, (shape -> 'writer')::text, (shape -> 'setting')::text, shape ->> 'transformer', datasources::text), filled);
+	given text := concat((shape -> 'reader')::text, (shape -> 'writer')::text, (shape -> 'setting')::text, shape ->> 'transformer', datasources::text);
+	missing text := mc._import_missing(given, filled);
 	rp jsonb;
 	wp jsonb;
 	window_ jsonb;
@@ -151,8 +152,10 @@ BEGIN
 				format('%s < %s', window_ ->> 'column', mc._import_time_sql(((mc._import_time(window_ ->> 'from', zone, 'date') AT TIME ZONE zone) + interval '1 day') AT TIME ZONE zone, zone))];
 		ELSE
 			wheres := array_remove(ARRAY[
-				format('%s >= ', window_ ->> 'column') || CASE WHEN schedule IS NULL THEN mc._import_time_sql(mc._import_time(window_ ->> 'from', zone, 'the begin of the window'), zone) ELSE '$1' END,
-				format('%s < ', window_ ->> 'column') || CASE WHEN schedule IS NULL THEN mc._import_time_sql(mc._import_time(window_ ->> 'to', zone, 'the end of the window'), zone) ELSE '$2' END], NULL);
+				format('%s >= ', window_ ->> 'column') || CASE WHEN schedule IS NOT NULL THEN '$1' WHEN window_ ->> 'from' IS NOT NULL
+					THEN mc._import_time_sql(mc._import_time(window_ ->> 'from', zone, 'the begin of the window'), zone) END,
+				format('%s < ', window_ ->> 'column') || CASE WHEN schedule IS NOT NULL THEN '$2' WHEN window_ ->> 'to' IS NOT NULL
+					THEN mc._import_time_sql(mc._import_time(window_ ->> 'to', zone, 'the end of the window'), zone) END], NULL);
 		END IF;
 	END IF;
 	wheres := COALESCE(wheres, '{}') || ARRAY(SELECT jsonb_array_elements_text(r -> 'where')) || ARRAY(SELECT jsonb_array_elements_text(transformed -> 'where'));
@@ -190,8 +193,7 @@ BEGIN
 		rows_ := rows_ || mc._import_row('warning', NULL, w ->> 'warning');
 	END IF;
 	FOR text_ IN SELECT k FROM jsonb_object_keys(COALESCE(parameters, '{}')) AS p (k)
-			WHERE NOT strpos(concat((shape -> 'reader')::text, (shape -> 'writer')::text, (shape -> 'setting')::text, datasources::text), '${' || k || '}') > 0
-				AND NOT k IN ('bizdate', 'cyctime') ORDER BY 1 LOOP
+			WHERE strpos(given, '${' || k || '}') = 0 AND NOT (k IN ('bizdate', 'cyctime') AND strpos(given, '${bdp.system.' || k || '}') > 0) ORDER BY 1 LOOP
 		rows_ := rows_ || mc._import_row('unknown', NULL, format('argument parameters.%s: the document does not use it', text_));
 	END LOOP;
 	RETURN QUERY SELECT (row_number() OVER (ORDER BY x.n))::int, x.v ->> 'kind', x.v ->> 'statement', x.v ->> 'remark'
