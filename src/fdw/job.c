@@ -4,14 +4,22 @@
  */
 #include "postgres.h"
 
+#include "access/table.h"
 #include "access/xact.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_collation.h"
 #include "utils/formatting.h"
+#include "catalog/pg_inherits.h"
+#include "executor/executor.h"
+#include "nodes/execnodes.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/rel.h"
 
 #include "job.h"
 
 McJobRun   *mcJob = NULL;
+static const McJobRun *alive = NULL;
 
 bool
 mcJobWindow(TimestampTz lo, TimestampTz hi)
@@ -75,6 +83,84 @@ mcJobAddPosition(McJobSource *source, const char *shard)
 	return position;
 }
 
+bool
+mcJobAlive(const McJobRun *run)
+{
+	return alive == run;
+}
+
+static void
+forget_run(void *arg)
+{
+	if (alive == arg)
+		alive = NULL;
+}
+
+/* ---- order ---- */
+
+/* Rows that are inserted here stay side by side, whatever their order */
+static bool
+only_adds(Oid relid)
+{
+	FdwRoutine *odps = makeNode(FdwRoutine);
+	FdwRoutine *oss = makeNode(FdwRoutine);
+	FdwRoutine *routine;
+	Relation	rel;
+	bool		result;
+
+	switch (get_rel_relkind(relid))
+	{
+		case RELKIND_FOREIGN_TABLE:
+			mcOdpsModifyRoutine(odps);
+			mcOssModifyRoutine(oss);
+			routine = GetFdwRoutineByRelId(relid);
+			return routine->BeginForeignModify != NULL &&
+				(routine->BeginForeignModify == odps->BeginForeignModify ||
+				 routine->BeginForeignModify == oss->BeginForeignModify);
+		case RELKIND_RELATION:
+		case RELKIND_PARTITIONED_TABLE:
+			/* locked by the executor, partitions only when a row comes */
+			rel = table_open(relid, AccessShareLock);
+			result = rel->trigdesc == NULL ||
+				!(rel->trigdesc->trig_insert_before_row || rel->trigdesc->trig_insert_after_row);
+			table_close(rel, NoLock);
+			return result;
+		default:
+			return false;
+	}
+}
+
+static bool
+is_ordered(EState *estate)
+{
+	PlannedStmt *stmt = estate->es_plannedstmt;
+	ListCell   *lc;
+	ListCell   *lc2;
+
+	if (stmt->commandType != CMD_INSERT || stmt->hasModifyingCTE || !IsA(stmt->planTree, ModifyTable) ||
+		castNode(ModifyTable, stmt->planTree)->onConflictAction != ONCONFLICT_NONE)
+		return true;
+	foreach(lc, stmt->resultRelations)
+	{
+		foreach(lc2, find_all_inheritors(exec_rt_fetch(lfirst_int(lc), estate)->relid, AccessShareLock, NULL))
+		{
+			if (!only_adds(lfirst_oid(lc2)))
+				return true;
+		}
+	}
+	return false;
+}
+
+bool
+mcJobOrdered(ForeignScanState *node)
+{
+	bool		result = is_ordered(node->ss.ps.state);
+
+	if (result)
+		mcJob->ordered = true;
+	return result;
+}
+
 /* Memory goes with the transaction, whichever way it ends */
 static void
 xact_callback(XactEvent event, void *arg)
@@ -87,12 +173,18 @@ void
 mcJobBegin(McJobRun *run)
 {
 	static bool registered = false;
+	MemoryContextCallback *callback;
 
 	if (!registered)
 	{
 		RegisterXactCallback(xact_callback, NULL);
 		registered = true;
 	}
+	callback = MemoryContextAllocZero(run->cxt, sizeof(MemoryContextCallback));
+	callback->func = forget_run;
+	callback->arg = run;
+	MemoryContextRegisterResetCallback(run->cxt, callback);
+	alive = run;
 	mcJob = run;
 	run->executing = true;
 }

@@ -42,10 +42,11 @@ typedef struct McJobSource
 	McWrapper	wrapper;
 	char	   *key;			/* service:host/project/logstore, see mcJobSource */
 	char	   *generation;		/* id that must not change between windows (stream id); NULL = none recorded yet */
-	bool		first;			/* no position of this source is recorded: the first window of the job that reads it */
+	bool		first;			/* no position is recorded at the begin of this window: it begins by time */
 	bool		replay;			/* this window was sealed before: read exactly the recorded ends */
 	bool		frozen;			/* the ends are fixed: further scans of this run read the same */
 	List	   *positions;		/* McJobPosition * */
+	void	   *fixed;			/* LogHub: what scans need besides, once the ends are fixed */
 
 	/* object ledger (OSS) */
 	List	   *known;			/* McJobObject *: taken by earlier windows, within the lookback */
@@ -97,6 +98,17 @@ typedef struct McJobRun
 
 /* NULL unless the text of a job is being executed in this backend */
 extern PGDLLIMPORT McJobRun *mcJob;
+
+/* Is that run's memory still there?  For endings of statements, where mcJob may be NULL already. */
+extern bool mcJobAlive(const McJobRun *run);
+/*
+ * Must this scan of the run give its rows in the order of their keys, shard by shard and
+ * parents before children?  Only where a later row replaces an earlier one does it matter:
+ * true unless the statement is an INSERT, without ON CONFLICT and triggers on rows, into
+ * MaxCompute, OSS or local tables.  Sets run->ordered, too.
+ */
+struct ForeignScanState;
+extern bool mcJobOrdered(struct ForeignScanState *node);
 
 /* Is [lo, hi) the window of the run?  False outside of a run. */
 extern bool mcJobWindow(TimestampTz lo, TimestampTz hi);

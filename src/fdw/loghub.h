@@ -15,6 +15,7 @@
 #include "../wire/mcw_sls.h"
 #include "async.h"
 #include "convert_text.h"
+#include "job.h"
 #include "qual.h"
 
 /* ---- loghub_column.c: what a column of the foreign table shows ---- */
@@ -128,6 +129,14 @@ typedef struct McLogField
 #define MC_NOTICED_FUTURE		2
 #define MC_NOTICED_SETTLING		4
 #define MC_NOTICED_CLAMPED		8
+#define MC_NOTICED_NOT_CHAINED	16
+
+/* What a scan has seen of a shard of its run */
+typedef struct McLogCounted
+{
+	int64		late;
+	int64		rows;
+} McLogCounted;
 
 typedef struct McLogScan
 {
@@ -182,6 +191,17 @@ typedef struct McLogScan
 	TupleTableSlot *slot;
 	McRejects	rejects;
 	McLogStats	stats;			/* of windows that are done */
+
+	/* in the run of a job, loghub_chain.c */
+	McJobRun   *job;			/* NULL = in none */
+	bool		ordered;		/* the rows' target wants them in order */
+	bool		selected;		/* 'selection' was made */
+	bool		chained;		/* the present or last window was */
+	struct mcs_chain *chain;	/* while positions are being fixed */
+	const struct McLogFixed *fixed; /* what is being read; NULL = a window by time */
+	McLogCounted *counted;		/* of each of its ranges */
+	int64		page_late;		/* stats at the begin of the page */
+	int64		page_logs;
 	char		part[32];		/* for CONTEXT */
 	char		position[160];
 } McLogScan;
@@ -197,10 +217,22 @@ extern void mcLogPlace(McLogScan *scan, McPlace *place);
 
 /* loghub_window.c: from conditions to windows, one mcs_scan for each */
 extern bool mcLogNextWindow(McLogScan *scan, ForeignScanState *node);	/* false: no more */
+extern void mcLogWindowUnread(McLogScan *scan, ForeignScanState *node);	/* at the end of a scan that was never begun */
 extern void mcLogWindowResolved(McLogScan *scan);	/* once its first page or its end is there */
 extern void mcLogWindowDone(McLogScan *scan);
 extern void mcLogStatsNow(const McLogScan *scan, McLogStats *stats);
 extern void mcLogRaise(McLogScan *scan, const mcw_error *err);
+
+/* loghub_chain.c: positions of a job's windows */
+extern char *mcLogSourceKey(const McServer *server, const char *logstore);
+/* Why the selected window is read by time; NULL = it is the window of the run and is chained */
+extern const char *mcLogNotChained(const McLogScan *scan);
+/* Fix the positions unless another scan of the run has, and tell what to read */
+extern void mcLogChain(McLogScan *scan, mcs_scan_spec *spec);
+extern void mcLogChainPageDone(McLogScan *scan);	/* before the page is released */
+extern void mcLogChainDone(McLogScan *scan);	/* with the window, or what was read of it */
+extern void mcLogChainRelease(McLogScan *scan);
+extern bool mcLogUnreadWindow(McLogScan *scan, ForeignScanState *node);
 
 /* loghub_row.c: from logs to values */
 extern void mcLogRowInit(McLogScan *scan, TupleDesc desc, List *attrs);

@@ -93,6 +93,20 @@ show_window(const McLogScan *scan, ExplainState *es)
 }
 
 static void
+show_chained(const McLogScan *scan, ExplainState *es)
+{
+	const char *why;
+
+	if (scan->job == NULL)
+		why = "only in the run of a job";
+	else if (!scan->selected)
+		return;
+	else
+		why = mcLogNotChained(scan);
+	ExplainPropertyText("Chained", why ? psprintf("no, %s", why) : scan->ordered ? "yes, in order" : "yes", es);
+}
+
+static void
 show_run(const McLogScan *scan, ExplainState *es)
 {
 	McLogStats	stats;
@@ -154,6 +168,8 @@ mcLogExplain(ForeignScanState *node, ExplainState *es)
 		ExplainPropertyText("Shard Cond", text, es);
 	if (es->verbose)
 		show_fields(node, scan, es);
+	if (es->verbose || es->analyze || scan->job != NULL)
+		show_chained(scan, es);
 	if (es->analyze && scan->started)
 		show_run(scan, es);
 }

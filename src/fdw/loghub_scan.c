@@ -28,6 +28,7 @@ release_scan(void *arg)
 {
 	McLogScan  *scan = arg;
 
+	mcLogChainRelease(scan);
 	if (scan->scan != NULL)
 		mcs_scan_free(scan->scan);
 	scan->scan = NULL;
@@ -93,6 +94,8 @@ mcLogBegin(ForeignScanState *node, int eflags)
 	scan->callback.func = release_scan;
 	scan->callback.arg = scan;
 	MemoryContextRegisterResetCallback(cxt, &scan->callback);
+	scan->job = mcJob;
+	scan->ordered = mcJob != NULL && mcJobOrdered(node);
 	mcRejectsInit(&scan->rejects, scan->server);
 	mcLogRowInit(scan, RelationGetDescr(rel), list_nth(plan->fdw_private, MC_PRIVATE_ATTRS));
 	MemoryContextSwitchTo(old);
@@ -109,6 +112,7 @@ next_page(McLogScan *scan, bool wait)
 
 	if (scan->page != NULL)
 	{
+		mcLogChainPageDone(scan);
 		mcs_scan_release(scan->scan, scan->page);
 		scan->page = NULL;
 	}
@@ -157,6 +161,8 @@ mcLogNext(ForeignScanState *node, bool wait)
 			MemoryContextSwitchTo(old);
 			return NULL;
 		}
+		scan->page_late = scan->stats.late_groups;
+		scan->page_logs = scan->stats.logs;
 		mcLogStartPage(scan);
 		if (mcLogNextRow(scan))
 			break;
@@ -195,6 +201,14 @@ mcLogEnd(ForeignScanState *node)
 
 	if (scan == NULL || scan->server == NULL)
 		return;
+	if (mcLogUnreadWindow(scan, node))
+	{
+		MemoryContext old = MemoryContextSwitchTo(scan->cxt);
+
+		mcLogWindowUnread(scan, node);
+		MemoryContextSwitchTo(old);
+	}
+	mcLogWindowDone(scan);
 	/* once for all loops */
 	mcRejectsReport(&scan->rejects, scan->table);
 	ExecDropSingleTupleTableSlot(scan->slot);

@@ -50,6 +50,7 @@ evaluate(McLogScan *scan, ForeignScanState *node)
 	mcLogSelect(scan->quals, values, nulls, scan->delay, scan->skew, &scan->selection);
 	MemoryContextSwitchTo(old);
 	scan->next_window = 0;
+	scan->selected = true;
 
 	if (!scan->selection.bounded && scan->selection.nwindows > 0 && notice_once(scan, MC_NOTICED_UNBOUNDED))
 		ereport(NOTICE,
@@ -108,6 +109,33 @@ mcLogRaise(McLogScan *scan, const mcw_error *err)
 
 /* ---- windows ---- */
 
+static bool
+is_chained(McLogScan *scan)
+{
+	const char *why = mcLogNotChained(scan);
+
+	if (why != NULL && scan->job != NULL && notice_once(scan, MC_NOTICED_NOT_CHAINED))
+		ereport(NOTICE,
+				(errmsg("scan of \"%s\" in job \"%s\" is by time, not chained to the window before: %s",
+						scan->table, scan->job->name, why),
+				 errdetail("Log groups that arrive late at the edge of a window may be missed.")));
+	return why == NULL;
+}
+
+void
+mcLogWindowUnread(McLogScan *scan, ForeignScanState *node)
+{
+	mcs_scan_spec spec;
+
+	evaluate(scan, node);
+	if (mcLogNotChained(scan) != NULL)
+		return;
+	if (scan->channel == NULL)
+		mcLogConnect(scan->server, &scan->alloc, &scan->channel, &scan->client);
+	mcLogChain(scan, &spec);
+	scan->fixed = NULL;
+}
+
 bool
 mcLogNextWindow(McLogScan *scan, ForeignScanState *node)
 {
@@ -148,6 +176,9 @@ mcLogNextWindow(McLogScan *scan, ForeignScanState *node)
 		spec.codec = MCW_CODEC_NONE;
 	spec.clamp_expired = mcServerOptionIs(server, "expired_window", "clamp");
 	spec.need_cursor_time = scan->want_receive;
+	scan->chained = is_chained(scan);
+	if (scan->chained)
+		mcLogChain(scan, &spec);
 	scan->scan = mcs_scan_create(&scan->client, &spec, &err);
 	if (scan->scan == NULL)
 		mcLogRaise(scan, &err);
@@ -215,6 +246,8 @@ mcLogWindowDone(McLogScan *scan)
 {
 	if (scan->scan == NULL)
 		return;
+	mcLogChainPageDone(scan);
+	mcLogChainDone(scan);
 	add_info(&scan->stats, mcs_scan_get_info(scan->scan));
 	mcs_scan_free(scan->scan);
 	scan->scan = NULL;

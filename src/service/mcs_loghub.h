@@ -172,6 +172,19 @@ extern mcw_status mcs_call_run(mcs_call *call, mcw_error *err);
 
 /* ---- scan ---- */
 
+/* Cursors [begin, end) of a shard, for a scan that is told what to read */
+typedef struct mcs_range
+{
+	int			shard;
+	mcs_cursor	begin;
+	mcs_cursor	end;
+	char		first_key[33];	/* hash keys of the shard as in mcs_shard_info: tell parents from others */
+	char		last_key[33];
+} mcs_range;
+
+/* Do the shards share hash keys?  Then the one with the greater id descends from the other. */
+extern bool mcs_ranges_overlap(const mcs_range *a, const mcs_range *b);
+
 typedef struct mcs_scan_spec
 {
 	mcw_view	logstore;
@@ -189,6 +202,16 @@ typedef struct mcs_scan_spec
 	bool		clamp_expired;	/* else a begin older than the retention is an error */
 	bool		need_cursor_time;	/* each page must know its receive time */
 	size_t		max_buffered;	/* raw bytes of pages in flight or ready; 0 = 32 MB */
+
+	/*
+	 * Read exactly these, if not NULL: nothing is listed or asked by time, and begin and end
+	 * above are only told.  By shard id, copied.
+	 */
+	const mcs_range *ranges;
+	int			nranges;
+	int64_t		service_now;	/* when the ranges were fixed */
+	int64_t		ttl_days;
+	bool		ordered;		/* pages of a shard in their order, and those of its parents before */
 } mcs_scan_spec;
 
 typedef struct mcs_page

@@ -83,6 +83,25 @@ fill_page(mcs_slot *slot, const mcs_slice *slice)
 		slot->result.last_cursor - page->groups + 1 : 0;
 }
 
+/* The slice of a page that has arrived: read on, or done */
+static void
+advance(mcs_scan *scan, mcs_slot *slot)
+{
+	mcs_slice  *slice = slot->slice;
+
+	if (mcs_cursor_eq(&slot->result.next, &slice->cursor) ||
+		mcs_cursor_eq(&slot->result.next, &slice->end))
+		mcs_slice_finish(scan, slice);
+	else
+	{
+		slice->cursor = slot->result.next;
+		if (slot->result.cursor_time > 0)
+			slice->time = slot->result.cursor_time;
+		slice->state = MCS_SLICE_IDLE;
+		mcs_slice_consider(scan, slice, slot);
+	}
+}
+
 static void
 page_arrived(mcn_request *req)
 {
@@ -90,6 +109,7 @@ page_arrived(mcn_request *req)
 	mcs_slot   *slot = call->user;
 	mcs_scan   *scan = slot->scan;
 	mcs_slice  *slice = slot->slice;
+	bool		timing;
 
 	scan->pulling--;
 	slot->state = MCS_SLOT_SPENT;
@@ -112,21 +132,13 @@ page_arrived(mcn_request *req)
 		scan->info.bytes_raw += (int64_t) slot->raw.len;
 	}
 
-	if (mcs_cursor_eq(&slot->result.next, &slice->cursor) ||
-		mcs_cursor_eq(&slot->result.next, &slice->end))
-		mcs_slice_finish(scan, slice);
-	else
-	{
-		slice->cursor = slot->result.next;
-		if (slot->result.cursor_time > 0)
-			slice->time = slot->result.cursor_time;
-		slice->state = MCS_SLICE_IDLE;
-		mcs_slice_consider(scan, slice, slot);
-	}
-
+	timing = slot->page.groups > 0 && scan->spec.need_cursor_time && slot->page.cursor_time == 0;
+	/* a page that waits for its time would be overtaken by the next */
+	if (!(timing && scan->spec.ordered))
+		advance(scan, slot);
 	if (slot->page.groups > 0)
 	{
-		if (scan->spec.need_cursor_time && slot->page.cursor_time == 0)
+		if (timing)
 		{
 			mcs_control *control = mcs_scan_control(scan, MCS_JOB_PAGE_TIME);
 			mcw_error	err;
@@ -151,6 +163,8 @@ mcs_ring_timed(mcs_scan *scan, mcs_slot *slot, int64_t time)
 {
 	slot->page.cursor_time = time;
 	scan->pulling--;
+	if (scan->spec.ordered)
+		advance(scan, slot);
 	make_ready(scan, slot);
 }
 

@@ -91,7 +91,7 @@ mcs_scan_create(mcs_loghub *client, const mcs_scan_spec *spec, mcw_error *err)
 	scan->error_shard = -1;
 	scan->target = spec->first_pulls < 1 ? 1 :
 		spec->first_pulls < spec->concurrency ? spec->first_pulls : spec->concurrency;
-	if (copy_spec(scan, spec))
+	if (copy_spec(scan, spec) && mcs_range_copy(scan, spec, err) == MCW_OK)
 		scan->slots = mcw_new0(scan->alloc, sizeof(mcs_slot) * (spec->concurrency + 1));
 	if (scan->slots == NULL)
 	{
@@ -159,6 +159,7 @@ mcs_scan_free(mcs_scan *scan)
 	mcw_free(alloc, scan->shards, sizeof(void *) * scan->capshards);
 	mcs_free_shards(scan->client, scan->listed, scan->nlisted);
 	mcw_free(alloc, scan->slots, sizeof(mcs_slot) * (scan->spec.concurrency + 1));
+	mcs_range_free(scan);
 	mcw_free(alloc, scan->only, sizeof(int) * (scan->spec.nshards + 1));
 	mcw_free(alloc, scan->query, scan->spec.query.len);
 	mcw_free(alloc, scan, sizeof(*scan));
@@ -563,6 +564,11 @@ open_scan(mcs_scan *scan)
 	mcs_control *control;
 	mcw_error	err;
 
+	if (scan->ranges != NULL)
+	{
+		mcs_range_open(scan);
+		return;
+	}
 	scan->phase = MCS_PHASE_OPENING;
 	scan->opening = 1;
 	/* the retention matters only to a window that has a begin */
@@ -599,7 +605,8 @@ all_read(const mcs_scan *scan)
 static bool
 list_is_final(const mcs_scan *scan)
 {
-	return scan->info.has_end && scan->info.end + MCS_SETTLE_SECONDS <= scan->listed_at;
+	return scan->ranges != NULL ||
+		(scan->info.has_end && scan->info.end + MCS_SETTLE_SECONDS <= scan->listed_at);
 }
 
 void

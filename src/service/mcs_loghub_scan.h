@@ -48,6 +48,7 @@ typedef struct mcs_cut
 typedef struct mcs_slice
 {
 	int			shard;
+	int			range;			/* index of spec.ranges */
 	mcs_slice_state state;
 	mcs_cursor	cursor;			/* the next pull begins here */
 	mcs_cursor	end;			/* exclusive */
@@ -125,6 +126,8 @@ struct mcs_scan
 	char		logstore[136];
 	char	   *query;
 	int		   *only;			/* selected shards */
+	mcs_range  *ranges;			/* what to read, NULL = to be found */
+	int		   *waits_for;		/* ordered: ranges of ancestors that are not read yet, of each range */
 	mcs_scan_info info;
 	mcs_phase	phase;
 	int			opening;		/* answers still missing in OPENING */
@@ -174,6 +177,12 @@ extern void mcs_slice_finish(mcs_scan *scan, mcs_slice *slice);
 extern void mcs_slice_consider(mcs_scan *scan, mcs_slice *slice, const mcs_slot *slot);
 extern void mcs_slice_ask(mcs_scan *scan);	/* start control calls of splits */
 extern void mcs_slice_answer(mcs_scan *scan, mcs_control *control);
+
+/* mcs_loghub_range.c: a scan that was told its ranges */
+extern mcw_status mcs_range_copy(mcs_scan *scan, const mcs_scan_spec *spec, mcw_error *err);
+extern void mcs_range_open(mcs_scan *scan);
+extern void mcs_range_finished(mcs_scan *scan, const mcs_slice *slice);
+extern void mcs_range_free(mcs_scan *scan);
 
 /* mcs_loghub_ring.c */
 extern void mcs_ring_pull(mcs_scan *scan);	/* start as many pulls as allowed */

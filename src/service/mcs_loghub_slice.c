@@ -45,6 +45,7 @@ mcs_slice_finish(mcs_scan *scan, mcs_slice *slice)
 {
 	slice->state = MCS_SLICE_DONE;
 	scan->active--;
+	mcs_range_finished(scan, slice);
 }
 
 static void
@@ -86,6 +87,9 @@ mcs_slice_consider(mcs_scan *scan, mcs_slice *slice, const mcs_slot *slot)
 {
 	uint64_t	ignored;
 
+	/* slices side by side have no order */
+	if (scan->spec.ordered)
+		return;
 	if (slice->no_split || scan->target < 2 || pieces_for(scan) < 2)
 		return;
 	if (slot->page.groups * 2 < (uint32_t) scan->spec.count && slot->raw.len < WORTH_BYTES)

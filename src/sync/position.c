@@ -29,6 +29,24 @@ static const char replay_query[] =
 " ORDER BY s.shard";
 static const char checkpoint_query[] =
 "SELECT shard, position, NULL, finished, generation FROM mc.checkpoint WHERE job_id = $1 AND source = $2 ORDER BY shard";
+/*
+ * LogHub: a shard that is not recorded at the newest end was gone by then.  Between windows that
+ * were left out, and in a backfill, positions are those of the windows beside this one, so
+ * that a gap is closed exactly.
+ */
+static const char newest_query[] =
+"SELECT c.shard, c.position, NULL, c.finished OR c.window_end < $3, c.generation FROM mc.checkpoint c"
+" WHERE c.job_id = $1 AND c.source = $2"
+" AND $3 = (SELECT pg_catalog.max(m.window_end) FROM mc.checkpoint m WHERE m.job_id = $1 AND m.source = $2)";
+static const char beside_query[] =
+"WITH s AS (SELECT s.* FROM mc.run_shard s WHERE s.job_id = $1 AND s.source = $2 AND (s.window_end = $3 OR s.window_begin = $4)"
+"  AND EXISTS (SELECT FROM mc.run r WHERE r.job_id = $1 AND r.family = 0"
+"   AND r.window_begin = s.window_begin AND r.window_end = s.window_end))"
+" SELECT shard, a.position_end, b.position_begin, COALESCE(a.finished, c.finished, false), COALESCE(a.generation, b.generation)"
+" FROM (SELECT * FROM s WHERE s.window_end = $3) a"
+" FULL JOIN (SELECT * FROM s WHERE s.window_begin = $4) b USING (shard)"
+" FULL JOIN (SELECT * FROM mc.checkpoint c WHERE c.job_id = $1 AND c.source = $2"
+"  AND (c.finished AND c.window_end <= $3 OR $5)) c USING (shard)";
 static const char taken_query[] =
 "SELECT key, etag, size, last_modified FROM mc.source_object"
 " WHERE job_id = $1 AND source = $2 AND window_begin = $3 AND window_end = $4";
@@ -39,7 +57,7 @@ static const char known_query[] =
 static void
 load_positions(McJobRun *run, McJobSource *source, const char *query, int nargs, const Datum *values)
 {
-	static const Oid types[] = {INT8OID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID};
+	static const Oid types[] = {INT8OID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, BOOLOID};
 	uint64		n = mcSpi(query, SPI_OK_SELECT, nargs, types, values, NULL);
 
 	for (uint64 i = 0; i < n; i++)
@@ -55,6 +73,21 @@ load_positions(McJobRun *run, McJobSource *source, const char *query, int nargs,
 			position->was_finished = DatumGetBool(mcSpiDatum(i, 4, &isnull));
 		source->generation = copy_text(i, 5);
 	}
+}
+
+static void
+load_loghub(McJobRun *run, McJobSource *source, const Datum *values)
+{
+	ListCell   *lc;
+
+	if (!run->backfill)
+		load_positions(run, source, newest_query, 3, values);
+	if (source->positions == NIL)
+		load_positions(run, source, beside_query, 5, values);
+	source->first = true;
+	foreach(lc, source->positions)
+		if (((const McJobPosition *) lfirst(lc))->begin != NULL)
+			source->first = false;
 }
 
 static List *
@@ -89,7 +122,7 @@ mcLoadSource(McJobRun *run, McJobSource *source)
 {
 	Datum		values[] = {
 		Int64GetDatum(run->job_id), CStringGetTextDatum(source->key),
-		TimestampTzGetDatum(run->lo), TimestampTzGetDatum(run->hi)
+		TimestampTzGetDatum(run->lo), TimestampTzGetDatum(run->hi), BoolGetDatum(!run->backfill)
 	};
 
 	SPI_connect();
@@ -109,9 +142,14 @@ mcLoadSource(McJobRun *run, McJobSource *source)
 		load_positions(run, source, replay_query, 4, values);
 		source->replay = source->positions != NIL;
 		source->frozen = source->replay;
-		if (!source->replay && !run->backfill)
-			load_positions(run, source, checkpoint_query, 2, values);
-		source->first = source->positions == NIL;
+		if (source->wrapper == MC_LOGHUB && !source->replay)
+			load_loghub(run, source, values);
+		else
+		{
+			if (!source->replay && !run->backfill)
+				load_positions(run, source, checkpoint_query, 2, values);
+			source->first = source->positions == NIL;
+		}
 	}
 	SPI_finish();
 }
