@@ -77,6 +77,7 @@ static const ErrorRule service_rules[] = {
 	{"ProjectNotExists", 0, ERRCODE_FDW_SCHEMA_NOT_FOUND, HINT_PROJECT},
 	{"NoSuchProject", 0, ERRCODE_FDW_SCHEMA_NOT_FOUND, HINT_PROJECT},
 	{"NoSuchSchema", 0, ERRCODE_FDW_SCHEMA_NOT_FOUND, HINT_TABLE},
+	{"LogStoreAlreadyExist", 0, ERRCODE_DUPLICATE_OBJECT, NULL},
 	{"LogStoreNotExist", 0, ERRCODE_FDW_TABLE_NOT_FOUND, HINT_LOGSTORE},
 	{"ShardNotExist", 0, ERRCODE_FDW_TABLE_NOT_FOUND, "List the shards with SELECT DISTINCT __shard__ or in the console."},
 	{"NoSuchTable", 0, ERRCODE_FDW_TABLE_NOT_FOUND, HINT_TABLE},

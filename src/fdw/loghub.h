@@ -250,6 +250,8 @@ extern ForeignScan *mcLogGetPlan(PlannerInfo *root, RelOptInfo *rel, Oid relid, 
 extern void mcLogExplain(ForeignScanState *node, struct ExplainState *es);
 
 /* loghub_import.c */
+/* SQL type for the type of an index field */
+extern const char *mcLogLocalType(mcw_view type);
 extern List *mcLogImport(ImportForeignSchemaStmt *stmt, Oid serverid);
 
 #endif							/* MC_LOGHUB_H */

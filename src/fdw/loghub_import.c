@@ -113,8 +113,8 @@ add_column(StringInfo sql, List **taken, const char *remote, const char *name, c
 		appendStringInfo(sql, " OPTIONS (field %s)", quote_literal_cstr(remote));
 }
 
-static const char *
-type_for(mcw_view type)
+const char *
+mcLogLocalType(mcw_view type)
 {
 	if (mcw_view_eq(type, MCW_LIT("long")))
 		return "bigint";
@@ -161,7 +161,7 @@ add_index_fields(Import *import, const char *logstore, StringInfo sql, List **ta
 		/* system columns are there already; tags keep their full name */
 		if (mcLogKindOf(remote, &name) != MC_LOG_FIELD && mcLogKindOf(remote, &name) != MC_LOG_TAG)
 			continue;
-		add_column(sql, taken, remote, remote, type_for(fields[i].type));
+		add_column(sql, taken, remote, remote, mcLogLocalType(fields[i].type));
 	}
 }
 

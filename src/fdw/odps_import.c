@@ -15,9 +15,8 @@
 
 #include "odps_read.h"
 
-/* SQL type for a remote type; NULL = none */
-static char *
-local_type(const mcw_odps_type *type)
+char *
+mcOdpsLocalType(const mcw_odps_type *type)
 {
 	char	   *element;
 
@@ -65,7 +64,7 @@ local_type(const mcw_odps_type *type)
 			return "interval";
 		case MCW_ODPS_ARRAY:
 		case MCW_ODPS_VECTOR:
-			element = local_type(type->children[0]);
+			element = mcOdpsLocalType(type->children[0]);
 			if (!element || type->children[0]->kind == MCW_ODPS_ARRAY || type->children[0]->kind == MCW_ODPS_VECTOR)
 				return "jsonb";
 			return psprintf("%s[]", element);
@@ -94,7 +93,7 @@ append_column(StringInfo sql, McOdps *odps, mcw_view table, const mcs_odps_colum
 {
 	char	   *name = local_name(column->name);
 	char	   *remote = pnstrdup(column->name.data, column->name.len);
-	char	   *type = column->type ? local_type(column->type) : NULL;
+	char	   *type = column->type ? mcOdpsLocalType(column->type) : NULL;
 	ListCell   *lc;
 
 	if (!type)

@@ -195,6 +195,8 @@ extern bool mcScanPrunesLater(McScan *scan, ForeignScanState *node);
 /* ---- odps_plan.c, odps_explain.c, odps_import.c ---- */
 extern void mcOdpsPlanRoutine(FdwRoutine *routine);
 extern void mcOdpsExplainScan(ForeignScanState *node, struct ExplainState *es);
+/* SQL type that shows every value of the remote type; NULL = none */
+extern char *mcOdpsLocalType(const mcw_odps_type *type);
 extern List *mcOdpsImport(ImportForeignSchemaStmt *stmt, Oid serverid);
 
 #endif							/* MC_ODPS_READ_H */

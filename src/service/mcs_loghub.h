@@ -150,6 +150,9 @@ typedef struct mcs_pull_result
  */
 extern mcw_status mcs_parse_pull(mcs_call *call, mcw_buf *raw, mcs_pull_result *result, mcw_error *err);
 
+/* CreateLogstore; 'body' is the JSON document and stays until the call is over.  Not repeated once it was sent. */
+extern mcw_status mcs_create_logstore(mcs_call *call, mcw_view body, mcw_error *err);
+
 /* Names of logstores, sorted by the service, 'size' at most from 'offset' */
 extern mcw_status mcs_list_logstores(mcs_call *call, int offset, int size, mcw_error *err);
 

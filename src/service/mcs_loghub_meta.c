@@ -5,6 +5,8 @@
  */
 #include "mcs_loghub.h"
 
+#include <stdio.h>
+
 #include "../wire/mcw_doc.h"
 
 static mcw_status
@@ -72,4 +74,23 @@ mcs_parse_index(mcs_call *call, mcw_arena *arena, mcs_index_field **fields, int 
 		(*fields)[(*nfields)++].type = mcw_node_text(node, "type");
 	}
 	return MCW_OK;
+}
+
+mcw_status
+mcs_create_logstore(mcs_call *call, mcw_view body, mcw_error *err)
+{
+	mcw_status	status = mcs_list_logstores(call, 0, 1, err);
+
+	/* the same path, without its parameters */
+	call->req.http.nparams = 0;
+	if (status == MCW_OK)
+		status = mcs_call_body(call, body, err);
+	if (status == MCW_OK)
+		status = mcw_request_header(&call->req.http, MCW_LIT("Content-Type"), MCW_LIT("application/json"));
+	(void) snprintf(call->number, sizeof(call->number), "%zu", body.len);
+	if (status == MCW_OK)
+		status = mcw_request_header(&call->req.http, MCW_LIT("x-log-bodyrawsize"), mcw_str(call->number));
+	/* a second one would be told that the logstore exists */
+	call->req.no_retry_after_send = true;
+	return status;
 }

@@ -98,6 +98,8 @@ extern mcw_status mcs_ots_call_run(mcs_ots_call *call, mcw_error *err);
 /* ---- metadata; everything is copied into the arena; these wait ---- */
 
 extern mcw_status mcs_ots_describe_table(mcs_ots *ots, mcw_view table, mcw_arena *arena, mcw_ots_table *result, mcw_error *err);
+/* CreateTable; name, schema, options and stream of 'table' count.  Not repeated once it was sent. */
+extern mcw_status mcs_ots_create_table(mcs_ots *ots, const mcw_ots_table *table, mcw_error *err);
 extern mcw_status mcs_ots_list_tables(mcs_ots *ots, mcw_arena *arena, mcw_view **names, int *nnames, mcw_error *err);
 /*
  * Cut points for parts of about split_size bytes; none if the service refuses the

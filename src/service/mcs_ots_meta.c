@@ -37,6 +37,23 @@ mcs_ots_describe_table(mcs_ots *ots, mcw_view table, mcw_arena *arena, mcw_ots_t
 }
 
 mcw_status
+mcs_ots_create_table(mcs_ots *ots, const mcw_ots_table *table, mcw_error *err)
+{
+	mcs_ots_call call;
+	mcw_status	status;
+
+	mcs_ots_call_init(&call, ots, "CreateTable", MAX_META_ANSWER);
+	call.req.no_retry_after_send = true;
+	status = mcw_ots_put_create_table(&call.body, table);
+	if (status != MCW_OK)
+		(void) mcw_fail(err, status, "table \"%.*s\" cannot be created", (int) table->name.len, table->name.data);
+	else
+		status = mcs_ots_call_run(&call, err);
+	mcs_ots_call_free(&call);
+	return status;
+}
+
+mcw_status
 mcs_ots_list_tables(mcs_ots *ots, mcw_arena *arena, mcw_view **names, int *nnames, mcw_error *err)
 {
 	mcs_ots_call call;
