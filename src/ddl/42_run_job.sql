@@ -12,12 +12,14 @@ DECLARE
 BEGIN
 	SELECT * INTO STRICT r FROM mc.run WHERE run.run_id = _settle.run_id;
 	SELECT count(*) FILTER (WHERE state IN ('prepared', 'publishing')) AS open,
+			count(*) FILTER (WHERE state IN ('prepared', 'publishing') AND kind NOT IN ('manifest', 'delete', 'drop', 'truncate')) AS unknown,
 			count(*) FILTER (WHERE state = 'conflict') AS conflict,
 			count(*) FILTER (WHERE state = 'lost') AS lost,
 			bool_or(residue_possible) AS residue,
 			string_agg(outcome, E'\n' ORDER BY ordinal) FILTER (WHERE state <> 'published') AS outcome
 		INTO n FROM mc.publish WHERE publish.run_id = _settle.run_id;
-	next_state := CASE WHEN n.conflict > 0 THEN 'conflict' WHEN n.lost > 0 THEN 'lost'
+	-- a lost entry holds back what erases; all others must be known before the window is done again
+	next_state := CASE WHEN n.conflict > 0 THEN 'conflict' WHEN n.unknown > 0 THEN 'publishing' WHEN n.lost > 0 THEN 'lost'
 		WHEN n.open > 0 THEN 'publishing' ELSE 'done' END;
 	UPDATE mc.run SET state = next_state, residue_possible = run.residue_possible OR COALESCE(n.residue, false), note = n.outcome,
 			finished_at = CASE WHEN next_state = 'done' THEN pg_catalog.clock_timestamp() END

@@ -144,9 +144,13 @@ BEGIN
 	IF FOUND AND clash.job_id <> j.job_id THEN
 		PERFORM mc._raise('55006', pg_catalog.format('%s belongs to job "%s"', clash.label, clash.other), NULL, 'Set adopt_target if this job shall overwrite it.');
 	ELSIF FOUND THEN
-		PERFORM mc._raise('55006', pg_catalog.format('%s was overwritten by another window of job "%s"', clash.label, j.name), pg_catalog.format('Window [%s, %s) wrote it; this window would erase those rows.', o.window_begin, o.window_end), 'Choose partitions that belong to one window each, write_mode ''append'', or overwrite_scope => ''snapshot'' if each window holds everything.');
+		PERFORM mc._raise('55006', pg_catalog.format('%s was overwritten by another window of job "%s"', clash.label, j.name), pg_catalog.format('Window [%s, %s) wrote it; this window would erase those rows.', clash.window_begin, clash.window_end), 'Choose partitions that belong to one window each, write_mode ''append'', or overwrite_scope => ''snapshot'' if each window holds everything.');
 	END IF;
-	-- a redo: what an earlier attempt has appended is not appended again
+	-- a redo makes what an earlier attempt had still to erase
+	UPDATE mc.publish p SET state = 'superseded', outcome = 'a later attempt makes it again', changed_at = pg_catalog.clock_timestamp()
+		FROM mc.run x WHERE x.run_id = p.run_id AND x.job_id = r.job_id AND x.family = r.family AND x.seq = r.seq
+			AND x.attempt < r.attempt AND p.state IN ('prepared', 'publishing');
+	-- what an earlier attempt has appended is not appended again
 	SELECT e.label INTO clash FROM mc.publish e JOIN mc.run x USING (run_id)
 		WHERE x.job_id = r.job_id AND x.family = r.family AND x.seq = r.seq AND x.attempt < r.attempt
 			AND e.service = 'maxcompute' AND e.mode = 'append'
