@@ -148,7 +148,9 @@ mcn_credentials_supply(mcn_credentials *credentials, const mcw_credentials *cred
 	secret->cred.access_key_id = keep(&at, cred->access_key_id);
 	secret->cred.access_key_secret = keep(&at, cred->access_key_secret);
 	secret->cred.security_token = keep(&at, cred->security_token);
-	if (left_us > 0)
+	if (left_us < 0)
+		secret->expires_us = now;
+	else if (left_us > 0)
 	{
 		/* a source may hand out the same set again until it makes another: ask ever later, not ever more */
 		margin = left_us / 4 < MARGIN_MAX_US ? left_us / 4 : MARGIN_MAX_US;
@@ -222,6 +224,7 @@ mcn_credentials_take(mcn_request *req, int64_t now, mcw_error *err)
 	{
 		req->transfer->asked = !is_good(credentials->current, now);
 		fetch(credentials, now);
+		now = mcn_now_us();
 	}
 	if (is_good(credentials->current, now))
 	{

@@ -169,7 +169,7 @@ typedef struct mcn_credential_source
 extern mcn_credentials *mcn_credentials_create(mcn_loop *loop, const mcn_credential_source *source);
 extern mcn_credentials *mcn_credentials_keep(mcn_credentials *credentials);
 extern void mcn_credentials_release(mcn_credentials *credentials);	/* NULL allowed */
-/* New ones that last left_us more (0 = for ever); copied.  MCW_ERR_NOMEM: call mcn_credentials_fail instead. */
+/* New ones that last left_us more (0 = for ever, negative = they have ended already); copied.  MCW_ERR_NOMEM: call mcn_credentials_fail instead. */
 extern mcw_status mcn_credentials_supply(mcn_credentials *credentials, const mcw_credentials *cred, int64_t left_us);
 extern void mcn_credentials_fail(mcn_credentials *credentials, const mcw_error *err);
 /* 0 = there are none that are good; INT64_MAX = they never end */

@@ -152,8 +152,7 @@ left_us(const mcn_request *req, int64_t ends)
 		now *= 1000000;
 	else
 		now = mcn_unix_us();
-	/* 0 would mean for ever */
-	return ends > now ? ends - now : 1;
+	return ends > now ? ends - now : -1;
 }
 
 mcw_status
