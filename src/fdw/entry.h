@@ -48,6 +48,7 @@ typedef struct McEntry
 	int			sent;			/* times that a request which makes it visible may have left, this one included */
 	bool		distrust;		/* the database was restored, promoted or cloned: 'sent' proves nothing */
 	const char *seen;			/* evidence of the last try; NULL = none */
+	bool		published;		/* of an earlier attempt: it is visible already */
 	bool		recovery;		/* another call than the one that sealed it: stale checks apply */
 	TimestampTz sealed;			/* when T1 was committed */
 
@@ -76,6 +77,7 @@ extern McEntryOutcome mcLogEntryPublish(McEntry *entry, int64 deadline_us, mcw_e
  * A window is done again: settle what earlier attempts have left, which 'earlier' lists
  * (McEntry of any state), before the new attempt is durable.  May append to 'entries'.
  */
+extern void mcOdpsSealEarlier(McJobRun *run, const List *earlier, List **entries);
 extern void mcOssSealEarlier(McJobRun *run, const List *earlier, List **entries);
 
 /* The server configuration of an entry: owner's mapping, endpoint of the entry, checked */

@@ -195,6 +195,30 @@ mcJobEnd(void)
 	mcJob = NULL;
 }
 
+void
+mcJobCount(const mcn_stats *now, const mcn_stats *before, bool write)
+{
+	static const mcn_stats none = {0};
+
+	if (!mcJob || !now)
+		return;
+	if (!before)
+		before = &none;
+	mcJob->requests += now->requests - before->requests;
+	mcJob->retries += now->retries - before->retries;
+	mcJob->throttled_us += now->rate_us - before->rate_us + now->backoff_us - before->backoff_us;
+	if (write)
+	{
+		mcJob->bytes_out += now->bytes_out - before->bytes_out;
+		mcJob->wait_target_us += now->wait_us - before->wait_us;
+	}
+	else
+	{
+		mcJob->bytes_in += now->bytes_in - before->bytes_in;
+		mcJob->wait_source_us += now->wait_us - before->wait_us;
+	}
+}
+
 char *
 mcEndpointHost(const char *endpoint)
 {

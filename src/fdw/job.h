@@ -72,6 +72,7 @@ typedef struct McJobRun
 	char	   *overwrite_scope;	/* "window" or "snapshot" */
 	char	   *on_object_change;	/* "error", "reread" or "ignore" */
 	int64		lookback_us;	/* of the object ledger */
+	int64		prepare_margin_us;	/* how long what is sealed must live at least */
 	bool		executing;		/* the job's text is running */
 	bool		sealed;
 	bool		ordered;		/* the target is keyed: rows of a shard must come in order, parents before children */
@@ -127,6 +128,11 @@ extern char *mcJobCopy(const char *text);
 /* take part in a run's end: resets mcJob in every ending of the transaction */
 extern void mcJobBegin(McJobRun *run);
 extern void mcJobEnd(void);
+/*
+ * Requests, bytes and waits of a channel since 'before' (NULL = since it was opened), as
+ * those of a scan, or of a write; nothing outside of a run.
+ */
+extern void mcJobCount(const mcn_stats *now, const mcn_stats *before, bool write);
 /* endpoint without scheme and port as 'host', for keys of sources and targets */
 extern char *mcEndpointHost(const char *endpoint);
 

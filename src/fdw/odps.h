@@ -37,8 +37,12 @@ typedef struct McOdps
 
 /* REST channel only, no request is sent.  Memory is taken from CurrentMemoryContext. */
 extern McOdps *mcOdpsOpen(Oid serverid, Oid userid, Oid relid);
+/* the same for names that no foreign table tells; 'server' with its project must outlive it */
+extern McOdps *mcOdpsOpenNamed(McServer *server, const char *schema, const char *quota, const char *table);
 /* opens the tunnel channel if it is not open: option tunnel_endpoint, else discovery (cached in the backend) */
 extern void mcOdpsOpenTunnel(McOdps *odps);
+/* where it is, without opening it; does not raise.  Valid until the next call. */
+extern mcw_status mcOdpsFindTunnel(McOdps *odps, const char **endpoint, mcw_error *err);
 /* raise for a failed service call on this connection */
 extern void mcOdpsCheck(McOdps *odps, mcw_status status, const mcw_error *err);
 

@@ -355,6 +355,7 @@ mcBlockSend(McSink *sink, McSinkPartition *part)
 	sink->nflight++;
 	sink->stats.blocks++;
 	sink->stats.sent_bytes += block->body.len;
+	upload->bytes += block->body.len;
 	mcs_odps_call_start(&block->call);
 	step(sink, 0);
 }

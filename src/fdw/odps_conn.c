@@ -263,25 +263,19 @@ option_view(const McServer *server, const char *name)
 }
 
 static void
-open_in(McOdps *odps, Oid serverid, Oid userid, Oid relid)
+open_in(McOdps *odps, McServer *server, mcw_view schema, mcw_view quota, char *table_name)
 {
-	McServer   *server = mcGetServer(MC_MAXCOMPUTE, serverid, userid, relid, true);
 	mcs_odps   *service = &odps->service;
 
 	odps->server = server;
 	service->loop = mcLoop();
 	service->alloc = &odps->alloc;
 	service->project = mcw_str(server->project);
-	service->schema = option_view(server, "schema");
+	service->schema = schema;
 	service->region = mcw_str(server->region ? server->region : "");
-	service->quota = option_view(server, "quota_name");
+	service->quota = quota;
 	service->cred = server->cred;
-	if (OidIsValid(relid))
-	{
-		const char *table = mcOptionText(server->table_options, "table");
-
-		odps->table_name = table ? pstrdup(table) : get_rel_name(relid);
-	}
+	odps->table_name = table_name;
 	odps->label = psprintf("%s%s%s%s%s", server->project, service->schema.len ? "." : "",
 						   service->schema.data, odps->table_name ? "." : "",
 						   odps->table_name ? odps->table_name : "");
@@ -291,20 +285,51 @@ open_in(McOdps *odps, Oid serverid, Oid userid, Oid relid)
 	service->rest = mcOpenChannel(server, &odps->alloc, server->endpoint, NULL, mcs_odps_retry_rules);
 }
 
-McOdps *
-mcOdpsOpen(Oid serverid, Oid userid, Oid relid)
+static McOdps *
+create(void)
 {
 	MemoryContext cxt = AllocSetContextCreate(CurrentMemoryContext, "mc_fdw MaxCompute connection",
 											  ALLOCSET_DEFAULT_SIZES);
-	MemoryContext old = MemoryContextSwitchTo(cxt);
-	McOdps	   *odps = palloc0(sizeof(McOdps));
+	McOdps	   *odps = MemoryContextAllocZero(cxt, sizeof(McOdps));
 
 	odps->cxt = cxt;
 	odps->alloc = mcContextAlloc(cxt);
 	odps->on_reset.func = odps_reset;
 	odps->on_reset.arg = odps;
 	MemoryContextRegisterResetCallback(cxt, &odps->on_reset);
-	open_in(odps, serverid, userid, relid);
+	return odps;
+}
+
+McOdps *
+mcOdpsOpen(Oid serverid, Oid userid, Oid relid)
+{
+	McOdps	   *odps = create();
+	MemoryContext old = MemoryContextSwitchTo(odps->cxt);
+	McServer   *server = mcGetServer(MC_MAXCOMPUTE, serverid, userid, relid, true);
+	char	   *table_name = NULL;
+
+	if (!server->project)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
+				 errmsg("server \"%s\" has no option \"project\"", server->name)));
+	if (OidIsValid(relid))
+	{
+		const char *table = mcOptionText(server->table_options, "table");
+
+		table_name = table ? pstrdup(table) : get_rel_name(relid);
+	}
+	open_in(odps, server, option_view(server, "schema"), option_view(server, "quota_name"), table_name);
+	MemoryContextSwitchTo(old);
+	return odps;
+}
+
+McOdps *
+mcOdpsOpenNamed(McServer *server, const char *schema, const char *quota, const char *table)
+{
+	McOdps	   *odps = create();
+	MemoryContext old = MemoryContextSwitchTo(odps->cxt);
+
+	open_in(odps, server, mcw_str(pstrdup(schema)), mcw_str(pstrdup(quota)), pstrdup(table));
 	MemoryContextSwitchTo(old);
 	return odps;
 }
@@ -318,13 +343,13 @@ mcOdpsCheck(McOdps *odps, mcw_status status, const mcw_error *err)
 /* ---- tunnel ---- */
 
 /* *fresh: the entry to be dated once the address has proved usable */
-static const char *
-discover_tunnel(McOdps *odps, TunnelEntry **fresh)
+static mcw_status
+discover_tunnel(McOdps *odps, const char **result, TunnelEntry **fresh, mcw_error *err)
 {
 	char		key[sizeof(tunnels[0].key)];
 	TunnelEntry *oldest = &tunnels[0];
 	mcw_buf		found;
-	mcw_error	err;
+	mcw_status	status;
 	const char *endpoint;
 
 	snprintf(key, sizeof(key), "%s %s %s", odps->server->endpoint, odps->server->project,
@@ -333,17 +358,20 @@ discover_tunnel(McOdps *odps, TunnelEntry **fresh)
 	{
 		if (tunnels[i].found_us && strcmp(tunnels[i].key, key) == 0 &&
 			mcn_now_us() - tunnels[i].found_us < TUNNEL_LIFE_US)
-			return tunnels[i].endpoint;
+		{
+			*result = tunnels[i].endpoint;
+			return MCW_OK;
+		}
 		if (tunnels[i].found_us < oldest->found_us)
 			oldest = &tunnels[i];
 	}
 	mcw_buf_init(&found, &odps->alloc, sizeof(oldest->endpoint) - 1);
-	mcOdpsCheck(odps, mcs_odps_discover_tunnel(&odps->service, &found, &err), &err);
+	status = mcs_odps_discover_tunnel(&odps->service, &found, err);
+	if (status != MCW_OK)
+		return status;
 	endpoint = mcw_buf_cstr(&found);
 	if (!endpoint)
-		ereport(ERROR,
-				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("the tunnel address of server \"%s\" is too long", odps->server->name)));
+		return mcw_fail(err, MCW_ERR_LIMIT, "the tunnel address of server \"%s\" is too long", odps->server->name);
 	if (strlen(key) < sizeof(key) - 1)
 	{
 		strlcpy(oldest->key, key, sizeof(oldest->key));
@@ -351,7 +379,23 @@ discover_tunnel(McOdps *odps, TunnelEntry **fresh)
 		oldest->found_us = 0;
 		*fresh = oldest;
 	}
-	return endpoint;
+	*result = endpoint;
+	return MCW_OK;
+}
+
+mcw_status
+mcOdpsFindTunnel(McOdps *odps, const char **endpoint, mcw_error *err)
+{
+	TunnelEntry *fresh = NULL;
+
+	mcw_status	status = MCW_OK;
+
+	*endpoint = mcServerOption(odps->server, "tunnel_endpoint");
+	if (!*endpoint)
+		status = discover_tunnel(odps, endpoint, &fresh, err);
+	if (fresh && odps->server->trusted)
+		fresh->found_us = mcn_now_us();
+	return status;
 }
 
 void
@@ -360,13 +404,14 @@ mcOdpsOpenTunnel(McOdps *odps)
 	MemoryContext old;
 	const char *endpoint;
 	TunnelEntry *fresh = NULL;
+	mcw_error	err;
 
 	if (odps->service.tunnel)
 		return;
 	old = MemoryContextSwitchTo(odps->cxt);
 	endpoint = mcServerOption(odps->server, "tunnel_endpoint");
 	if (!endpoint)
-		endpoint = discover_tunnel(odps, &fresh);
+		mcOdpsCheck(odps, discover_tunnel(odps, &endpoint, &fresh, &err), &err);
 	if (!odps->server->trusted && !mcEndpointAllowed(endpoint))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),

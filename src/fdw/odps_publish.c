@@ -13,36 +13,23 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
-#include "odps_write.h"
+#include "odps_publish.h"
 #include "publish.h"
-
-/* One erasing statement of the service */
-typedef struct Erasure
-{
-	McTarget   *target;
-	const char *spec;			/* NULL = the whole unpartitioned table */
-	const char *quoted;
-	bool		keep_partition; /* empty it, do not drop it */
-	bool		attempted;
-	bool		in_doubt;
-	bool		done;
-} Erasure;
-
-typedef struct McPublication
-{
-	List	   *uploads;		/* McUpload, in order */
-	List	   *erasures;		/* Erasure, in order */
-	int64		deadline_us;
-} McPublication;
 
 /* of the commit that is under way, in publishing memory */
 static McPublication *present = NULL;
+
+McPublication *
+mcOdpsPublication(void)
+{
+	return present;
+}
 
 static void
 collect_uploads(McPublication *pub)
 {
 	for (McUpload *u = mcWriteUploads(); u; u = u->next)
-		if (!u->garbage && u->session.nblocks > 0 && !mcUploadSuperseded(u))
+		if (!u->garbage && !u->listed && u->session.nblocks > 0 && !mcUploadSuperseded(u))
 			pub->uploads = lappend(pub->uploads, u);
 }
 
@@ -66,7 +53,7 @@ overwritten(const McPublication *pub, const McIntent *intent, const char *spec)
 static void
 add_erasure(McPublication *pub, McIntent *intent, const char *spec, const char *quoted, bool keep_partition)
 {
-	Erasure    *e;
+	McErasure  *e;
 	ListCell   *lc;
 
 	if (overwritten(pub, intent, spec ? spec : ""))
@@ -78,7 +65,7 @@ add_erasure(McPublication *pub, McIntent *intent, const char *spec, const char *
 			strcmp(e->spec ? e->spec : "", spec ? spec : "") == 0)
 			return;
 	}
-	e = palloc0(sizeof(Erasure));
+	e = palloc0(sizeof(McErasure));
 	e->target = intent->target;
 	e->spec = spec;
 	e->quoted = quoted;
@@ -111,7 +98,7 @@ collect_erasures(McPublication *pub)
 {
 	for (McIntent *i = mcWriteIntents(); i; i = i->next)
 	{
-		if (i->dead)
+		if (i->dead || i->listed)
 			continue;
 		if (i->spec)
 			add_erasure(pub, i, i->spec, i->quoted, false);
@@ -218,7 +205,7 @@ describe_upload(McItems *list, const McUpload *u)
 }
 
 static void
-describe_erasure(McItems *list, const Erasure *e)
+describe_erasure(McItems *list, const McErasure *e)
 {
 	describe(list, e->spec && !e->keep_partition ? "drop of " : "truncation of ", e->target, e->spec, "");
 }
@@ -250,7 +237,7 @@ outcomes(McOutcomes *all)
 	}
 	foreach(lc, present->erasures)
 	{
-		Erasure    *e = lfirst(lc);
+		McErasure  *e = lfirst(lc);
 
 		describe_erasure(e->done ? &all->published : e->in_doubt ? &all->unknown : &all->not_published, e);
 	}
@@ -265,7 +252,7 @@ upload_failed(const mcw_error *err, void *arg)
 static void
 erasure_failed(const mcw_error *err, void *arg)
 {
-	mcOdpsCheck(((Erasure *) arg)->target->odps, err->status ? err->status : MCW_ERR_PROTOCOL, err);
+	mcOdpsCheck(((McErasure *) arg)->target->odps, err->status ? err->status : MCW_ERR_PROTOCOL, err);
 }
 
 static void
@@ -288,41 +275,45 @@ publish(void)
 	}
 }
 
-static void
-execute(Erasure *e)
+mcw_status
+mcOdpsErase(mcs_odps *service, mcw_view table, const char *quoted, bool keep_partition, bool *in_doubt, mcw_error *err)
 {
-	mcs_odps   *service = &e->target->odps->service;
 	mcs_odps_sql sql = {0};
 	mcs_odps_sql_result result;
 	mcw_alloc	alloc = mcContextAlloc(CurrentMemoryContext);
 	mcw_arena	arena;
 	mcw_buf		name;
-	mcw_error	err;
 	mcw_status	status;
 	char	   *text;
 
 	mcw_arena_init(&arena, &alloc, 16 * 1024 * 1024);
 	mcw_buf_init(&name, &alloc, 64 * 1024);
-	memset(&err, 0, sizeof(err));
-	if (mcs_odps_sql_table(service, e->target->table->name, &name) != MCW_OK || !mcw_buf_cstr(&name))
+	if (mcs_odps_sql_table(service, table, &name) != MCW_OK || !mcw_buf_cstr(&name))
 		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
-	if (!e->spec)
+	if (!quoted)
 		text = psprintf("TRUNCATE TABLE %s;", name.data);
-	else if (e->keep_partition)
-		text = psprintf("TRUNCATE TABLE %s PARTITION (%s);", name.data, e->quoted);
+	else if (keep_partition)
+		text = psprintf("TRUNCATE TABLE %s PARTITION (%s);", name.data, quoted);
 	else
-		text = psprintf("ALTER TABLE %s DROP IF EXISTS PARTITION (%s);", name.data, e->quoted);
-	sql.task = e->spec && !e->keep_partition ? "SQLDropPartitionTask" : "SQLTruncateTableTask";
+		text = psprintf("ALTER TABLE %s DROP IF EXISTS PARTITION (%s);", name.data, quoted);
+	sql.task = quoted && !keep_partition ? "SQLDropPartitionTask" : "SQLTruncateTableTask";
 	sql.query = mcw_str(text);
 	sql.idempotent = true;
+	status = mcs_odps_run_sql(service, &sql, &arena, &result, err);
+	*in_doubt = status != MCW_OK && result.in_doubt;
+	return status;
+}
 
+static void
+execute(McErasure *e)
+{
+	mcw_error	err;
+
+	memset(&err, 0, sizeof(err));
 	e->attempted = true;
-	status = mcs_odps_run_sql(service, &sql, &arena, &result, &err);
-	if (status != MCW_OK)
-	{
-		e->in_doubt = result.in_doubt;
+	if (mcOdpsErase(&e->target->odps->service, e->target->table->name, e->spec ? e->quoted : NULL, e->keep_partition,
+					&e->in_doubt, &err) != MCW_OK)
 		mcPublishFailed(&err, erasure_failed, e);
-	}
 	e->done = true;
 	mcPublishDone();
 }
@@ -362,7 +353,13 @@ verify(int64 deadline_us)
 static bool
 pending(void)
 {
-	return mcWriteUploads() || mcWriteIntents();
+	for (McUpload *u = mcWriteUploads(); u; u = u->next)
+		if (!u->listed)
+			return true;
+	for (McIntent *i = mcWriteIntents(); i; i = i->next)
+		if (!i->listed)
+			return true;
+	return false;
 }
 
 static void
@@ -391,6 +388,8 @@ mcOdpsInitXact(void)
 		.forget = forget,
 		.sub_commit = mcWriteSubCommit,
 		.sub_abort = mcWriteSubAbort,
+		.seal = mcOdpsSeal,
+		.targets = mcOdpsTargets,
 	};
 
 	mcPublisherAdd(MC_MAXCOMPUTE, &publisher);

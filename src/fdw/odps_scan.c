@@ -22,6 +22,7 @@
 #include "utils/rel.h"
 
 #include "compat.h"
+#include "job.h"
 #include "odps_read.h"
 #include "qual.h"
 #include "odps_write.h"
@@ -609,6 +610,19 @@ odpsReScanForeignScan(ForeignScanState *node)
 	scan->running = false;
 }
 
+/* what the run of a job has read here */
+static void
+count(const McScan *scan)
+{
+	if (!mcJob)
+		return;
+	if (scan->fetch)
+		mcJob->rows_in += mcFetchStatistics(scan->fetch)->rows;
+	if (scan->odps->service.tunnel)
+		mcJobCount(mcn_channel_stats(scan->odps->service.tunnel), NULL, false);
+	mcJobCount(mcn_channel_stats(scan->odps->service.rest), NULL, false);
+}
+
 static void
 odpsEndForeignScan(ForeignScanState *node)
 {
@@ -621,6 +635,7 @@ odpsEndForeignScan(ForeignScanState *node)
 		mcFetchStop(scan->fetch);
 		mcRejectsReport(&scan->rejects, RelationGetRelationName(node->ss.ss_currentRelation));
 	}
+	count(scan);
 	MemoryContextDelete(scan->odps->cxt);
 	scan->odps = NULL;
 }

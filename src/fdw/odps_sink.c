@@ -20,6 +20,7 @@
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
+#include "job.h"
 #include "odps_sink.h"
 
 #define DEFAULT_BLOCK_SIZE (16 * 1024 * 1024)
@@ -407,6 +408,9 @@ mcSinkEnd(McSink *sink)
 {
 	mcBlockFlush(sink);
 	mcRejectsReport(&sink->rejects, sink->relname);
+	mcJobCount(mcn_channel_stats(sink->target->odps->service.tunnel), &sink->before, true);
+	if (mcJob)
+		mcJob->rows_out += sink->stats.rows;
 	sink->ended = true;
 	mcWriterEnd();
 	mcBlockAbandon(sink);

@@ -252,7 +252,7 @@ mcWriteUpload(McTarget *target, const char *spec, bool overwrite)
 
 	if (newest && !fuse && newest->target->relid == target->relid &&
 		newest->target->userid == target->userid && newest->subid == subid &&
-		newest->overwrite_mode == overwrite && !newest->full)
+		newest->overwrite_mode == overwrite && !newest->full && !newest->listed)
 		return newest;
 
 	if (overwrite && !fuse && overwriter)

@@ -106,6 +106,8 @@ typedef struct McUpload
 	int64		seq;			/* order of first write */
 	bool		overwrite_mode;	/* by write_mode; session.overwrite may also come from TRUNCATE or DELETE */
 	bool		garbage;		/* rolled back, superseded, or failed */
+	int64		bytes;			/* of block bodies sent */
+	bool		listed;			/* the outbox has it: it is not ours to publish any more */
 	bool		full;			/* no more blocks fit */
 	bool		attempted;		/* publishing: a commit was tried */
 	mcs_odps_outcome outcome;
@@ -120,6 +122,7 @@ typedef struct McIntent
 	char	   *quoted;			/* the same for SQL: pt='1',region='hz' */
 	SubTransactionId subid;
 	int64		seq;
+	bool		listed;			/* the outbox has it */
 	bool		dead;			/* rolled back */
 	struct McIntent *next;
 } McIntent;

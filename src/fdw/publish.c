@@ -25,6 +25,8 @@
 static const McWrapper wrappers[] = {MC_LOGHUB, MC_MAXCOMPUTE, MC_OSS};
 static const McPublisher *publishers[lengthof(wrappers)];
 
+void		(*mcPublishOpenTargets) (List *targets) = NULL;
+
 static MemoryContext publish_cxt = NULL;
 static const McPublisher *current = NULL;	/* whose requests are under way */
 static int64 publish_deadline_us = 0;
@@ -218,6 +220,19 @@ announce(void)
 	return all.len > 0;
 }
 
+/* What the outbox has for our targets comes first */
+static void
+check_targets(void)
+{
+	List	   *targets = NIL;
+
+	for (int i = 0; i < lengthof(publishers); i++)
+		if ((current = publishers[i]) != NULL && current->pending() && current->targets)
+			current->targets(&targets);
+	if (targets != NIL && mcPublishOpenTargets)
+		mcPublishOpenTargets(targets);
+}
+
 List *
 mcPublishSeal(McJobRun *run)
 {
@@ -283,6 +298,7 @@ pre_commit(void)
 	for (int i = 0; i < lengthof(publishers); i++)
 		if ((current = publishers[i]) != NULL && current->pending())
 			current->verify(publish_deadline_us);
+	check_targets();
 	if (announce())
 	{
 		CHECK_FOR_INTERRUPTS();

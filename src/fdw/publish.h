@@ -33,6 +33,14 @@ typedef struct McOutcomes
 	bool		residue;		/* what failed may have left rows all the same */
 } McOutcomes;
 
+/* What an upload or erasure changes, by the key that McEntry.target has */
+typedef struct McTargetKey
+{
+	const char *key;
+	const char *label;			/* for messages */
+	bool		shared;			/* others may append at the same time: this only appends, too */
+} McTargetKey;
+
 typedef struct McPublisher
 {
 	const char *service;		/* "MaxCompute", "OSS" */
@@ -64,7 +72,18 @@ typedef struct McPublisher
 	 * a rollback treats it like any other upload.  NULL = the service has no outbox.
 	 */
 	void		(*seal) (struct McJobRun *run, List **entries);
+	/*
+	 * After 'verify' at commit: append a McTargetKey for everything that will be published or
+	 * erased, the keys being those that 'seal' would give.  NULL = the service has no outbox.
+	 */
+	void		(*targets) (List **targets);
 } McPublisher;
+
+/*
+ * Called at commit, outside of jobs, with the McTargetKey of all services, before anything
+ * is published: locks them, and raises if the outbox still has entries for one.  Set by sync.
+ */
+extern PGDLLIMPORT void (*mcPublishOpenTargets) (List *targets);
 
 /*
  * Check everything the transaction has uploaded and turn it into entries of the outbox (entry.h).

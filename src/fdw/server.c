@@ -244,7 +244,8 @@ mcGetServer(McWrapper wrapper, Oid serverid, Oid userid, Oid relid, bool need_cr
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
 				 errmsg("server \"%s\" has no option \"endpoint\"", server->name)));
-	if (!server->project && wrapper != MC_TABLESTORE && wrapper != MC_OSS)
+	/* without a table it may be that of an entry of the outbox; see mcOdpsOpen */
+	if (!server->project && (wrapper == MC_LOGHUB || (wrapper == MC_MAXCOMPUTE && OidIsValid(relid))))
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
 				 errmsg("neither the table nor server \"%s\" names a \"project\"", server->name)));

@@ -170,6 +170,17 @@ extern mcw_status mcs_odps_list_partitions(mcs_odps *odps, const mcs_odps_table 
 /* one page: *marker is the one it was asked with, then the next page's (empty = the last); err is not NULL */
 extern mcw_status mcs_odps_parse_partitions(mcw_view body, const mcs_odps_table *table, mcw_arena *doc, mcw_arena *arena,
 											mcs_odps_partitions *list, mcw_view *marker, mcw_error *err);
+/* A partition, or an unpartitioned table, as it is now */
+typedef struct mcs_odps_part_state
+{
+	bool		exists;
+	int64_t		last_modified;	/* epoch seconds, 0 = unknown */
+	int64_t		record_num;		/* -1 = unknown */
+} mcs_odps_part_state;
+
+/* 'quoted' is pt='1',region='hz', empty for a table without partitions.  Missing is MCW_OK. */
+extern mcw_status mcs_odps_get_part_state(mcs_odps *odps, mcw_view table, mcw_view quoted,
+										  mcs_odps_part_state *state, mcw_error *err);
 /* pt=1,region=hz; quoted: pt='1',region='hz' with ' and \ escaped (REST and SQL) */
 extern mcw_status mcs_odps_partition_spec(const mcs_odps_table *table, const mcw_view *values,
 										  bool quoted, mcw_buf *out);

@@ -170,6 +170,61 @@ mcs_odps_get_table(mcs_odps *odps, mcw_view name, mcw_arena *arena, mcs_odps_tab
 	return status;
 }
 
+static mcw_status
+parse_part_state(mcw_view body, mcw_arena *doc, mcs_odps_part_state *state, mcw_error *err)
+{
+	mcw_node   *root;
+	mcw_node   *schema;
+	mcw_status	status = mcw_xml_parse(body, doc, &root, err);
+
+	if (status == MCW_OK)
+		status = mcw_json_parse(mcw_node_text(root, "Schema"), doc, &schema, err);
+	if (status != MCW_OK)
+		return status;
+	state->exists = true;
+	state->last_modified = node_int(schema, "lastModifiedTime", 0);
+	state->record_num = node_int(schema, "partitionRecordNum", -1);
+	return MCW_OK;
+}
+
+mcw_status
+mcs_odps_get_part_state(mcs_odps *odps, mcw_view table, mcw_view quoted, mcs_odps_part_state *state, mcw_error *err)
+{
+	mcs_odps_call call;
+	mcw_arena	doc;
+	mcw_status	status;
+
+	memset(state, 0, sizeof(*state));
+	state->record_num = -1;
+	doc_arena_init(&doc, odps);
+	if (quoted.len == 0)
+	{
+		mcs_odps_table *found;
+
+		status = mcs_odps_get_table(odps, table, &doc, &found, err);
+		if (status == MCW_OK)
+		{
+			state->exists = true;
+			state->last_modified = found->last_modified;
+			state->record_num = found->record_num;
+		}
+	}
+	else
+	{
+		mcs_odps_call_init(&call, odps, MCS_ODPS_REST, "GET", MCS_ODPS_MAX_DOCUMENT);
+		mcs_odps_call_table(&call, table);
+		mcs_odps_call_param(&call, "partition", quoted);
+		status = mcs_odps_call_run(&call, err);
+		if (status == MCW_OK)
+			status = parse_part_state(mcw_buf_view(&call.req.response), &doc, state, err);
+		mcs_odps_call_free(&call);
+	}
+	mcw_arena_reset(&doc);
+	if (status == MCW_ERR_SERVICE && err->http_status == 404)
+		return MCW_OK;
+	return status;
+}
+
 static int
 find_by_name(const mcs_odps_column *columns, int ncolumns, mcw_view name)
 {

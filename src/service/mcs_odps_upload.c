@@ -165,6 +165,7 @@ mcs_odps_upload_opened(mcs_odps_call *call, const mcs_odps_table *table,
 		upload->max_field = 0;
 	upload->status = MCS_ODPS_UPLOAD_NORMAL;
 	upload->opened_us = mcn_now_us();
+	upload->created_us = mcn_channel_service_now(call->odps->tunnel);
 	return MCW_OK;
 }
 
@@ -235,6 +236,7 @@ compare_blocks(const mcw_node *root, mcs_odps_upload *upload, mcw_arena *arena, 
 
 		if (!mcw_node_int(item, "BlockID", &id) || !mcw_node_int(item, "RecordCount", &rows))
 			return mcw_fail(err, MCW_ERR_PROTOCOL, "the tunnel sent a malformed block list");
+		upload->mismatch = true;
 		if (id < 0 || id >= upload->nblocks || seen[id])
 			return mcw_fail(err, MCW_ERR_PROTOCOL,
 							"upload session %s holds block %lld, which was not sent", upload->id, (long long) id);
@@ -242,13 +244,27 @@ compare_blocks(const mcw_node *root, mcs_odps_upload *upload, mcw_arena *arena, 
 			return mcw_fail(err, MCW_ERR_PROTOCOL,
 							"upload session %s holds %lld rows in block %lld, %lld were sent", upload->id,
 							(long long) rows, (long long) id, (long long) upload->block_rows[id]);
+		upload->mismatch = false;
 		seen[id] = true;
 		n++;
 	}
-	if (n != upload->nblocks)
+	upload->mismatch = n != upload->nblocks;
+	if (upload->mismatch)
 		return mcw_fail(err, MCW_ERR_PROTOCOL,
 						"upload session %s holds %d blocks, %d were sent", upload->id, n, upload->nblocks);
 	return MCW_OK;
+}
+
+static void
+keep_request_id(mcs_odps_call *call, mcs_odps_upload *upload)
+{
+	mcw_view	id = mcn_response_header(&call->req, "x-odps-request-id");
+
+	if (id.len > 0 && id.len < sizeof(upload->request_id))
+	{
+		memcpy(upload->request_id, id.data, id.len);
+		upload->request_id[id.len] = '\0';
+	}
 }
 
 mcw_status
@@ -257,6 +273,7 @@ mcs_odps_upload_reloaded(mcs_odps_call *call, mcs_odps_upload *upload, mcw_error
 	mcw_node   *root;
 	mcw_status	status;
 
+	keep_request_id(call, upload);
 	if (call->req.status != MCW_OK)
 	{
 		*err = call->req.error;
@@ -271,6 +288,7 @@ mcs_odps_upload_reloaded(mcs_odps_call *call, mcs_odps_upload *upload, mcw_error
 	if (status != MCW_OK)
 		return status;
 	upload->status = status_of(root);
+	upload->mismatch = false;
 	if (upload->status == MCS_ODPS_UPLOAD_NORMAL)
 		return compare_blocks(root, upload, &call->arena, err);
 	return MCW_OK;
@@ -296,6 +314,7 @@ post_commit(mcs_odps *odps, mcs_odps_upload *upload, bool *failed, bool *settled
 	status = mcs_odps_call_run(&call, err);
 	if (call.req.sent)
 		upload->commit_sent = true;
+	keep_request_id(&call, upload);
 	*failed = status == MCW_ERR_SERVICE && err->http_status >= 500;
 	*settled = status == MCW_ERR_SERVICE && err->http_status >= 400 && err->http_status < 500 &&
 		err->http_status != 408 && err->http_status != 409 && err->http_status != 429;
@@ -346,37 +365,55 @@ rest(mcs_odps *odps, int *delay_ms, int64_t deadline_us)
 	return true;
 }
 
-mcs_odps_outcome
-mcs_odps_upload_commit(mcs_odps *odps, mcn_channel *once, mcs_odps_upload *upload,
-					   int64_t deadline_us, mcw_error *err)
+mcw_status
+mcs_odps_upload_look(mcs_odps *odps, mcs_odps_upload *upload, int64_t deadline_us, mcw_error *err)
+{
+	mcs_odps	ask = *odps;
+	int			delay = FIRST_POLL_MS;
+	mcw_status	status;
+
+	ask.deadline_us = deadline_us;
+	while ((status = reload(&ask, upload, err)) != MCW_OK)
+		if (!may_ask_again(status, err) || !rest(&ask, &delay, deadline_us))
+			break;
+	return status;
+}
+
+static mcs_odps_outcome
+commit(mcs_odps *odps, mcn_channel *once, mcs_odps_upload *upload, bool ask_first, int64_t deadline_us, mcw_error *err)
 {
 	mcs_odps	ask = *odps;
 	mcs_odps	send;
 	int			delay = FIRST_POLL_MS;
-	bool		maybe = false;	/* a request that was not plainly refused may still be applied */
+	bool		maybe = upload->commit_sent;	/* a request that was not plainly refused may still be applied */
 
 	ask.deadline_us = deadline_us;
 	send = ask;
 	send.tunnel = once;
-	for (;;)
+	for (;; ask_first = false)
 	{
 		mcw_error	refusal;
-		bool		failed;
-		bool		settled;
-		mcw_status	status = post_commit(&send, upload, &failed, &settled, err);
+		bool		failed = false;
+		bool		settled = false;
+		bool		wait = !ask_first;
+		mcw_status	status;
 
-		refusal = *err;
-		if (!settled && upload->commit_sent)
-			maybe = true;
-		if (status == MCW_ERR_INTERRUPTED)
-			return maybe ? MCS_ODPS_IN_DOUBT : MCS_ODPS_NOT_PUBLISHED;
-		if (status == MCW_OK && upload->status == MCS_ODPS_UPLOAD_CLOSED)
-			return MCS_ODPS_PUBLISHED;
+		if (!ask_first)
+		{
+			status = post_commit(&send, upload, &failed, &settled, err);
+			refusal = *err;
+			if (!settled && upload->commit_sent)
+				maybe = true;
+			if (status == MCW_ERR_INTERRUPTED)
+				return maybe ? MCS_ODPS_IN_DOUBT : MCS_ODPS_NOT_PUBLISHED;
+			if (status == MCW_OK && upload->status == MCS_ODPS_UPLOAD_CLOSED)
+				return MCS_ODPS_PUBLISHED;
+		}
 
 		/* not closed: read the state, and never send again before it is known */
-		for (;;)
+		for (;; wait = true)
 		{
-			if (!rest(&ask, &delay, deadline_us))
+			if (wait && !rest(&ask, &delay, deadline_us))
 			{
 				if (!maybe)
 					return MCS_ODPS_NOT_PUBLISHED;
@@ -427,4 +464,18 @@ mcs_odps_upload_commit(mcs_odps *odps, mcn_channel *once, mcs_odps_upload *uploa
 				return MCS_ODPS_NOT_PUBLISHED;
 		}
 	}
+}
+
+mcs_odps_outcome
+mcs_odps_upload_commit(mcs_odps *odps, mcn_channel *once, mcs_odps_upload *upload,
+					   int64_t deadline_us, mcw_error *err)
+{
+	return commit(odps, once, upload, false, deadline_us, err);
+}
+
+mcs_odps_outcome
+mcs_odps_upload_settle(mcs_odps *odps, mcn_channel *once, mcs_odps_upload *upload,
+					   int64_t deadline_us, mcw_error *err)
+{
+	return commit(odps, once, upload, true, deadline_us, err);
 }

@@ -40,12 +40,15 @@ typedef struct mcs_odps_upload
 	mcs_odps_upload_status status;	/* as last seen */
 	int64_t		max_field;		/* bytes of one field, 0 = not told */
 	int64_t		opened_us;		/* mcn_now_us() */
+	int64_t		created_us;		/* the service's clock, Unix microseconds; 0 = not told */
 	int64_t    *block_rows;		/* rows of block id 0..nblocks-1 as sent */
 	int			nblocks;
 	int			cap;
 	int64_t		rows;			/* sum of block_rows */
 	bool		commit_sent;	/* a commit request may have reached the service */
 	bool		residue_possible;	/* append whose commit the service reported as failed */
+	bool		mismatch;		/* it holds other blocks than were sent */
+	char		request_id[64]; /* of the newest answer about its state */
 } mcs_odps_upload;
 
 /*
@@ -92,6 +95,16 @@ typedef enum mcs_odps_outcome
  */
 extern mcs_odps_outcome mcs_odps_upload_commit(mcs_odps *odps, mcn_channel *once, mcs_odps_upload *upload,
 											   int64_t deadline_us, mcw_error *err);
+
+/*
+ * The same for a session that somebody may have committed before: the state is read
+ * first.  commit_sent is the caller's word for that; if it is set, a session that is
+ * gone is MCS_ODPS_IN_DOUBT.
+ */
+extern mcs_odps_outcome mcs_odps_upload_settle(mcs_odps *odps, mcn_channel *once, mcs_odps_upload *upload,
+											   int64_t deadline_us, mcw_error *err);
+/* reads the state, also when the first questions fail; see mcs_odps_upload_reloaded */
+extern mcw_status mcs_odps_upload_look(mcs_odps *odps, mcs_odps_upload *upload, int64_t deadline_us, mcw_error *err);
 
 extern const char *mcs_odps_upload_status_name(mcs_odps_upload_status status);
 

@@ -10,7 +10,6 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "common/hashfn.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -41,27 +40,25 @@ static const char *const outcome_states[] = {
 
 /* ---- writing entries ---- */
 
-static int
-by_target(const ListCell *a, const ListCell *b)
-{
-	return strcmp(((const McEntry *) lfirst(a))->target, ((const McEntry *) lfirst(b))->target);
-}
-
-/* until the end of the transaction, in one order for everybody */
+/* Nothing of other jobs may be waiting for our targets; locked until the entries are committed */
 static void
-lock_targets(const List *entries)
+check_targets(const McJobRun *run, const List *entries)
 {
-	List	   *sorted = list_copy(entries);
+	List	   *targets = NIL;
 	ListCell   *lc;
 
-	list_sort(sorted, by_target);
-	foreach(lc, sorted)
+	foreach(lc, entries)
 	{
 		const McEntry *e = lfirst(lc);
-		uint32		hash = DatumGetUInt32(hash_any((const unsigned char *) e->target, strlen(e->target)));
+		McTargetKey *t = palloc0(sizeof(McTargetKey));
 
-		mcLockTarget(hash, strcmp(e->mode, "append") == 0 && !mcEntryErases(e));
+		t->key = e->target;
+		t->label = e->label;
+		t->shared = strcmp(e->mode, "append") == 0 && !mcEntryErases(e);
+		targets = lappend(targets, t);
 	}
+	if (targets != NIL)
+		mcCheckTargets(targets, run->job_id);
 }
 
 static void
@@ -156,7 +153,7 @@ mc_save_counters(PG_FUNCTION_ARGS)
 static const char entry_query[] =
 "SELECT p.entry_id, p.ordinal, p.service, p.kind, p.server, p.endpoint, p.target, p.label, p.handle, p.mode, p.token,"
 " p.rows, p.bytes, p.document::text, p.body, p.created_at, p.expires_at, p.sent, p.sealed_at, p.owner::pg_catalog.oid, f.oid,"
-" p.evidence"
+" p.evidence, p.state = 'published'"
 " FROM mc.publish p LEFT JOIN pg_catalog.pg_foreign_server f ON f.srvname = p.server"
 " WHERE p.run_id = $1 AND p.state IN ('prepared', 'publishing') ORDER BY p.ordinal FOR UPDATE OF p";
 
@@ -164,7 +161,7 @@ static const char entry_query[] =
 static const char earlier_query[] =
 "SELECT p.entry_id, p.ordinal, p.service, p.kind, p.server, p.endpoint, p.target, p.label, p.handle, p.mode, p.token,"
 " p.rows, p.bytes, p.document::text, NULL::bytea, p.created_at, p.expires_at, p.sent, p.sealed_at, p.owner::pg_catalog.oid, f.oid,"
-" p.evidence"
+" p.evidence, p.state = 'published'"
 " FROM mc.run r JOIN mc.run x USING (job_id, family, seq) JOIN mc.publish p ON p.run_id = x.run_id"
 " LEFT JOIN pg_catalog.pg_foreign_server f ON f.srvname = p.server"
 " WHERE r.run_id = $1 AND x.attempt < r.attempt ORDER BY x.attempt DESC, p.ordinal";
@@ -173,7 +170,7 @@ enum EntryColumn
 {
 	ENTRY_ID = 1, ENTRY_ORDINAL, ENTRY_SERVICE, ENTRY_KIND, ENTRY_SERVER, ENTRY_ENDPOINT, ENTRY_TARGET, ENTRY_LABEL, ENTRY_HANDLE,
 	ENTRY_MODE, ENTRY_TOKEN, ENTRY_ROWS, ENTRY_BYTES, ENTRY_DOCUMENT, ENTRY_BODY, ENTRY_CREATED, ENTRY_EXPIRES, ENTRY_SENT,
-	ENTRY_SEALED, ENTRY_OWNER, ENTRY_SERVERID, ENTRY_EVIDENCE
+	ENTRY_SEALED, ENTRY_OWNER, ENTRY_SERVERID, ENTRY_EVIDENCE, ENTRY_PUBLISHED
 };
 
 static TimestampTz
@@ -220,6 +217,7 @@ read_entry(uint64 row)
 	if (isnull)
 		e->serverid = InvalidOid;
 	e->seen = mcSpiText(row, ENTRY_EVIDENCE);
+	e->published = DatumGetBool(mcSpiDatum(row, ENTRY_PUBLISHED, &isnull));
 	return e;
 }
 
@@ -236,6 +234,7 @@ settle_earlier(McJobRun *run, List **entries)
 
 	for (uint64 i = 0; i < n; i++)
 		earlier = lappend(earlier, read_entry(i));
+	mcOdpsSealEarlier(run, earlier, entries);
 	mcOssSealEarlier(run, earlier, entries);
 }
 
@@ -273,7 +272,7 @@ mc_seal_run(PG_FUNCTION_ARGS)
 	if (run->attempt > 1)
 		settle_earlier(run, &entries);
 	entries = in_order(entries);
-	lock_targets(entries);
+	check_targets(run, entries);
 	foreach(lc, entries)
 	{
 		McEntry    *e = lfirst(lc);

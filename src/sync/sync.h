@@ -36,6 +36,15 @@ extern void mcSavePositions(const McJobRun *run);
 /* by the hash of its key, until the end of the transaction; waits */
 extern void mcLockTarget(uint32 hash, bool shared);
 
+/* ---- open_targets.c ---- */
+
+/*
+ * Locks the targets (McTargetKey *) until the end of the transaction; raises if the outbox
+ * has entries for one that are not settled.  A job's own do not count, nor do appends where
+ * it appends; job_id 0 = an ad hoc transaction, for which all count.
+ */
+extern void mcCheckTargets(const List *targets, int64 job_id);
+
 /* ---- step.c ---- */
 
 /* A point of the protocol that has a name: does nothing unless mc_fdw.fail_at asks for it */
