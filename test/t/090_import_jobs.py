@@ -1,5 +1,8 @@
 """Job documents of DataX and Data Integration, imported and run: each as it stands in test/data/jobs, with the emulator's
-addresses; what the target has is compared exactly.  MySQL is a real MariaDB, the web server one of Python."""
+addresses; what the target has is compared exactly.  MySQL is a real MariaDB, the web server one of Python.
+
+MC_ONLY=web,mysql runs these parts alone; with MC_PLAIN=1 the statements of jobs are executed for each window
+without the machinery of jobs."""
 import csv
 import datetime
 import gzip
@@ -357,6 +360,39 @@ def mysql(session):
     same(server.sql("SELECT * FROM user_profile"), new + [x for x in before if x.split("\t")[0] not in keys], "odps to mysql: writeMode replace")
 
 
+def scheduled(session):
+    """the same documents with expressions where they have values: jobs"""
+    days = [datetime.datetime.fromtimestamp(a, UTC).strftime("%Y%m%d") for a, b in windows(midnight(2), 86400, 300)]
+    fleet("create_table", "daily", keys=[{"name": "car", "type": "STRING"}, {"name": "no", "type": "INTEGER"}])
+    fleet("put", "daily", rows=[{"key": ["c%d" % i, i], "columns": {"weight": {"double": i + 0.5}, "active": i % 2 == 0}} for i in range(20)])
+    run(session, imported(session, "", text=document("ots-to-oss").replace('"cars"', '"daily"').replace("backup/cars/", "daily/x/dt="), parameters={"date": "$bizdate"}, timezone="UTC", name="daily_out", start=iso(midnight(2))))
+    keys = [x["key"] if isinstance(x, dict) else x for x in oss_keys("daily/x/", bucket="fleet")]
+    tap.ok(sorted(x.split("/")[2] for x in keys) == ["dt=" + d for d in days], "ots to oss, every day: one directory for each", keys)
+    same([sorted(r) for k in keys for r in csv.reader(oss_get(k, bucket="fleet").decode().splitlines())],
+         [sorted(["c%d" % i, str(i), "%s" % (i + 0.5), "true" if i % 2 == 0 else "false"]) for i in range(20)] * len(days), "with every row")
+    # back: objects of a day by an expression in their key
+    fleet("create_table", "back", keys=[{"name": "car", "type": "STRING"}, {"name": "no", "type": "INTEGER"}])
+    for i, d in enumerate(days + ["20200101"]):
+        oss_put("in/%s/part-%d.csv.gz" % (d, i), gzip.compress(("d%s,%d,null,true\n" % (d, i)).encode()), bucket="fleet")
+    text = document("oss-to-ots").replace("backup/cars/*", "in/${day}/*").replace('"cars"', '"back"')
+    run(session, imported(session, "", text=text, parameters={"day": "$[yyyymmdd-1]"}, timezone="UTC", name="daily_in", start=iso(midnight(2))))
+    same([[r["key"], r["columns"]] for r in fleet("dump", "back")["rows"]], [[["d" + d, i], {"active": True, "note": "restored"}] for i, d in enumerate(days)], "oss to ots, every day: the objects of that day")
+    # MaxCompute to MySQL, partition by partition
+    server = MariaDB(";\n".join(["CREATE DATABASE workshop", "CREATE USER reader@localhost IDENTIFIED BY '%s'" % PASSWORD.replace("'", "''"), "GRANT ALL ON workshop.* TO reader@localhost",
+                                 "CREATE TABLE workshop.user_profile (uid VARCHAR(64) PRIMARY KEY, day VARCHAR(8)) CHARACTER SET utf8mb4", "INSERT INTO workshop.user_profile VALUES ('u1', 'old'), ('kept', 'old')"]) + ";\n", PASSWORD)
+    DATASOURCES["mysql_daily"] = {"jdbcUrl": "jdbc:mysql://127.0.0.1:%d/workshop" % server.port, "username": "reader", "password": PASSWORD}
+    odps_sql_in("first", "CREATE TABLE first.per_day (uid STRING, day STRING) PARTITIONED BY (dt STRING)")
+    text = document("odps-to-mysql").replace("ads_user_profile", "per_day").replace("mysql_users", "mysql_daily").replace('"dt=202601*", "dt=20260201"', '"dt=${bizdate}"').replace('"preSql": ["truncate table user_profile"], ', "")
+    rows = imported(session, "", text=text, timezone="UTC", name="per_day", start=iso(midnight(2)))
+    for r in rows:
+        if r["kind"] in ("extension", "server", "user mapping", "schema") and r["statement"] or "per_day" in (r["statement"] or "") and "IMPORT" in r["statement"]:
+            session.sql(r["statement"])
+            r["statement"] = None
+    session.sql("INSERT INTO per_day.per_day SELECT u, d, d FROM unnest('{u1,u2}'::text[]) u, unnest('{%s}'::text[]) d; INSERT INTO per_day.per_day VALUES ('other', 'x', '20200101')" % ",".join(days))
+    run(session, rows)
+    same(server.sql("SELECT * FROM user_profile"), ["u1\t" + days[-1], "u2\t" + days[-1], "kept\told"], "odps to mysql, every day: rows of one key replaced by those of the last day")
+
+
 def plain(v):
     return float(v["double"]) if isinstance(v, dict) and "double" in v else v
 
@@ -366,7 +402,7 @@ def main():
     session.sql("SET client_min_messages = error; CREATE EXTENSION mc_fdw; SET TimeZone = 'UTC'")
     command("tablestore", "create_instance", instance="fleet")
     oss_bucket("fleet")
-    only = os.environ.get("MC_ONLY", "loghub,ots,cars,stream,cells,web,mysql").split(",")
+    only = os.environ.get("MC_ONLY", "loghub,ots,cars,stream,cells,web,mysql,scheduled").split(",")
     for part in only:
         globals()[part](session)
     tap.done()
