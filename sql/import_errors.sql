@@ -32,6 +32,8 @@ SELECT r FROM imp_kinds(imp_doc('loghub', imp_loghub(', "beginDateTime": "$[yyyy
 -- what is wrong
 SELECT mc.import_datax_job('{"a": }');
 SELECT mc.import_datax_job('{"a": 1}');
+SELECT mc.import_datax_job(NULL);
+SELECT mc.import_datax_job(imp_doc('loghub', imp_loghub(', "beginDateTime": "${from}"'), 'odps', imp_odps()), parameters => '{"from": null}');
 SELECT mc.import_datax_job('{"loghub": {}, "tablestore": {}}');
 SELECT mc.import_datax_job(imp_doc('hdfs', '{}', 'odps', imp_odps()));
 SELECT mc.import_datax_job(imp_doc('loghub', imp_loghub(), 'stream', '{}'));

@@ -23,7 +23,7 @@ BEGIN
 			DETAIL = format('The first error is in line %s.', COALESCE(substring(place FROM 'line (\d+)'), '1')),
 			HINT = 'Comments that begin with // or # and commas behind the last member are allowed, everything else is JSON.';
 	END;
-	IF json_typeof(parsed) <> 'object' THEN
+	IF json_typeof(parsed) IS DISTINCT FROM 'object' THEN
 		RAISE invalid_parameter_value USING MESSAGE = 'the document is not a JSON object';
 	END IF;
 	SELECT t.path INTO twice FROM mc._import_twice(parsed, '') t LIMIT 1;

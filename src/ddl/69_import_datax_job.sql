@@ -60,7 +60,7 @@ DECLARE
 	zone text := COALESCE(timezone, current_setting('TimeZone'));
 	filled jsonb := '{"bdp.system.bizdate": "$bizdate", "bdp.system.cyctime": "$cyctime", "bizdate": "$bizdate", "cyctime": "$cyctime"}'::jsonb
 		|| CASE WHEN parameters ? 'bizdate' THEN jsonb_build_object('bdp.system.bizdate', parameters -> 'bizdate') ELSE '{}' END
-		|| CASE WHEN parameters ? 'cyctime' THEN jsonb_build_object('bdp.system.cyctime', parameters -> 'cyctime') ELSE '{}' END || COALESCE(parameters, '{}');
+		|| CASE WHEN parameters ? 'cyctime' THEN jsonb_build_object('bdp.system.cyctime', parameters -> 'cyctime') ELSE '{}' END || jsonb_strip_nulls(COALESCE(parameters, '{}'));
 	shape jsonb := mc._import_shape(mc._import_json(document));
 	from_ text := mc._import_plugin(shape #>> '{reader,plugin}', 'reader');
 	to_ text := mc._import_plugin(shape #>> '{writer,plugin}', 'writer');
@@ -203,5 +203,5 @@ BEGIN
 			OR NOT EXISTS (SELECT FROM jsonb_array_elements(rows_) WITH ORDINALITY AS y (v, n) WHERE y.v = x.v AND y.n < x.n);
 END
 $$;
-COMMENT ON FUNCTION mc.import_datax_job IS
+COMMENT ON FUNCTION mc.import_datax_job(text, text, jsonb, jsonb, text, text, interval, interval, timestamptz) IS
 'a job document of Data Integration or DataX as SQL: statements in the order in which to run them (SELECT statement ... WHERE statement IS NOT NULL \gexec), and what became of every parameter';
