@@ -1,0 +1,275 @@
+"""The jobs that sweep_jobs.py disturbs: one form for each way of design J1 to J7, three windows
+each.  content() is what the target holds, read by statements outside of jobs.
+"""
+import mctest
+from mctest import KEY, OSS, SERVERS, command, odps_sql
+
+WINDOWS = 3
+ROWS = 240
+START = "2018-01-11 01:30:00+08"
+DAY = "to_char($1 AT TIME ZONE 'Asia/Shanghai', 'YYYYMMDDHH24MISS')"
+
+
+class Form:
+    name = None
+    statement = None
+    start = START
+    every = "100 s"
+    options = ""            # further arguments of mc.create_job
+    read = None             # SELECT of the target, one line a row
+    converges = False       # class K: a window may have been applied more than once, the result is the same
+    local = False           # nothing is published: rows and books are one transaction
+    requests = ("ListShards", "GetCursor", "PullLogs", "CreateUpload", "WriteBlock", "GetUpload", "CommitUpload",
+                "InitiateMultipartUpload", "UploadPart", "ListParts", "CompleteMultipartUpload", "PutObject", "HeadObject", "GetObject",
+                "ListObjectsV2", "BatchWriteRow", "GetRange", "GetStreamRecord", "GetShardIterator", "DescribeStream",
+                "CreateDownload", "ReadData", "Execute", "DeleteMultipleObjects")
+
+    def prepare(self, session):
+        self.session = session
+        command("loghub", "create_project", project="web")
+        command("maxcompute", "create_project", project="demo")
+        command("maxcompute", "set", rates=False)
+        mctest.oss_bucket("demo")
+        session.sql("SET client_min_messages = error; CREATE EXTENSION mc_fdw;" + SERVERS + """;
+CREATE SERVER oss FOREIGN DATA WRAPPER oss_fdw OPTIONS (endpoint '%s', bucket 'demo', url_style 'path');
+CREATE USER MAPPING FOR CURRENT_USER SERVER oss OPTIONS (access_key_id '%s', access_key_secret '%s')""" % ((OSS,) + KEY))
+        self.source()
+        self.target()
+
+    def source(self):
+        mctest.generate("text10", ROWS, seed=7, logs_per_group=5)
+        self.session.sql("CREATE FOREIGN TABLE source (__receive_time__ timestamptz, __shard__ int, __cursor__ text, c1 text, c2 text) "
+                         "SERVER sls OPTIONS (logstore 'text10', fetch_size '2')")
+
+    def target(self):
+        raise NotImplementedError
+
+    def reset(self):
+        """the target is empty"""
+
+    def content(self):
+        return sorted(self.session.sql(self.read))
+
+
+WINDOW = "__receive_time__ >= $1 AND __receive_time__ < $2"
+
+
+class OdpsAppend(Form):
+    name = "job_loghub_append"
+    statement = "INSERT INTO target SELECT c1, c2, 'p' || (hashtext(c1) & 1) FROM source WHERE " + WINDOW
+    read = "SELECT c1, c2, pt FROM target"
+    mode = "append"
+
+    def target(self):
+        self.session.sql("CREATE FOREIGN TABLE target (c1 text, c2 text, pt text) SERVER odps "
+                         "OPTIONS (table 'target', block_size '64kB', write_mode '%s')" % self.mode)
+
+    def reset(self):
+        odps_sql("DROP TABLE IF EXISTS demo.target")
+        odps_sql("CREATE TABLE demo.target (c1 STRING, c2 STRING) PARTITIONED BY (pt STRING)")
+
+
+class OdpsOverwrite(OdpsAppend):
+    name = "job_loghub_overwrite"
+    mode = "overwrite"
+    statement = "INSERT INTO target SELECT c1, c2, %s || (hashtext(c1) & 1) FROM source WHERE %s" % (DAY, WINDOW)
+
+
+class OssAppend(Form):
+    name = "job_loghub_oss"
+    statement = "INSERT INTO target SELECT c1, c2, %s FROM source WHERE %s" % (DAY, WINDOW)
+    read = "SELECT c1, c2, dt FROM target"
+
+    def target(self):
+        self.session.sql("CREATE FOREIGN TABLE target (c1 text, c2 text, dt text) SERVER oss "
+                         "OPTIONS (prefix 'ods/dt={dt}/', format 'csv', missing_ok 'true', part_size '100kB')")
+
+    def reset(self):
+        mctest.oss_bucket("demo")
+
+
+class OssBig(OssAppend):
+    """objects of several parts, uploaded while the statement runs"""
+    name = "job_loghub_oss_parts"
+    statement = "INSERT INTO target SELECT c1, repeat(c2, 2000), %s FROM source WHERE %s" % (DAY, WINDOW)
+    read = "SELECT c1, md5(c2), dt FROM target"
+
+
+class Local(Form):
+    name = "job_loghub_local"
+    local = True
+    statement = "INSERT INTO target SELECT c1, c2 FROM source WHERE " + WINDOW
+    read = "SELECT c1, c2 FROM target"
+
+    def target(self):
+        self.session.sql("CREATE TABLE target (c1 text, c2 text)")
+
+    def reset(self):
+        self.session.sql("TRUNCATE target")
+
+
+class Ots(Form):
+    name = "job_loghub_ots"
+    converges = True
+    statement = "INSERT INTO target SELECT __shard__ || '.' || c1, c2 FROM source WHERE " + WINDOW
+    read = "SELECT k, v FROM target"
+
+    def target(self):
+        mctest.ots_create("target", [("k", "STRING")])
+        self.session.sql("CREATE FOREIGN TABLE target (k text OPTIONS (key '1') COLLATE \"C\", v text) SERVER ots "
+                         "OPTIONS (table 'target', write_mode 'update', batch_size '20')")
+
+    def reset(self):
+        mctest.ots_create("target", [("k", "STRING")])
+
+
+class FromOts(Form):
+    """a full export for every day"""
+    name = "job_ots_odps"
+    every = "1 day"
+    statement = "INSERT INTO target SELECT k, v, to_char($1, 'YYYYMMDD') FROM source"
+    read = "SELECT k, v, pt FROM target"
+
+    def source(self):
+        mctest.ots_create("source", [("k", "INTEGER")])
+        mctest.ots_put("source", *[([i], {"v": "v%d" % i}) for i in range(60)])
+        self.session.sql("CREATE FOREIGN TABLE source (k bigint OPTIONS (key '1'), v text) SERVER ots OPTIONS (table 'source')")
+
+    def target(self):
+        self.session.sql("CREATE FOREIGN TABLE target (k bigint, v text, pt text) SERVER odps "
+                         "OPTIONS (table 'target', write_mode 'overwrite')")
+
+    def reset(self):
+        odps_sql("DROP TABLE IF EXISTS demo.target")
+        odps_sql("CREATE TABLE demo.target (k BIGINT, v STRING) PARTITIONED BY (pt STRING)")
+
+
+class Stream(Form):
+    """changes of the last hours, five windows of which have some"""
+    name = "job_stream_odps"
+    every = "10 min"
+    statement = "INSERT INTO target SELECT k, v, __op__ FROM source WHERE __commit_time__ >= $1 AND __commit_time__ < $2"
+    read = "SELECT k, v, op FROM target"
+
+    def source(self):
+        mctest.ots_create("source", [("k", "INTEGER")], stream=True)
+        self.start = self.session.sql("SELECT date_trunc('minute', now()) - interval '50 min'")[0]
+        end = self.session.sql("SELECT extract(epoch FROM '%s'::timestamptz + interval '30 min')" % self.start)[0]
+        begin = self.session.sql("SELECT extract(epoch FROM '%s'::timestamptz)" % self.start)[0]
+        command("tablestore", "stream_generate", table="source", records=ROWS, columns=1, **{"from": float(begin), "to": float(end)})
+        self.session.sql("CREATE FOREIGN TABLE source (__op__ text, __commit_time__ timestamptz, k bigint OPTIONS (key '1'), v text OPTIONS (field 'c0')) "
+                         "SERVER ots OPTIONS (table 'source', mode 'stream')")
+
+    def target(self):
+        self.session.sql("CREATE FOREIGN TABLE target (k bigint, v text, op text) SERVER odps OPTIONS (table 'target')")
+
+    def reset(self):
+        odps_sql("DROP TABLE IF EXISTS demo.target")
+        odps_sql("CREATE TABLE demo.target (k BIGINT, v STRING, op STRING)")
+
+
+class StreamOss(Stream):
+    name = "job_stream_oss"
+
+    def target(self):
+        self.session.sql("CREATE FOREIGN TABLE target (k bigint, v text, op text) SERVER oss "
+                         "OPTIONS (prefix 'changes/', format 'csv', missing_ok 'true')")
+
+    def reset(self):
+        mctest.oss_bucket("demo")
+
+
+class FromOss(Form):
+    """objects taken once each, by the ledger; they are put again before each trial"""
+    name = "job_oss_ots"
+    converges = True
+    every = "10 min"
+    statement = "INSERT INTO target SELECT k, v FROM source WHERE __last_modified__ >= $1 AND __last_modified__ < $2"
+    read = "SELECT k, v FROM target"
+
+    def source(self):
+        now = int(float(self.session.sql("SELECT extract(epoch FROM date_trunc('minute', now()))")[0]))
+        self.start = self.session.sql("SELECT to_timestamp(%d)" % (now - 3600))[0]
+        for i in range(9):
+            mctest.oss_put("in/%d.csv" % i, "".join("%d-%d,value %d\n" % (i, n, n) for n in range(20)),
+                           last_modified=now - 3600 + 200 * i)
+        self.session.sql("CREATE FOREIGN TABLE source (__last_modified__ timestamptz, k text, v text) SERVER oss "
+                         "OPTIONS (prefix 'in/', format 'csv')")
+
+    target = Ots.target
+    reset = Ots.reset
+
+
+class FromOssLocal(FromOss):
+    name = "job_oss_local"
+    converges = False
+    local = True
+
+    def target(self):
+        self.session.sql("CREATE TABLE target (k text, v text)")
+
+    reset = Local.reset
+
+
+class File(Form):
+    """a file of a web server, every day into a partition of its own"""
+    name = "job_http_odps"
+    every = "1 day"
+    statement = "INSERT INTO target SELECT line, to_char($1, 'YYYYMMDD') FROM source"
+    read = "SELECT line, dt FROM target"
+
+    def source(self):
+        command("oss", "create_bucket", bucket="logs", acl="public-read", replace=True)
+        mctest.oss_put("raw/access.log", "".join("line %d|x\n" % i for i in range(50)), bucket="logs")
+        self.session.sql("CREATE SERVER web FOREIGN DATA WRAPPER oss_fdw OPTIONS (base_url '%s/logs');"
+                         "CREATE FOREIGN TABLE source (line text) SERVER web OPTIONS (object 'raw/access.log', format 'line')" % OSS)
+
+    def target(self):
+        self.session.sql("CREATE FOREIGN TABLE target (line text, dt text) SERVER odps "
+                         "OPTIONS (table 'target', write_mode 'overwrite')")
+
+    def reset(self):
+        odps_sql("DROP TABLE IF EXISTS demo.target")
+        odps_sql("CREATE TABLE demo.target (line STRING) PARTITIONED BY (dt STRING)")
+
+
+class OdpsSource(Form):
+    every = "1 day"
+
+    def source(self):
+        odps_sql("CREATE TABLE demo.source (c1 STRING, c2 STRING) PARTITIONED BY (dt STRING)")
+        for day in ("20180111", "20180112", "20180113"):
+            odps_sql("ALTER TABLE demo.source ADD PARTITION (dt='%s')" % day)
+            command("maxcompute", "generate", project="demo", table="source", partition="dt=" + day, profile="text10", rows=30, seed=int(day))
+        self.session.sql("CREATE FOREIGN TABLE source (c1 text, c2 text, dt text) SERVER odps OPTIONS (table 'source')")
+
+
+FROM_DAY = "FROM source WHERE dt = to_char($1, 'YYYYMMDD')"
+
+
+class OdpsOss(OdpsSource, OssAppend):
+    name = "job_odps_oss"
+    start = "2018-01-11"
+    statement = "INSERT INTO target SELECT c1, c2, dt " + FROM_DAY
+    source = OdpsSource.source
+
+
+class OdpsLocal(OdpsSource, Local):
+    name = "job_odps_local"
+    start = "2018-01-11"
+    statement = "INSERT INTO target SELECT c1, c2 " + FROM_DAY
+    source = OdpsSource.source
+
+
+class OdpsOdps(OdpsSource):
+    name = "job_odps_odps"
+    start = "2018-01-11"
+    statement = "INSERT INTO target SELECT c1, c2, dt " + FROM_DAY
+    read = "SELECT c1, c2, pt FROM target"
+    target = OdpsAppend.target
+    reset = OdpsAppend.reset
+    mode = "overwrite"
+
+
+FORMS = {f.name: f for f in (OdpsAppend, OdpsOverwrite, OssAppend, OssBig, Local, Ots, FromOts, Stream, StreamOss, FromOss, FromOssLocal,
+                             File, OdpsOss, OdpsLocal, OdpsOdps)}
