@@ -146,6 +146,11 @@ BEGIN
 	ELSIF FOUND THEN
 		PERFORM mc._raise('55006', pg_catalog.format('%s was overwritten by another window of job "%s"', clash.label, j.name), pg_catalog.format('Window [%s, %s) wrote it; this window would erase those rows.', clash.window_begin, clash.window_end), 'Choose partitions that belong to one window each, write_mode ''append'', or overwrite_scope => ''snapshot'' if each window holds everything.');
 	END IF;
+	-- a snapshot only goes forward: an older window that is done again leaves the newer one's rows
+	UPDATE mc.publish p SET state = 'superseded', outcome = 'a newer window has written it', changed_at = pg_catalog.clock_timestamp()
+		FROM mc.target_owner o
+		WHERE p.run_id = _check_targets.run_id AND p.service = 'maxcompute' AND p.mode IN ('overwrite', 'erase')
+			AND j.overwrite_scope = 'snapshot' AND o.target = p.target AND o.job_id = j.job_id AND o.window_begin > r.window_begin;
 	-- a redo makes what an earlier attempt had still to erase
 	UPDATE mc.publish p SET state = 'superseded', outcome = 'a later attempt makes it again', changed_at = pg_catalog.clock_timestamp()
 		FROM mc.run x WHERE x.run_id = p.run_id AND x.job_id = r.job_id AND x.family = r.family AND x.seq = r.seq

@@ -309,6 +309,39 @@ CREATE CONSTRAINT TRIGGER late AFTER INSERT ON trigger_of DEFERRABLE INITIALLY D
     exact("unmapped", 1, "published when they are back, without the foreign table", states("unmapped"))
 
 
+def ownership(s):
+    table(s, "daily", "write_mode 'overwrite'", keys="")
+    text = "INSERT INTO daily SELECT c1, c2 FROM hits WHERE __receive_time__ >= $1 AND __receive_time__ < $2"
+    create_job(s, "daily", text)
+    out, state = s.try_sql("CALL mc.run_job('daily', 2)")
+    tap.ok(state == "55006" and states("daily") == "done failed", "a window does not erase what another one wrote", out)
+    first = odps_content("daily")
+    s.sql("SELECT mc.alter_job('daily', overwrite_scope => 'snapshot'); CALL mc.run_job('daily', 1, true)")
+    second = odps_content("daily")
+    tap.ok(done("daily") == 2 and second != first, "but a snapshot does")
+    s.sql("CALL mc.backfill('daily', '%s', '2018-01-11 01:31:00+08')" % START)
+    tap.ok(odps_content("daily") == second and "superseded" in entries("daily"), "an older snapshot does not replace a newer one", entries("daily"))
+    create_job(s, "rival", text)
+    out, state = s.try_sql("CALL mc.run_job('rival', 1)")
+    tap.ok(state == "55006", "another job's target is refused", out)
+
+
+def redone(s):
+    """the second attempt has other rows: what the first one has published and it has not is erased"""
+    table(s, "redone", "write_mode 'overwrite'")
+    s.sql("CREATE TABLE allowed (k text); INSERT INTO allowed VALUES ('p0'), ('p1'), ('p2')")
+    create_job(s, "redone", insert_into("redone").replace(" FROM hits", " FROM hits JOIN allowed ON k = 'p' || ascii(right(c1, 1)) % 3"))
+    faults({"api": "CommitUpload", "action": "critical", "nth": 3})
+    s.sql("CALL mc.run_job('redone', 1)")
+    faults()
+    tap.ok(states("redone") == "lost" and len(odps_content("redone")) == 2, "two of three partitions are published", states("redone"))
+    gone = sorted(odps_content("redone"))[0]
+    s.sql("DELETE FROM allowed WHERE k = '%s'" % gone[2:4])
+    finish(s, "redone", 1)
+    now = odps_content("redone")
+    tap.ok(now == {k: v for k, v in reference(1).items() if k != gone}, "the redo leaves what one run would", now)
+
+
 def from_maxcompute(s):
     table(s, "copied", "write_mode 'overwrite'")
     create_job(s, "copied", "INSERT INTO copied SELECT c1, c2, k, w FROM plain_a WHERE w = to_char($1 AT TIME ZONE 'UTC', 'YYYYMMDDHH24MI')")
@@ -343,6 +376,8 @@ CREATE FOREIGN TABLE hits (__receive_time__ timestamptz, c1 text, c2 text) SERVE
     forgotten_sessions(s)
     erasures(s)
     refusals(s)
+    ownership(s)
+    redone(s)
     s = changed_by_others(s)
     s = dead_sessions(s)
     crashes(s)
