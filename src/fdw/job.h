@@ -51,6 +51,7 @@ typedef struct McJobSource
 	/* object ledger (OSS) */
 	List	   *known;			/* McJobObject *: taken by earlier windows, within the lookback */
 	List	   *objects;		/* McJobObject *: taken by this one; replay: those it must read, and only those */
+	struct McOssBooks *books;	/* the same in a form that oss_ledger.c looks up */
 } McJobSource;
 
 typedef struct McJobRun
@@ -71,10 +72,12 @@ typedef struct McJobRun
 	char	   *stem;			/* "<job>.<window start, UTC>.": object names of the window begin so */
 	char	   *overwrite_scope;	/* "window" or "snapshot" */
 	char	   *on_object_change;	/* "error", "reread" or "ignore" */
+	TimestampTz start;			/* of the job: older objects are not its own */
 	int64		lookback_us;	/* of the object ledger */
 	int64		prepare_margin_us;	/* how long what is sealed must live at least */
 	bool		executing;		/* the job's text is running */
 	bool		sealed;
+	bool		at_least_once;	/* the owner accepts repetitions where the target cannot avoid them */
 	bool		ordered;		/* the target is keyed: rows of a shard must come in order, parents before children */
 	bool		direct_effects; /* something was written that is visible without being published */
 	List	   *sources;		/* McJobSource * used so far */
@@ -95,6 +98,8 @@ typedef struct McJobRun
 
 	/* made by sync: reads recorded positions, or the ledger, of a source */
 	void		(*load) (struct McJobRun *run, McJobSource *source);
+	/* ... ETag of the newest version of an object that any window has taken, NULL = none */
+	char	   *(*object_etag) (struct McJobRun *run, McJobSource *source, const char *key);
 } McJobRun;
 
 /* NULL unless the text of a job is being executed in this backend */

@@ -175,6 +175,7 @@ static const McOption options[] = {
 	{"max_record_size", OSS, IN_BOTH, MC_OPT_SIZE, 0, 1024, INT64CONST(1) << 30},
 	/* reading */
 	{"block_size", OSS, IN_BOTH, MC_OPT_SIZE, 0, 64 * 1024, 512 * 1024 * 1024},
+	{"track", OSS, IN_TABLE, MC_OPT_ENUM, 0, 0, 0, "objects none"},
 	{"missing_ok", OSS, IN_BOTH, MC_OPT_BOOL, 0},
 	/* writing */
 	{"write_mode", OSS, IN_BOTH, MC_OPT_ENUM, 0, 0, 0, "append overwrite error_if_exists"},

@@ -177,7 +177,8 @@ enum McOssPrivate
 {
 	MC_OSS_PRIVATE_ATTRS,		/* list of int: attribute numbers to fill */
 	MC_OSS_PRIVATE_QUALS,		/* narrowing conditions, see mcQualsToList */
-	MC_OSS_PRIVATE_EAGER		/* Integer: all rows will be wanted, as far as the plan tells */
+	MC_OSS_PRIVATE_EAGER,		/* Integer: all rows will be wanted, as far as the plan tells */
+	MC_OSS_PRIVATE_PLACES		/* list of int: of each narrowing condition, which object condition it is */
 };
 
 /* What a scan has evaluated; zero it before the first use, it is used again by a rescan */
@@ -186,6 +187,7 @@ typedef struct McOssFilter
 	ExprState  *state;
 	uint64		parts;			/* bit of each path part it reads */
 	bool		path_only;		/* it reads nothing else of the object */
+	bool		by_ledger;		/* the ledger decides in its place */
 } McOssFilter;
 
 typedef struct McOssChoice
@@ -200,6 +202,7 @@ typedef struct McOssChoice
 	McOssFilter *filters;
 	int			nfilters;
 	Bitmapset  *attnums;		/* that the filters read */
+	struct McOssLedger *ledger; /* of the run of a job; NULL = none */
 	Relation	rel;
 	PlanState  *ps;
 	ExprContext *econtext;
@@ -211,6 +214,27 @@ typedef struct McOssChoice
  */
 extern void mcOssChoose(const McOssTable *table, List *quals, const Datum *values, const bool *nulls,
 						List *object_quals, Relation rel, PlanState *ps, McOssChoice *choice);
+
+/* ---- oss_ledger.c: which objects a job has taken already ---- */
+
+typedef struct McOssLedger McOssLedger;
+
+/*
+ * In a run whose condition on __last_modified__ is exactly its window: the ledger then
+ * stands in for that condition in 'choice'.  NULL = objects are chosen by conditions alone.
+ * places: see MC_OSS_PRIVATE_PLACES.
+ */
+extern McOssLedger *mcOssLedgerOpen(McOssConn *conn, const McOssTable *table, McOssChoice *choice, List *quals,
+									const Datum *values, const bool *nulls, List *object_quals, List *places);
+/* the objects to read are known, nothing is to be listed: take them from mcOssLedgerNext */
+extern bool mcOssLedgerListed(const McOssLedger *ledger);
+extern bool mcOssLedgerNext(McOssLedger *ledger, mcs_oss_object *object);
+/* Is an object that all conditions accept to be read?  Raises if a known one was replaced. */
+extern bool mcOssLedgerTakes(McOssLedger *ledger, const mcs_oss_object *object);
+/* the whole list was seen */
+extern void mcOssLedgerEnd(McOssLedger *ledger);
+/* for EXPLAIN */
+extern const char *mcOssLedgerText(const McOssLedger *ledger);
 
 /* ---- oss_source.c: the objects of a scan ---- */
 

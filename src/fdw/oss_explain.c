@@ -16,6 +16,7 @@
 #include "utils/timestamp.h"
 
 #include "compat.h"
+#include "job.h"
 #include "oss_scan.h"
 
 /* ---- which objects ---- */
@@ -160,6 +161,8 @@ show_run(const McOssScan *scan, ExplainState *es)
 
 	mcOssScanStats(scan, &listed, &read);
 	show_bounds(scan, es);
+	if (mcJob != NULL)
+		ExplainPropertyText("Objects By", mcOssLedgerText(scan->choice.ledger), es);
 	if (scan->table->scope != MC_OSS_ONE)
 	{
 		ExplainPropertyInteger("Objects Listed", NULL, listed.listed, es);

@@ -133,6 +133,7 @@ oss_plan(PlannerInfo *root, RelOptInfo *rel, Oid relid, ForeignPath *path, List 
 	List	   *exprs = NIL;
 	List	   *object = NIL;
 	List	   *local = NIL;
+	List	   *places = NIL;
 	ListCell   *lc;
 
 	foreach(lc, clauses)
@@ -152,10 +153,11 @@ oss_plan(PlannerInfo *root, RelOptInfo *rel, Oid relid, ForeignPath *path, List 
 			continue;
 		quals = lappend(quals, qual);
 		exprs = lappend(exprs, qual->expr);
+		places = lappend_int(places, list_length(object) - 1);
 	}
 	return make_foreignscan(tlist, local, rel->relid, list_concat(exprs, object),
-							list_make3(mcNeededAttributes(rel, info->table->columns, local), mcQualsToList(quals),
-									   makeInteger(mcAllRowsWanted(root, path))),
+							list_make4(mcNeededAttributes(rel, info->table->columns, local), mcQualsToList(quals),
+									   makeInteger(mcAllRowsWanted(root, path)), places),
 							NIL, list_copy(object), outer);
 }
 

@@ -14,6 +14,7 @@
 #include "utils/rel.h"
 
 #include "compat.h"
+#include "job.h"
 #include "oss_scan.h"
 #include "oss_write.h"
 
@@ -67,6 +68,7 @@ make_scan(ForeignScanState *node)
 	scan->table = mcOssTable(rel, scan->server);
 	scan->quals = mcQualsFromList(quals, plan->fdw_exprs);
 	scan->object_quals = list_copy_tail(plan->fdw_exprs, list_length(quals));
+	scan->places = list_nth(plan->fdw_private, MC_OSS_PRIVATE_PLACES);
 	scan->eager = intVal(list_nth(plan->fdw_private, MC_OSS_PRIVATE_EAGER)) != 0;
 	MemoryContextSwitchTo(old);
 	return scan;
@@ -155,6 +157,8 @@ start_run(McOssScan *scan, ForeignScanState *node)
 	mcQualsEvaluate(scan->expr_states, node->ss.ps.ps_ExprContext, &values, &nulls);
 	mcOssChoose(scan->table, scan->quals, values, nulls, scan->object_quals, node->ss.ss_currentRelation,
 				(PlanState *) node, &scan->choice);
+	scan->choice.ledger = scan->choice.empty ? NULL :
+		mcOssLedgerOpen(scan->conn, scan->table, &scan->choice, scan->quals, values, nulls, scan->object_quals, scan->places);
 	scan->started = true;
 	scan->object_number = 0;
 	if (scan->choice.empty)
@@ -263,6 +267,20 @@ oss_rescan(ForeignScanState *node)
 	scan->done = false;
 }
 
+/* What the run of a job counts */
+static void
+count(const McOssScan *scan)
+{
+	McOssSourceStats listed;
+	McOssRowsStats read;
+
+	if (mcJob == NULL)
+		return;
+	mcOssScanStats(scan, &listed, &read);
+	mcJob->rows_in += read.records;
+	mcJobCount(mcn_channel_stats(scan->conn->channel), NULL, false);
+}
+
 static void
 oss_end(ForeignScanState *node)
 {
@@ -270,6 +288,7 @@ oss_end(ForeignScanState *node)
 
 	if (scan == NULL || scan->conn == NULL)
 		return;
+	count(scan);
 	/* once for all loops */
 	mcRejectsReport(&scan->rejects, scan->relname);
 	ExecDropSingleTupleTableSlot(scan->slot);

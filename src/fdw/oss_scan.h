@@ -46,6 +46,7 @@ typedef struct McOssScan
 	char	   *relname;
 	List	   *quals;			/* McQual */
 	List	   *object_quals;	/* Expr */
+	List	   *places;			/* see MC_OSS_PRIVATE_PLACES */
 	List	   *expr_states;	/* of 'quals' */
 	bool		eager;
 

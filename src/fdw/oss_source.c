@@ -167,6 +167,8 @@ passes(McOssSource *source, const mcs_oss_object *object, uint64 known, bool is_
 	{
 		const McOssFilter *f = &choice->filters[i];
 
+		if (f->by_ledger)
+			continue;
 		if (is_object || (f->path_only && (f->parts & ~known) == 0))
 			result = ExecQual(f->state, econtext);
 	}
@@ -363,6 +365,11 @@ wants_object(McOssSource *source, const mcs_oss_object *object)
 		source->stats.pruned++;
 		return false;
 	}
+	if (choice->ledger != NULL && !mcOssLedgerTakes(choice->ledger, object))
+	{
+		source->stats.pruned++;
+		return false;
+	}
 	source->stats.taken++;
 	return true;
 }
@@ -375,6 +382,8 @@ finish(McOssSource *source)
 	const char *begin = source->table->literal;
 
 	source->finished = true;
+	if (source->choice->ledger != NULL)
+		mcOssLedgerEnd(source->choice->ledger);
 	if (stats->taken > 0 || stats->pruned > 0 || source->choice->narrowed ||
 		mcServerOptionBool(source->conn->server, "missing_ok", false))
 		return MCW_END;
@@ -456,11 +465,22 @@ next_listed(McOssSource *source, bool wait, bool *pending, mcs_oss_object *objec
 			object->size = listing.entry.size;
 			object->last_modified = listing.entry.last_modified;
 			object->ranges = true;
+			object->appendable = mcw_view_eq(listing.entry.type, MCW_LIT("Appendable"));
 			object->link = mcw_view_eq(listing.entry.type, MCW_LIT("Symlink"));
 			if (wants_object(source, object))
 				return MCW_OK;
 		}
 	}
+	return finish(source);
+}
+
+/* What the window read before, or another scan of it */
+static mcw_status
+next_recorded(McOssSource *source, mcs_oss_object *object)
+{
+	while (mcOssLedgerNext(source->choice->ledger, object))
+		if (wants_object(source, object))
+			return MCW_OK;
 	return finish(source);
 }
 
@@ -472,6 +492,8 @@ mcOssSourceNext(void *arg, bool wait, bool *pending, mcs_oss_object *object, mcw
 	*pending = false;
 	if (source->finished)
 		return MCW_END;
+	if (source->choice->ledger != NULL && mcOssLedgerListed(source->choice->ledger))
+		return next_recorded(source, object);
 	if (source->table->scope == MC_OSS_PREFIX)
 		return next_listed(source, wait, pending, object, err);
 	source->finished = true;
@@ -534,6 +556,8 @@ mcOssSourceOpen(McOssConn *conn, const McOssTable *table, const McOssChoice *cho
 	prepare_slot(source);
 	if (choice->empty || choice->modified_from > choice->modified_to)
 		source->finished = true;
+	else if (choice->ledger != NULL && mcOssLedgerListed(choice->ledger))
+		;
 	else if (table->scope == MC_OSS_ONE)
 		look_at_one(source);
 	else

@@ -13,6 +13,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "job.h"
 #include "ots_write.h"
 
 #define HINT_VALUE "Correct the value in the statement, or set on_error to 'reject' or 'set_null'."
@@ -42,6 +43,18 @@ refuse_null(McOtsSink *sink, const McOtsSinkColumn *c)
 						   (mcw_view) {NULL, 0}, true, HINT_ROW);
 }
 
+/* A window that is done again would write other rows beside those of the first attempt */
+static void
+refuse_chosen_key(const McOtsSink *sink, const McOtsSinkColumn *c)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("job \"%s\" cannot write rows of \"%s\" whose key the service chooses", mcJob->name, sink->relname),
+			 errdetail("A window that is repeated writes them again, with other values of column \"%s\".", c->column->attname),
+			 errhint("Give column \"%s\" a value, or create the job with at_least_once => true if rows may be repeated.",
+					 c->column->attname)));
+}
+
 /* The key into sink->key; false = rejected */
 static bool
 convert_key(McOtsSink *sink, const Datum *values, const bool *nulls)
@@ -56,6 +69,8 @@ convert_key(McOtsSink *sink, const Datum *values, const bool *nulls)
 		{
 			if (i != sink->auto_key || sink->operation != CMD_INSERT)
 				return refuse_null(sink, c);
+			if (mcJob != NULL && !mcJob->at_least_once)
+				refuse_chosen_key(sink, c);
 			sink->key.v[i] = mcw_ots_none(MCW_OTS_AUTO_INCREMENT);
 		}
 		else if (mcOtsOut(c->out, values[i], &sink->key.v[i], &bad) != MC_OTS_OK)

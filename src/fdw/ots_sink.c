@@ -20,6 +20,7 @@
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
+#include "job.h"
 #include "ots_write.h"
 
 #define DEFAULT_CONCURRENCY 32
@@ -145,6 +146,28 @@ write_mode(const McServer *server)
 }
 
 /*
+ * In a job every attempt of a window writes the same version, so that a repetition
+ * changes nothing, a newer window wins and what is left of an older one does not.  The
+ * service refuses versions that are too old; one that would be before long is raised.
+ */
+static void
+choose_run_version(McOtsSink *sink, int64 now_ms)
+{
+	int64		age_us = (now_ms - mcJob->write_ts) * 1000;
+
+	sink->run_ms = mcJob->write_ts;
+	sink->run_at_us = mcn_now_us() - Max(age_us, 0);
+	if (age_us < sink->deviation_us / 2)
+		return;
+	ereport(NOTICE,
+			(errmsg("rows of \"%s\" carry a newer cell version than the first attempt of this window gave them", sink->relname),
+			 errdetail("The window was first tried %lld seconds ago, and the table allows a version to deviate from the clock by %lld.",
+					   (long long) (age_us / 1000000), (long long) (sink->deviation_us / 1000000))));
+	sink->run_ms = now_ms;
+	sink->run_at_us = mcn_now_us();
+}
+
+/*
  * The service judges versions by its clock, so ours counts only if the two agree.
  * Never older than the statement before in this session: it would be hidden.
  */
@@ -158,14 +181,19 @@ choose_version(McOtsSink *sink)
 	sink->run_timestamp = !option || pg_strcasecmp(option, "server") != 0;
 	if (theirs != 0 && (theirs - ours > CLOCK_TOLERANCE_US || ours - theirs > CLOCK_TOLERANCE_US))
 		ours = theirs;
+	sink->deviation_us = sink->live->deviation > 0 && sink->live->deviation < PG_INT64_MAX / 1000000 ?
+		sink->live->deviation * 1000000 : PG_INT64_MAX;
+	if (mcJob != NULL)
+	{
+		choose_run_version(sink, ours / 1000);
+		return;
+	}
 	sink->run_ms = ours / 1000;
 	if (sink->run_ms <= last_run_ms && last_run_ms - sink->run_ms < CLOCK_TOLERANCE_US / 1000)
 		sink->run_ms = last_run_ms + 1;
 	if (sink->run_timestamp)
 		last_run_ms = sink->run_ms;
 	sink->run_at_us = mcn_now_us();
-	sink->deviation_us = sink->live->deviation > 0 && sink->live->deviation < PG_INT64_MAX / 1000000 ?
-		sink->live->deviation * 1000000 : PG_INT64_MAX;
 }
 
 /* ---- what became of rows ---- */
@@ -503,6 +531,12 @@ mcOtsSinkEnd(McOtsSink *sink)
 				 errmsg_plural("%lld row of \"%s\" was gone when it was to be updated", "%lld rows of \"%s\" were gone when they were to be updated",
 							   (unsigned long) sink->missing, (long long) sink->missing, sink->relname),
 				 errdetail("Somebody else deleted them after this statement had read them. They were not made again, but the command tag counts them.")));
+	mcJobCount(mcn_channel_stats(sink->conn->channel), &sink->before, true);
+	if (mcJob != NULL)
+	{
+		mcJob->rows_out += info->rows;
+		mcJob->rejected += sink->rejects.rejected;
+	}
 	MemoryContextDelete(sink->cxt);
 }
 

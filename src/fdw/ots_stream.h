@@ -9,6 +9,7 @@
 #include "ots.h"
 
 #include "../service/mcs_ots_stream.h"
+#include "job.h"
 #include "qual.h"
 
 /* The columns of mcOtsColumns; raises if they do not fit a change stream */
@@ -136,6 +137,14 @@ typedef struct McStreamScan
 	TupleTableSlot *slot;
 	McRejects	rejects;
 
+	/* in the run of a job: see ots_stream_chain.c */
+	McJobSource *source;		/* NULL = read by time */
+	int64		begin;			/* of the window, as the conditions have it */
+	int64		end;
+	uint32		record_at;		/* number of the next record of the page */
+	bool		read_all;
+	int64		late;			/* records older than the window, which came in it by position */
+
 	/* for EXPLAIN; of scans that are over */
 	mcs_ots_stream_info total;
 	int64		rows;
@@ -151,6 +160,7 @@ typedef struct McStreamScan
 extern void mcStreamPlace(McStreamScan *scan, McPlace *place);
 /* ots_stream_window.c: one mcs_ots_stream_scan for each evaluation of the conditions */
 extern bool mcStreamOpen(McStreamScan *scan, ForeignScanState *node);	/* false: no row can qualify */
+extern void mcStreamOpenWindow(McStreamScan *scan); /* of scan->selection */
 extern void mcStreamResolved(McStreamScan *scan);	/* says once what was cut */
 extern void mcStreamClose(McStreamScan *scan);
 /* sums of this scan so far; the window is the last one's */
@@ -158,6 +168,17 @@ extern void mcStreamStatsNow(const McStreamScan *scan, mcs_ots_stream_info *info
 /* raises if the failure is that the table has no change stream */
 extern void mcStreamCheckEnabled(const mcw_error *err, const char *table, const McPlace *place);
 pg_noreturn extern void mcStreamRaise(McStreamScan *scan, const mcw_error *err);
+
+/* ots_stream_scan.c: the next page with records; false at the end of the window */
+extern bool mcStreamNextPage(McStreamScan *scan);
+
+/* ots_stream_chain.c */
+extern const mcs_ots_chain *mcStreamChain(McStreamScan *scan);
+extern void mcStreamChainEnd(McStreamScan *scan);	/* the scan has read everything */
+extern void mcStreamChainFinish(McStreamScan *scan);	/* the plan wants no more of it */
+extern void mcStreamCount(const McStreamScan *scan);
+/* raises if the failure is one of chains */
+extern void mcStreamChainRaise(const McStreamScan *scan, const mcw_error *err, const McPlace *place);
 
 /* ots_stream_row.c */
 extern void mcStreamRowInit(McStreamScan *scan, TupleDesc desc, List *attrs);

@@ -105,6 +105,11 @@ show_run(const McStreamScan *scan, ExplainState *es)
 	if (info.resolved)
 		ExplainPropertyText("Stream", mcPrintable(info.stream_id), es);
 	show_window(scan, &info, es);
+	if (mcJob != NULL)
+		ExplainPropertyText("Read By", scan->source == NULL ? "time, not chained" : scan->source->replay ?
+							"recorded positions" : "position", es);
+	if (scan->late > 0)
+		ExplainPropertyInteger("Late Records", NULL, scan->late, es);
 	ExplainPropertyInteger("Shards", NULL, info.shards, es);
 	ExplainPropertyInteger("Blocked Shards", NULL, info.blocked, es);
 	ExplainPropertyInteger("Pages", NULL, info.pages, es);

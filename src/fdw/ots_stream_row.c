@@ -140,6 +140,7 @@ void
 mcStreamStartPage(McStreamScan *scan)
 {
 	scan->page_pos = 0;
+	scan->record_at = 0;
 	scan->in_record = false;
 }
 
@@ -501,6 +502,8 @@ in_window(McStreamScan *scan)
 		*newest = at;
 	else
 		scan->step_us = Max(scan->step_us, *newest - at);
+	if (scan->source != NULL)
+		return true;
 	return (!scan->selection.has_begin || at >= scan->selection.begin) &&
 		(!scan->selection.has_end || at < scan->selection.end);
 }
@@ -529,9 +532,16 @@ next_record(McStreamScan *scan)
 	for (;;)
 	{
 		drive_network(scan);
+		if (scan->record_at == scan->page->upto)
+			return false;
 		status = mcw_ots_next_record(&scan->page->records, &scan->page_pos, &scan->record, &err);
 		if (status == MCW_END)
 			return false;
+		if (status == MCW_OK && scan->record_at++ < scan->page->first)
+		{
+			scan->dropped++;
+			continue;
+		}
 		if (status == MCW_OK)
 			status = mcw_ots_reader_page(scan->reader, scan->record.record, false, &err);
 		if (status == MCW_OK)

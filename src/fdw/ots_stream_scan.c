@@ -75,9 +75,8 @@ mcOtsStreamBegin(ForeignScanState *node, int eflags)
 	scan->expr_states = ExecInitExprList(plan->fdw_exprs, (PlanState *) node);
 }
 
-/* The next page with records; false at the end of the window */
-static bool
-next_page(McStreamScan *scan)
+bool
+mcStreamNextPage(McStreamScan *scan)
 {
 	mcw_error	err;
 	mcw_status	status;
@@ -93,6 +92,8 @@ next_page(McStreamScan *scan)
 	if (status != MCW_OK && status != MCW_END)
 		mcStreamRaise(scan, &err);
 	mcStreamResolved(scan);
+	if (status == MCW_END)
+		mcStreamChainEnd(scan);
 	return status == MCW_OK;
 }
 
@@ -115,7 +116,7 @@ mcOtsStreamIterate(ForeignScanState *node)
 	}
 	while (!scan->done)
 	{
-		if (!next_page(scan))
+		if (!mcStreamNextPage(scan))
 		{
 			mcStreamClose(scan);
 			scan->done = true;
@@ -152,7 +153,7 @@ report(const McStreamScan *scan)
 				(errmsg("%lld deletions of single versions are not shown by \"%s\"",
 						(long long) scan->one_version, scan->relname),
 				 errhint("A foreign table of shape 'cell' shows them.")));
-	if (scan->step_us > MCS_OTS_STREAM_SLACK * INT64CONST(1000000))
+	if (scan->source == NULL && scan->step_us > MCS_OTS_STREAM_SLACK * INT64CONST(1000000))
 		ereport(WARNING,
 				(errmsg("commit times in the change stream of \"%s\" step back by up to %.3f seconds",
 						scan->relname, scan->step_us / 1e6),
@@ -168,6 +169,8 @@ mcOtsStreamEnd(ForeignScanState *node)
 
 	if (scan == NULL || scan->server == NULL)
 		return;
+	mcStreamChainFinish(scan);
+	mcStreamCount(scan);
 	mcStreamClose(scan);
 	report(scan);
 	ExecDropSingleTupleTableSlot(scan->slot);

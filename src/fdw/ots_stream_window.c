@@ -44,8 +44,6 @@ bool
 mcStreamOpen(McStreamScan *scan, ForeignScanState *node)
 {
 	const McStreamSelection *selection = &scan->selection;
-	mcs_ots_stream_spec spec;
-	mcw_error	err;
 
 	evaluate(scan, node);
 	if (selection->empty)
@@ -60,6 +58,17 @@ mcStreamOpen(McStreamScan *scan, ForeignScanState *node)
 	}
 	if (scan->live == NULL)
 		scan->live = mcOtsLiveTable(scan->conn, scan->table, scan->columns);
+	mcStreamOpenWindow(scan);
+	return true;
+}
+
+void
+mcStreamOpenWindow(McStreamScan *scan)
+{
+	const McStreamSelection *selection = &scan->selection;
+	MemoryContext old = MemoryContextSwitchTo(scan->select_cxt);
+	mcs_ots_stream_spec spec;
+	mcw_error	err;
 
 	memset(&spec, 0, sizeof(spec));
 	spec.table = mcw_str(pg_server_to_any(scan->table, strlen(scan->table), PG_UTF8));
@@ -69,14 +78,17 @@ mcStreamOpen(McStreamScan *scan, ForeignScanState *node)
 	spec.end_us = selection->end;
 	spec.shards = selection->shards;
 	spec.nshards = selection->nshards;
-	spec.clamp_expired = mcServerOptionIs(scan->server, "expired_window", "clamp");
-	spec.clamp_unsettled = !mcServerOptionIs(scan->server, "unsettled_window", "error");
+	/* a chain has no gaps, and what is cut off at its end would never be read */
+	spec.chain = mcStreamChain(scan);
+	spec.clamp_expired = (spec.chain == NULL || spec.chain->first) &&
+		mcServerOptionIs(scan->server, "expired_window", "clamp");
+	spec.clamp_unsettled = spec.chain == NULL && !mcServerOptionIs(scan->server, "unsettled_window", "error");
 	spec.concurrency = scan->server->concurrency;
 	scan->resolved = false;
 	scan->scan = mcs_ots_stream_create(&scan->conn->client, &spec, &err);
 	if (scan->scan == NULL)
 		mcStreamRaise(scan, &err);
-	return true;
+	MemoryContextSwitchTo(old);
 }
 
 void
@@ -181,6 +193,8 @@ raise_expired(const McStreamScan *scan, const McPlace *place)
 					   time_text(info->begin_us), time_text(info->creation_us)) :
 			 errdetail("It begins at %s; the change stream keeps %d hours and data of the last %d minutes of them may vanish while it is read.",
 					   time_text(info->begin_us), info->expiration, MCS_OTS_STREAM_MARGIN / 60),
+			 scan->source && !scan->source->first ?
+			 errhint("Changes are missing, or may be before the window is read: copy the whole table again, then reset the job to go on from there.") :
 			 errhint("Changes are missing: copy the whole table again and go on from there; or set expired_window to 'clamp' to read what is left."),
 			 mcPlaceContext(place)));
 }
@@ -217,10 +231,12 @@ mcStreamRaise(McStreamScan *scan, const mcw_error *err)
 						scan->relname, MCS_OTS_STREAM_LAG),
 				 errdetail("It ends at %s; the service's clock shows %s.", time_text(info->end_us),
 						   time_text(info->service_now_us)),
+				 scan->source ? errhint("Set the lag of the job to %d seconds or more.", MCS_OTS_STREAM_LAG) :
 				 errhint("End the window at mc.safe_until(), or set unsettled_window to 'clamp'."),
 				 mcPlaceContext(&place)));
 	}
 	mcStreamCheckEnabled(err, scan->table, &place);
+	mcStreamChainRaise(scan, err, &place);
 	if (strcmp(err->code, "OTSTrimmedDataAccess") == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),

@@ -90,6 +90,7 @@ typedef struct mcs_oss_object
 	uint64_t	crc64;
 	bool		has_crc64;
 	bool		ranges;			/* the server reads ranges */
+	bool		appendable;		/* more may be appended to it */
 	bool		link;			/* a symbolic link: listed with its own size and ETag; what it points to is read as one stream */
 	mcw_view	token;			/* x-oss-meta-mc-token, HEAD only */
 } mcs_oss_object;

@@ -42,6 +42,7 @@ mcs_oss_read_object_headers(const mcs_oss *oss, const mcn_request *req, mcs_oss_
 	object->has_crc64 = crc.len > 0 && mcw_view_uint64(crc, &object->crc64);
 	object->ranges = oss->style != MCS_OSS_PLAIN ||
 		(stored && mcw_view_ieq(mcn_response_header(req, "Accept-Ranges"), MCW_LIT("bytes")));
+	object->appendable = mcw_view_ieq(mcn_response_header(req, "x-oss-object-type"), MCW_LIT("Appendable"));
 	object->token = mcn_response_header(req, "x-oss-meta-mc-token");
 }
 

@@ -42,6 +42,8 @@ copy_spec(mcs_ots_stream_scan *scan, const mcs_ots_stream_spec *spec)
 		}
 	}
 	scan->spec.shards = shards;
+	if (spec->chain != NULL && !mcs_ots_chain_copy(scan, spec->chain))
+		return false;
 	if (spec->max_buffered == 0)
 		scan->spec.max_buffered = MCS_OTS_BUFFERED_DEFAULT;
 	return true;
@@ -77,7 +79,8 @@ mcs_ots_stream_create(mcs_ots *ots, const mcs_ots_stream_spec *spec, mcw_error *
 		(void) mcw_fail(err, MCW_ERR_ARGUMENT, "a name of %zu bytes is not the name of a table", spec->table.len);
 		return NULL;
 	}
-	if (spec->concurrency < 1 || spec->concurrency > 256 || spec->nshards < 0)
+	if (spec->concurrency < 1 || spec->concurrency > 256 || spec->nshards < 0 ||
+		(spec->chain != NULL && (!spec->has_begin || !spec->has_end || spec->shards != NULL)))
 	{
 		(void) mcw_fail(err, MCW_ERR_ARGUMENT, "a scan of a change stream was given values out of range");
 		return NULL;
@@ -248,10 +251,14 @@ open_scan(mcs_ots_stream_scan *scan, mcw_error *err)
 	status = mcs_ots_stream_get_state(scan->ots, scan->spec.table, &scan->arena, &scan->state, err);
 	if (status == MCW_ERR_INTERRUPTED)
 		return status;
+	if (status == MCW_OK && scan->spec.chain != NULL)
+		status = mcs_ots_chain_check_id(scan, err);
 	if (status == MCW_OK)
 		status = resolve_window(scan, err);
 	if (status == MCW_OK)
 		status = mcs_ots_graph_build(scan, err);
+	if (status == MCW_OK && scan->spec.chain != NULL)
+		status = mcs_ots_chain_attach(scan, err);
 	if (status == MCW_OK)
 		scan->phase = MCS_OTS_STREAM_READING;
 	else if (status == MCW_END)
@@ -336,7 +343,7 @@ ask_iterator(mcs_ots_lane *lane)
 	lane->seek->user = lane;
 	lane->seek->req.on_done = iterator_arrived;
 	status = mcw_ots_put_get_shard_iterator(&lane->seek->body, scan->state.stream.id, mcw_str(lane->id),
-											lane->parent_in_window ? -1 : scan->seek_us,
+											lane->seek_us,
 											mcw_buf_view(&lane->token));
 	if (status != MCW_OK)
 	{
@@ -387,6 +394,19 @@ take_empty(mcs_ots_lane *lane, const mcw_ots_record_page *page)
 	mcw_error	err;
 
 	scan->info.empty_pages++;
+	if (scan->spec.chain != NULL)
+	{
+		mcs_ots_ending ending = MCS_OTS_ENDING_NONE;
+		int64_t		time_us;
+		uint32_t	first;
+		uint32_t	upto;
+
+		if (mcs_ots_chain_page(lane, mcw_buf_view(&lane->iterator), page, &first, &upto, &ending, &time_us, &err) != MCW_OK)
+		{
+			mcs_ots_stream_fail(scan, &err, lane);
+			return;
+		}
+	}
 	if (page->next.data == NULL)
 		mcs_ots_graph_finish(scan, lane, MCS_OTS_ENDING_CLOSED);
 	else if (lane->first_child < 0 && !(page->has_more_flag && page->may_more))
@@ -415,6 +435,23 @@ make_ready(mcs_ots_stream_scan *scan, mcs_ots_slot *slot)
 	slot->lane->ready++;
 }
 
+static mcw_status
+look_at_page(mcs_ots_slot *slot, const mcw_ots_record_page *page, int64_t *time_us, mcs_ots_ending *ending, mcw_error *err)
+{
+	mcs_ots_stream_scan *scan = slot->scan;
+	mcw_status	status;
+
+	if (scan->spec.chain != NULL)
+		return mcs_ots_chain_page(slot->lane, mcw_buf_view(&slot->iterator), page, &slot->page.first, &slot->page.upto,
+								  ending, time_us, err);
+	slot->page.first = 0;
+	slot->page.upto = UINT32_MAX;
+	status = last_time(scan, page, time_us, err);
+	*ending = *time_us >= scan->until_us ? MCS_OTS_ENDING_PASSED :
+		page->next.data == NULL ? MCS_OTS_ENDING_CLOSED : MCS_OTS_ENDING_NONE;
+	return status;
+}
+
 /* A page with records: where does the shard go on? */
 static void
 take_records(mcs_ots_slot *slot, const mcw_ots_record_page *page)
@@ -423,8 +460,9 @@ take_records(mcs_ots_slot *slot, const mcw_ots_record_page *page)
 	mcs_ots_stream_scan *scan = slot->scan;
 	mcw_error	err;
 	int64_t		time_us = 0;
+	mcs_ots_ending ending = MCS_OTS_ENDING_NONE;
 
-	if (last_time(scan, page, &time_us, &err) != MCW_OK)
+	if (look_at_page(slot, page, &time_us, &ending, &err) != MCW_OK)
 	{
 		mcs_ots_stream_fail(scan, &err, lane);
 		return;
@@ -439,15 +477,15 @@ take_records(mcs_ots_slot *slot, const mcw_ots_record_page *page)
 	lane->empty = 0;
 	lane->last_us = time_us;
 	scan->info.records += page->nrecords;
-	if (time_us >= scan->until_us)
-		mcs_ots_graph_finish(scan, lane, MCS_OTS_ENDING_PASSED);
-	else if (page->next.data == NULL)
-		mcs_ots_graph_finish(scan, lane, MCS_OTS_ENDING_CLOSED);
+	if (ending != MCS_OTS_ENDING_NONE)
+		mcs_ots_graph_finish(scan, lane, ending);
 	else if (!keep(&lane->iterator, page->next))
 	{
 		fail_memory(scan, lane);
 		return;
 	}
+	if (slot->page.first >= slot->page.upto)
+		return;
 	slot->page.records = *page;
 	slot->page.shard = lane->id;
 	slot->page.iterator = slot->iterator.data;
@@ -523,6 +561,20 @@ start_page(mcs_ots_stream_scan *scan, mcs_ots_lane *lane, mcs_ots_slot *slot)
 
 /* ---- what is due ---- */
 
+/* A lane of a chain that has its position */
+static void
+begin_at_mark(mcs_ots_lane *lane)
+{
+	mcs_ots_stream_scan *scan = lane->scan;
+
+	if (mcs_ots_chain_is_empty(lane))
+		mcs_ots_graph_finish(scan, lane, lane->closed ? MCS_OTS_ENDING_CLOSED : MCS_OTS_ENDING_DRAINED);
+	else if (!keep(&lane->iterator, lane->begin.iterator))
+		fail_memory(scan, lane);
+	else
+		lane->state = MCS_OTS_LANE_IDLE;
+}
+
 static void
 start_pages(mcs_ots_stream_scan *scan)
 {
@@ -556,7 +608,11 @@ pump(mcs_ots_stream_scan *scan)
 			break;
 		scan->active[scan->nactive++] = lane;
 		scan->info.shards++;
-		ask_iterator(lane);
+		lane->seek_us = lane->parent_in_window ? -1 : scan->seek_us;
+		if (scan->spec.chain == NULL || mcs_ots_chain_begin(lane, &lane->seek_us))
+			ask_iterator(lane);
+		else
+			begin_at_mark(lane);
 	}
 	start_pages(scan);
 	if (scan->phase == MCS_OTS_STREAM_READING && scan->nactive == 0)

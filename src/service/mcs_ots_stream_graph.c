@@ -29,6 +29,14 @@ find(const mcs_ots_stream_scan *scan, mcw_view id)
 	return found == NULL ? -1 : (int) (found - stream->shards);
 }
 
+mcs_ots_lane *
+mcs_ots_graph_find(mcs_ots_stream_scan *scan, mcw_view id)
+{
+	int			i = find(scan, id);
+
+	return i < 0 ? NULL : &scan->lanes[i];
+}
+
 static void
 enqueue(mcs_ots_stream_scan *scan, mcs_ots_lane *lane)
 {
@@ -149,6 +157,7 @@ mcs_ots_graph_build(mcs_ots_stream_scan *scan, mcw_error *err)
 		lane->newest_us = lane->last_us = INT64_MIN;
 		mcw_buf_init(&lane->iterator, scan->alloc, 1 << 16);
 		mcw_buf_init(&lane->token, scan->alloc, 1 << 16);
+		mcw_buf_init(&lane->end_iterator, scan->alloc, 1 << 16);
 	}
 	for (int i = 0; i < scan->nlanes; i++)
 	{
@@ -181,6 +190,7 @@ mcs_ots_graph_free(mcs_ots_stream_scan *scan)
 		}
 		mcw_buf_free(&lane->iterator);
 		mcw_buf_free(&lane->token);
+		mcw_buf_free(&lane->end_iterator);
 	}
 	if (scan->lanes != NULL)
 		mcw_free(scan->alloc, scan->lanes, sizeof(mcs_ots_lane) * (scan->state.stream.nshards + 1));
@@ -227,6 +237,7 @@ release_children(mcs_ots_stream_scan *scan, mcs_ots_lane *lane)
 
 		link = child->next_child[link % 2];
 		child->parent_in_window = child->parent_in_window || (in_window && lane->selected);
+		child->parent_taken = child->parent_taken || lane->taken > 0 || lane->parent_taken;
 		if (--child->pending == 0 && child->state == MCS_OTS_LANE_WAITING)
 			enqueue(scan, child);
 	}

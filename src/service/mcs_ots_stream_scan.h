@@ -1,7 +1,8 @@
 /*
  * mcs_ots_stream_scan.h
  *		Private to the scan of a change stream: its state, shared by mcs_ots_stream.c
- *		(life, window, pages) and mcs_ots_stream_graph.c (which shard may be read when).
+ *		(life, window, pages), mcs_ots_stream_graph.c (which shard may be read when) and
+ *		mcs_ots_stream_chain.c (from which record to which).
  */
 #ifndef MCS_OTS_STREAM_SCAN_H
 #define MCS_OTS_STREAM_SCAN_H
@@ -23,14 +24,15 @@ typedef enum mcs_ots_ending
 {
 	MCS_OTS_ENDING_CLOSED,		/* all its records are read: its children follow */
 	MCS_OTS_ENDING_PASSED,		/* the window's end was passed: its children are of no interest */
-	MCS_OTS_ENDING_DRAINED		/* open, and nothing more is there */
+	MCS_OTS_ENDING_DRAINED,		/* open, and nothing more is there */
+	MCS_OTS_ENDING_NONE			/* not yet */
 } mcs_ots_ending;
 
 /* One shard and its place in the graph */
 typedef struct mcs_ots_lane
 {
 	const char *id;
-	bool		selected;		/* else only its place in the order counts */
+	bool		selected;		/* to be read; else only its place in the order counts */
 	bool		has_parents;	/* listed ones */
 	bool		parent_in_window;	/* a parent had records at or behind the begin: all of this shard's count */
 	mcs_ots_lane_state state;
@@ -41,12 +43,29 @@ typedef struct mcs_ots_lane
 	int			ready;			/* its pages that are ready */
 	int			empty;			/* empty pages in a row */
 	int			rounds;			/* of GetShardIterator */
+	int64_t		seek_us;		/* where it begins, < 0 = at the oldest record */
 	int64_t		newest_us;		/* the holders' of its pages, see mcs_ots_stream_page */
 	int64_t		last_us;		/* commit time of the last record that arrived; INT64_MIN at first */
 	mcw_buf		iterator;		/* NUL-terminated */
 	mcw_buf		token;
 	mcs_ots_call *seek;			/* NULL unless seeking */
 	struct mcs_ots_stream_scan *scan;
+
+	/* of a chain */
+	const mcs_ots_link *link;	/* NULL = the shard is new */
+	bool		parent_taken;	/* records of a parent were taken: all of this shard's are */
+	bool		leading;		/* records older than the begin are still passed over */
+	bool		compare;		/* the next record must be behind 'last' */
+	bool		read;			/* begin and end are known */
+	bool		closed;
+	bool		has_last;
+	int64_t		skip;			/* records to pass over until the position is reached */
+	int64_t		passed;			/* records of the page at 'iterator' that lie in front of the end */
+	int64_t		taken;
+	int64_t		late;
+	mcs_ots_sequence last;		/* of the record in front */
+	mcs_ots_mark begin;
+	mcw_buf		end_iterator;
 } mcs_ots_lane;
 
 typedef enum mcs_ots_slot_state
@@ -115,10 +134,30 @@ struct mcs_ots_stream_scan
 /* mcs_ots_stream.c */
 extern void mcs_ots_stream_fail(mcs_ots_stream_scan *scan, const mcw_error *err, const mcs_ots_lane *lane);
 
+/* mcs_ots_stream_chain.c: called only if spec.chain is set */
+
+extern bool mcs_ots_chain_copy(mcs_ots_stream_scan *scan, const mcs_ots_chain *chain);
+/* Does the state of the stream have all the positions need? Attaches the links to the lanes. */
+extern mcw_status mcs_ots_chain_attach(mcs_ots_stream_scan *scan, mcw_error *err);
+extern mcw_status mcs_ots_chain_check_id(mcs_ots_stream_scan *scan, mcw_error *err);
+/* The lane's turn has come.  *seek_us: where to seek, < 0 = oldest; false: it has its iterator */
+extern bool mcs_ots_chain_begin(mcs_ots_lane *lane, int64_t *seek_us);
+/* does the shard have nothing to read? */
+extern bool mcs_ots_chain_is_empty(const mcs_ots_lane *lane);
+/*
+ * A page arrived that was read with 'iterator'.  Which records are to be taken, how the
+ * shard ends with them, and the commit time of the last one.
+ */
+extern mcw_status mcs_ots_chain_page(mcs_ots_lane *lane, mcw_view iterator, const mcw_ots_record_page *page,
+									 uint32_t *first, uint32_t *upto, mcs_ots_ending *ending, int64_t *time_us,
+									 mcw_error *err);
+
 /* mcs_ots_stream_graph.c */
 
 /* Make the lanes of state.stream and queue those without a listed parent; MCW_ERR_NOMEM, MCW_ERR_PROTOCOL */
 extern mcw_status mcs_ots_graph_build(mcs_ots_stream_scan *scan, mcw_error *err);
+/* Lane of a listed shard, NULL = not listed */
+extern mcs_ots_lane *mcs_ots_graph_find(mcs_ots_stream_scan *scan, mcw_view id);
 extern void mcs_ots_graph_free(mcs_ots_stream_scan *scan);
 /* The next lane whose turn it is, NULL if none may start now; shards that are not selected are passed over */
 extern mcs_ots_lane *mcs_ots_graph_next(mcs_ots_stream_scan *scan);

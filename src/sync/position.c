@@ -27,8 +27,11 @@ static const char replay_query[] =
 "SELECT s.shard, s.position_begin, s.position_end, s.finished, s.generation FROM mc.run_shard s"
 " WHERE s.job_id = $1 AND s.source = $2 AND s.window_begin = $3 AND s.window_end = $4"
 " ORDER BY s.shard";
+/* only if the window before was sealed: one that was skipped is not read in its successor */
 static const char checkpoint_query[] =
-"SELECT shard, position, NULL, finished, generation FROM mc.checkpoint WHERE job_id = $1 AND source = $2 ORDER BY shard";
+"SELECT c.shard, c.position, NULL, c.finished, c.generation FROM mc.checkpoint c WHERE c.job_id = $1 AND c.source = $2"
+" AND EXISTS (SELECT FROM mc.checkpoint o WHERE o.job_id = $1 AND o.source = $2 AND o.window_end = $3)"
+" ORDER BY c.shard";
 /*
  * LogHub: a shard that is not recorded at the newest end was gone by then.  Between windows that
  * were left out, and in a backfill, positions are those of the windows beside this one, so
@@ -147,11 +150,26 @@ mcLoadSource(McJobRun *run, McJobSource *source)
 		else
 		{
 			if (!source->replay && !run->backfill)
-				load_positions(run, source, checkpoint_query, 2, values);
+				load_positions(run, source, checkpoint_query, 3, values);
 			source->first = source->positions == NIL;
 		}
 	}
 	SPI_finish();
+}
+
+char *
+mcLoadObjectEtag(McJobRun *run, McJobSource *source, const char *key)
+{
+	static const Oid types[] = {INT8OID, TEXTOID, TEXTOID};
+	Datum		values[] = {Int64GetDatum(run->job_id), CStringGetTextDatum(source->key), CStringGetTextDatum(key)};
+	char	   *etag = NULL;
+
+	SPI_connect();
+	if (mcSpi("SELECT etag FROM mc.source_object WHERE job_id = $1 AND source = $2 AND key = $3"
+			  " ORDER BY last_modified DESC, window_end DESC LIMIT 1", SPI_OK_SELECT, lengthof(types), types, values, NULL) > 0)
+		etag = copy_text(0, 1);
+	SPI_finish();
+	return etag;
 }
 
 static void

@@ -37,7 +37,8 @@ forget_run(void *arg)
 enum RunColumn
 {
 	RUN_JOB_ID = 1, RUN_NAME, RUN_BACKFILL, RUN_SEQ, RUN_ATTEMPT, RUN_OWNER, RUN_LO, RUN_HI, RUN_WRITE_TS,
-	RUN_TOKEN_SEQ, RUN_STEM, RUN_OVERWRITE_SCOPE, RUN_ON_OBJECT_CHANGE, RUN_LOOKBACK, RUN_MARGIN, RUN_TEXT, RUN_SETTINGS
+	RUN_TOKEN_SEQ, RUN_STEM, RUN_OVERWRITE_SCOPE, RUN_ON_OBJECT_CHANGE, RUN_LOOKBACK, RUN_MARGIN, RUN_TEXT, RUN_SETTINGS,
+	RUN_AT_LEAST_ONCE, RUN_START
 };
 
 static const char run_query[] =
@@ -45,7 +46,8 @@ static const char run_query[] =
 " j.uuid || '/' || j.incarnation || '/' || CASE WHEN r.family > 0 THEN r.family || '.' ELSE '' END || r.seq || '/',"
 " j.name || '.' || pg_catalog.to_char(r.window_begin AT TIME ZONE 'UTC', 'YYYYMMDD\"T\"HH24MISS\"Z\"') || '.',"
 " j.overwrite_scope, j.on_object_change, (extract(epoch FROM j.lookback) * 1000000)::bigint,"
-" (extract(epoch FROM j.prepare_margin) * 1000000)::bigint, v.statement, j.settings::text"
+" (extract(epoch FROM j.prepare_margin) * 1000000)::bigint, v.statement, j.settings::text,"
+" j.at_least_once, j.start"
 " FROM mc.run r JOIN mc.job j USING (job_id) JOIN mc.job_version v ON v.job_id = r.job_id AND v.version = r.version"
 " WHERE r.run_id = $1";
 
@@ -83,7 +85,10 @@ read_run(int64 run_id, char **text, char **settings)
 	run->on_object_change = pstrdup(mcSpiText(0, RUN_ON_OBJECT_CHANGE));
 	run->lookback_us = mcSpiInt(0, RUN_LOOKBACK, 0);
 	run->prepare_margin_us = mcSpiInt(0, RUN_MARGIN, 0);
+	run->at_least_once = DatumGetBool(mcSpiDatum(0, RUN_AT_LEAST_ONCE, &isnull));
+	run->start = DatumGetTimestampTz(mcSpiDatum(0, RUN_START, &isnull));
 	run->load = mcLoadSource;
+	run->object_etag = mcLoadObjectEtag;
 	*text = pstrdup(mcSpiText(0, RUN_TEXT));
 	*settings = mcSpiText(0, RUN_SETTINGS);
 	*settings = *settings ? pstrdup(*settings) : NULL;

@@ -28,6 +28,7 @@ extern McJobRun *mcLastRun(void);
 
 /* ---- position.c: recorded positions of sources ---- */
 extern void mcLoadSource(McJobRun *run, McJobSource *source);
+extern char *mcLoadObjectEtag(McJobRun *run, McJobSource *source, const char *key);
 /* mc.run_shard, mc.checkpoint, mc.source_object of everything the run has read.  SPI is connected. */
 extern void mcSavePositions(const McJobRun *run);
 
