@@ -745,7 +745,6 @@ count(McLogSink *sink)
 	mcJob->bytes_out += info.bytes_sent + sink->kept_bytes;
 	mcJob->requests += now->requests - sink->before.requests;
 	mcJob->retries += now->retries - sink->before.retries;
-	mcJob->rejected += sink->rejects.rejected;
 	mcJob->wait_target_us += now->wait_us - sink->before.wait_us;
 	mcJob->throttled_us += now->backoff_us - sink->before.backoff_us;
 	mcJob->direct_effects |= info.logs > 0;

@@ -592,7 +592,6 @@ count_for_job(McOssSink *sink)
 	mcJob->bytes_out += sink->stats.sent_bytes;
 	mcJob->requests += requests;
 	mcJob->retries += retries;
-	mcJob->rejected += sink->rejects.rejected;
 	mcJob->wait_target_us += sink->stats.wait_us;
 }
 
