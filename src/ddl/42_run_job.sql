@@ -190,6 +190,10 @@ BEGIN
 	PERFORM mc._step('committed');
 	IF state = 'prepared' THEN
 		CALL mc._publish_run(id, false, state);
+	ELSIF ok THEN
+		PERFORM mc._begin();
+		PERFORM mc._marks(id);
+		COMMIT;
 	END IF;
 	IF NOT ok THEN
 		PERFORM mc._raise(code, pg_catalog.format('window [%s, %s) of job "%s" failed: %s', lo, hi,

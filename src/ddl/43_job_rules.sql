@@ -184,11 +184,6 @@ CREATE FUNCTION mc._save_positions(run_id bigint) RETURNS boolean
 LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'mc_save_positions';
 COMMENT ON FUNCTION mc._save_positions(bigint) IS 'records the window of a run that failed as read, so that it can be skipped; false if its ends are not known';
 
-CREATE FUNCTION mc._marks(run_id bigint) RETURNS void
-LANGUAGE sql VOLATILE
-RETURN NULL;
-COMMENT ON FUNCTION mc._marks(bigint) IS 'reports positions where others look for them, before anything is published';
-
 CREATE FUNCTION mc._save_rejects(run_id bigint) RETURNS int
 LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'mc_save_rejects';
 COMMENT ON FUNCTION mc._save_rejects(bigint) IS 'stores what the run that this session executed has rejected, as much as was kept; returns the number';

@@ -16,6 +16,7 @@
 #include "async.h"
 #include "convert_text.h"
 #include "job.h"
+#include "loghub_group.h"
 #include "qual.h"
 
 /* ---- loghub_column.c: what a column of the foreign table shows ---- */
@@ -224,7 +225,6 @@ extern void mcLogStatsNow(const McLogScan *scan, McLogStats *stats);
 extern void mcLogRaise(McLogScan *scan, const mcw_error *err);
 
 /* loghub_chain.c: positions of a job's windows */
-extern char *mcLogSourceKey(const McServer *server, const char *logstore);
 /* Why the selected window is read by time; NULL = it is the window of the run and is chained */
 extern const char *mcLogNotChained(const McLogScan *scan);
 /* Fix the positions unless another scan of the run has, and tell what to read */

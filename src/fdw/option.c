@@ -105,6 +105,7 @@ static const McOption options[] = {
 
 	/* LogHub */
 	{"logstore", LOGHUB, IN_TABLE, MC_OPT_TEXT, REQUIRED},
+	{"consumer_group", LOGHUB, IN_TABLE, MC_OPT_TEXT, 0},
 	{"fetch_size", LOGHUB, IN_BOTH, MC_OPT_INT, 0, 1, 1000},
 	{"compression", LOGHUB, IN_BOTH, MC_OPT_ENUM, 0, 0, 0, "lz4 zstd none"},
 	{"expired_window", LOGHUB, IN_BOTH, MC_OPT_ENUM, 0, 0, 0, "error clamp"},

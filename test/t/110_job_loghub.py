@@ -397,6 +397,39 @@ def refusals(session):
     tap.ok(state == "22008" and "retention" in "\n".join(out), "a window older than the retention is an error", "\n".join(out))
 
 
+def marks(session):
+    """positions in a consumer group, and a database that went back"""
+    store = Logstore("marked", 61)
+    create(session, store, "marked", "marked_t")
+    ahead = "SELECT mc._mark_ahead(job_id) FROM mc.job WHERE name = 'marked'"
+    tap.ok(session.sql(ahead) == [""], "a job without a consumer group has no mark")
+    session.sql("ALTER FOREIGN TABLE marked_t_in OPTIONS (ADD consumer_group 'warehouse')")
+    tap.ok(session.sql(ahead) == [""], "nor has one that has not run")
+    saved = None
+    for n in range(6):
+        for _ in range(10):
+            store.act()
+        service.advance(400)
+        if n == 3:
+            faults({"service": "loghub", "api": "UpdateCheckPoint", "nth": 1, "action": "status", "http": 400, "code": "Refused"})
+        out, state = run(session, "marked")
+        warned = any("WARNING" in x and "consumer group" in x for x in out)
+        tap.ok(state == "00000" and warned == (n == 3), "window %d: %s" % (n, "a failing mark is a warning" if n == 3 else "positions are reported"),
+               "\n".join(out))
+        if n == 3:
+            tap.ok(call("counters")["faults"][0]["fired"] == 1, "the fault struck")
+            faults()
+        tap.ok(session.sql(ahead) == ["f"], "window %d: the group knows nothing that is not recorded" % n)
+        if n == 4:
+            saved = session.sql("SELECT shard, position, reported FROM mc.checkpoint JOIN mc.job USING (job_id) WHERE name = 'marked'")
+    tap.ok(session.sql("SELECT count(*) FILTER (WHERE reported IS DISTINCT FROM position) FROM mc.checkpoint JOIN mc.job USING (job_id)"
+                       " WHERE name = 'marked'") == ["0"], "every position is reported in the end")
+    for row in saved:
+        session.sql("UPDATE mc.checkpoint c SET position = '%s', reported = '%s' FROM mc.job j WHERE j.job_id = c.job_id AND name = 'marked'"
+                    " AND shard = '%s'" % tuple([row.split("|")[1], row.split("|")[2], row.split("|")[0]]))
+    tap.ok(session.sql(ahead) == ["t"], "a database that went back is told")
+
+
 def explain(session):
     store = Logstore("explained", 51)
     store.write()
@@ -426,7 +459,7 @@ try:
     command("loghub", "create_project", project="web")
     s.sql("CREATE SERVER job_sls FOREIGN DATA WRAPPER loghub_fdw OPTIONS (endpoint 'http://localhost:%d', project 'web')" % service.port)
     s.sql("CREATE USER MAPPING FOR CURRENT_USER SERVER job_sls OPTIONS (access_key_id '%s', access_key_secret '%s')" % KEY)
-    only = sys.argv[1:] or ["life", "between", "crash", "shared", "order", "gaps", "explain", "refuse"]
+    only = sys.argv[1:] or ["life", "between", "crash", "shared", "order", "gaps", "marks", "explain", "refuse"]
     if "life" in only:
         for seed in (1, 2, 3):
             life(s, seed)
@@ -440,6 +473,8 @@ try:
         order(s)
     if "gaps" in only:
         gaps(s)
+    if "marks" in only:
+        marks(s)
     if "explain" in only:
         explain(s)
     if "refuse" in only:
