@@ -318,21 +318,7 @@ tap.ok(not bad, "the copy in Tablestore converges, its cells carry the versions 
 tap.ok(s.sql("SELECT bool_and(n = 1) FROM (SELECT count(DISTINCT write_ts) AS n FROM mc.run GROUP BY job_id, seq) x") == ["t"],
        "all attempts of a window write one version")
 
-# a window that is done long after it was tried: the service would refuse its version
-r = Source("r")
-ots_create("raised", [("k", "STRING")])
-s.sql("CREATE FOREIGN TABLE raised (k text OPTIONS (key '1'), n int) SERVER ots OPTIONS (table 'raised')")
 call("clock", {"system": True})
-r.insert = "INSERT INTO raised VALUES ('x', 1)"
-r.job(at=int(time.time()) // EVERY * EVERY - 600, max_windows=1)
-s.try_sql("SET mc_fdw.fail_at = 'executed'; CALL mc.run_job('r')")
-first = ots_rows("raised", timestamps=True)[0]["columns"]["n"][0]["ts"]
-s.sql("SET mc_fdw.fail_at = ''; UPDATE mc.run SET write_ts = write_ts - 86400000 FROM mc.job j WHERE j.job_id = run.job_id AND j.name = 'r'")
-out, state = s.try_sql("SET client_min_messages = notice; CALL mc.run_job('r', retry => true)")
-second = ots_rows("raised", timestamps=True)[0]["columns"]["n"][0]["ts"]
-tap.ok(state == "00000" and any("carry a newer cell version" in x for x in out) and second > first, "a version too old is raised, and told", (state, out))
-s.sql("SET client_min_messages = warning")
-
 command("tablestore", "create_table", table="numbered", replace=True,
         keys=[{"name": "k", "type": "STRING"}, {"name": "i", "type": "INTEGER", "auto_increment": True}])
 s.sql("CREATE FOREIGN TABLE numbered (k text OPTIONS (key '1'), i bigint OPTIONS (key '2'), n int) SERVER ots"
