@@ -539,6 +539,37 @@ seal(McJobRun *run, List **entries)
 	present = NULL;
 }
 
+static void
+add_target(List **targets, const McOssConn *conn, const char *directory, bool shared)
+{
+	McTargetKey *key = palloc(sizeof(McTargetKey));
+
+	key->key = mcOssTargetKey(conn, mcw_str(directory), "");
+	key->label = psprintf("oss://%s/%s", conn->server->bucket, mcOssShown(mcw_str(directory)));
+	key->shared = shared;
+	*targets = lappend(*targets, key);
+}
+
+/* Uploads of one directory follow each other, as a rule */
+static void
+targets(List **targets)
+{
+	const McOssUpload *last = NULL;
+	ListCell   *lc;
+
+	foreach(lc, present->uploads)
+	{
+		const McOssUpload *u = lfirst(lc);
+
+		if (!last || last->target != u->target || last->mode != u->mode || strcmp(last->directory, u->directory) != 0)
+			add_target(targets, u->target->conn, u->directory, u->mode != MC_OSS_OVERWRITE);
+		last = u;
+	}
+	for (const McOssIntent *i = mcOssWriteIntents(); i; i = i->next)
+		if (!i->dead)
+			add_target(targets, i->target->conn, i->target->table->literal, false);
+}
+
 static bool
 pending(void)
 {
@@ -582,6 +613,7 @@ mcOssInitXact(void)
 		.sub_abort = mcOssWriteSubAbort,
 		.tidy = tidy,
 		.seal = seal,
+		.targets = targets,
 	};
 
 	mcPublisherAdd(MC_OSS, &publisher);

@@ -51,9 +51,8 @@ style_name(mcs_oss_style style)
 	return style == MCS_OSS_PATH ? "path" : style == MCS_OSS_CNAME ? "cname" : "virtual";
 }
 
-/* the key of what may have one owner at a time */
-static char *
-target_key(const McOssConn *conn, mcw_view key, const char *stem)
+char *
+mcOssTargetKey(const McOssConn *conn, mcw_view key, const char *stem)
 {
 	StringInfoData s;
 
@@ -116,9 +115,9 @@ mcOssSealUpload(const McJobRun *run, const McOssUpload *u)
 	McEntry    *e = new_entry(run, conn, "object", overwrite ? "overwrite" : "create", &document);
 
 	if (overwrite)
-		e->target = target_key(conn, mcw_str(u->erases ? u->target->table->literal : u->directory), "");
+		e->target = mcOssTargetKey(conn, mcw_str(u->erases ? u->target->table->literal : u->directory), "");
 	else
-		e->target = target_key(conn, mcw_str(u->directory), u->window ? run->stem : "");
+		e->target = mcOssTargetKey(conn, mcw_str(u->directory), u->window ? run->stem : "");
 	e->label = psprintf("oss://%s/%s", conn->server->bucket, mcOssShown(u->object.key));
 	e->handle = pstrdup(u->object.id);
 	e->token = pstrdup(u->token);
@@ -175,7 +174,7 @@ mcOssSealErasure(const McJobRun *run, McOssTarget *target, const char *directory
 		StringInfoData document;
 		McEntry    *e = new_entry(run, target->conn, "delete", all ? "overwrite" : "delete", &document);
 
-		e->target = target_key(target->conn, mcw_str(directory), "");
+		e->target = mcOssTargetKey(target->conn, mcw_str(directory), "");
 		e->label = psprintf("deletion of %d %s of \"%s\" in oss://%s/%s", n, n == 1 ? "object" : "objects", target->name,
 							target->conn->server->bucket, mcOssShown(mcw_str(directory)));
 		begin_keys(&document, false);

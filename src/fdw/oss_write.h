@@ -189,6 +189,8 @@ extern void mcOssSinkAbandonAll(void);
 
 /* ---- oss_seal.c: entries of the outbox ---- */
 
+/* the key of what may have one owner at a time: a directory, or the names of a window in it */
+extern char *mcOssTargetKey(const McOssConn *conn, mcw_view key, const char *stem);
 /* of an upload that was verified.  In CurrentMemoryContext. */
 extern McEntry *mcOssSealUpload(const McJobRun *run, const McOssUpload *upload);
 /* of objects that go when the new ones are there; several entries if they are many */
