@@ -152,27 +152,30 @@ class Stream(Form):
     read = "SELECT k, v, op FROM target"
 
     def source(self):
-        mctest.ots_create("source", [("k", "INTEGER")], stream=True)
+        # a stream that was enabled an hour ago
+        mctest.call("clock", {"advance_s": -3600})
+        mctest.ots_create("source", [("k", "INTEGER")], stream_hours=24)
+        mctest.call("clock", {"system": True})
         self.start = self.session.sql("SELECT date_trunc('minute', now()) - interval '50 min'")[0]
         end = self.session.sql("SELECT extract(epoch FROM '%s'::timestamptz + interval '30 min')" % self.start)[0]
         begin = self.session.sql("SELECT extract(epoch FROM '%s'::timestamptz)" % self.start)[0]
-        command("tablestore", "stream_generate", table="source", records=ROWS, columns=1, **{"from": float(begin), "to": float(end)})
-        self.session.sql("CREATE FOREIGN TABLE source (__op__ text, __commit_time__ timestamptz, k bigint OPTIONS (key '1'), v text OPTIONS (field 'c0')) "
+        command("tablestore", "stream_generate", table="source", records=ROWS, columns=1, **{"from": str(int(float(begin))), "to": str(int(float(end)))})
+        self.session.sql("CREATE FOREIGN TABLE source (__op__ text, __commit_time__ timestamptz, k bigint OPTIONS (key '1'), v bigint OPTIONS (field 'c0')) "
                          "SERVER ots OPTIONS (table 'source', mode 'stream')")
 
     def target(self):
-        self.session.sql("CREATE FOREIGN TABLE target (k bigint, v text, op text) SERVER odps OPTIONS (table 'target')")
+        self.session.sql("CREATE FOREIGN TABLE target (k bigint, v bigint, op text) SERVER odps OPTIONS (table 'target')")
 
     def reset(self):
         odps_sql("DROP TABLE IF EXISTS demo.target")
-        odps_sql("CREATE TABLE demo.target (k BIGINT, v STRING, op STRING)")
+        odps_sql("CREATE TABLE demo.target (k BIGINT, v BIGINT, op STRING)")
 
 
 class StreamOss(Stream):
     name = "job_stream_oss"
 
     def target(self):
-        self.session.sql("CREATE FOREIGN TABLE target (k bigint, v text, op text) SERVER oss "
+        self.session.sql("CREATE FOREIGN TABLE target (k bigint, v bigint, op text) SERVER oss "
                          "OPTIONS (prefix 'changes/', format 'csv', missing_ok 'true')")
 
     def reset(self):
