@@ -203,4 +203,8 @@ mcWaitEventId(void)
 #endif
 }
 
+#if PG_VERSION_NUM < 150000
+#define pg_analyze_and_rewrite_fixedparams pg_analyze_and_rewrite
+#endif
+
 #endif							/* MC_COMPAT_H */
