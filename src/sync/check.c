@@ -68,6 +68,7 @@ static void
 put_clock(McCheck *check)
 {
 	int64		service = check->channel != NULL ? mcn_channel_service_now(check->channel) : 0;
+	int64		off;
 	int64		skew;
 	char	   *detail;
 
@@ -77,13 +78,14 @@ put_clock(McCheck *check)
 		return;
 	}
 	skew = (mcn_unix_us() - service) / USECS_PER_SEC;
+	off = skew < 0 ? -skew : skew;
 	/* the service tells whole seconds */
-	if (Abs(skew) <= 1)
+	if (off <= 1)
 		detail = "the clocks agree";
 	else
-		detail = psprintf("this server's clock is " INT64_FORMAT " s %s the service's", Abs(skew), skew > 0 ? "ahead of" : "behind");
-	mcCheckPut(check, "clock", Abs(skew) > SKEW_ERROR ? "error" : Abs(skew) > SKEW_WARNING ? "warning" : "ok", detail,
-			   Abs(skew) > SKEW_WARNING ? "Synchronize this server's clock (NTP); the service refuses requests that are 15 minutes off." : NULL);
+		detail = psprintf("this server's clock is " INT64_FORMAT " s %s the service's", off, skew > 0 ? "ahead of" : "behind");
+	mcCheckPut(check, "clock", off > SKEW_ERROR ? "error" : off > SKEW_WARNING ? "warning" : "ok", detail,
+			   off > SKEW_WARNING ? "Synchronize this server's clock (NTP); the service refuses requests that are 15 minutes off." : NULL);
 }
 
 bool

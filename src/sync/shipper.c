@@ -11,6 +11,7 @@
 #include "common/int.h"
 #include "fmgr.h"
 #include "mb/pg_wchar.h"
+#include "utils/builtins.h"
 
 PG_FUNCTION_INFO_V1(mc_to_int);
 PG_FUNCTION_INFO_V1(mc_crc32);
@@ -32,9 +33,8 @@ Datum
 mc_to_int(PG_FUNCTION_ARGS)
 {
 	int32		base = PG_GETARG_INT32(0);
-	text	   *value = PG_GETARG_TEXT_PP(1);
-	const char *p = VARDATA_ANY(value);
-	const char *end = p + VARSIZE_ANY_EXHDR(value);
+	const char *p = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	const char *end = p + strlen(p);
 	bool		negative = false;
 	int64		result = 0;
 
@@ -62,11 +62,8 @@ mc_to_int(PG_FUNCTION_ARGS)
 Datum
 mc_crc32(PG_FUNCTION_ARGS)
 {
-	text	   *value = PG_GETARG_TEXT_PP(0);
-	int			len = VARSIZE_ANY_EXHDR(value);
-	char	   *utf8 = pg_server_to_any(VARDATA_ANY(value), len, PG_UTF8);
+	char	   *value = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	char	   *utf8 = pg_server_to_any(value, strlen(value), PG_UTF8);
 
-	if (utf8 != VARDATA_ANY(value))
-		len = strlen(utf8);
-	PG_RETURN_INT64((int64) crc32(crc32(0, NULL, 0), (const Bytef *) utf8, len));
+	PG_RETURN_INT64((int64) crc32(crc32(0, NULL, 0), (const Bytef *) utf8, strlen(utf8)));
 }
