@@ -2,7 +2,8 @@
 # make demo: a throw-away PostgreSQL and the emulator, a million access-log rows, one
 # INSERT that syncs a time window into a partitioned MaxCompute table, one that makes
 # some seconds of it rows of Tablestore, to be looked up by key, and one that writes the
-# window to OSS as gzip csv, a directory per minute, read back by directory.
+# window to OSS as gzip csv, a directory per minute, read back by directory.  At the end
+# the INSERT becomes a job, whose server crashes and which repairs that.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 rows=${ROWS:-1000000}
@@ -23,10 +24,11 @@ mc_emu '{"service":"loghub","op":"generate","project":"web","logstore":"access-l
 mc_emu '{"service":"maxcompute","op":"create_project","project":"demo"}' >/dev/null
 columns="at DATETIME, ip STRING, method STRING, status BIGINT, cost DOUBLE"
 mc_emu '{"service":"maxcompute","op":"sql","project":"demo","sql":"CREATE TABLE demo.ods_access_log ('"$columns"') PARTITIONED BY (pt STRING)"}' >/dev/null
+mc_emu '{"service":"maxcompute","op":"sql","project":"demo","sql":"CREATE TABLE demo.access_by_minute ('"$columns"') PARTITIONED BY (pt STRING, hm STRING)"}' >/dev/null
 mc_emu '{"service":"tablestore","op":"create_table","table":"requests","keys":[{"name":"user_id","type":"STRING"},{"name":"at","type":"INTEGER"},{"name":"request_id","type":"STRING"}]}' >/dev/null
 mc_emu '{"service":"oss","op":"create_bucket","bucket":"lake"}' >/dev/null
 
-say "the job"
+say "one INSERT syncs five minutes"
 export PGOPTIONS="-c timezone=Asia/Shanghai"
 run -q <<SQL
 CREATE EXTENSION mc_fdw;
@@ -45,6 +47,9 @@ CREATE FOREIGN TABLE access_log (
 CREATE FOREIGN TABLE ods_access_log (
   at timestamptz(3), ip text, method text, status bigint, cost float8, pt text
 ) SERVER odps OPTIONS (table 'ods_access_log');
+CREATE FOREIGN TABLE access_by_minute (
+  at timestamptz(3), ip text, method text, status bigint, cost float8, pt text, hm text
+) SERVER odps OPTIONS (write_mode 'overwrite');
 CREATE FOREIGN TABLE requests (
   user_id text OPTIONS (key '1') COLLATE "C" NOT NULL, at bigint OPTIONS (key '2') NOT NULL,
   request_id text OPTIONS (key '3') COLLATE "C" NOT NULL, method text, status int, cost float8
@@ -106,4 +111,35 @@ run -c "SELECT * FROM mc.objects('access_csv')" \
 rows=$(run -Atc "SELECT count(*) FROM access_csv")
 awk "BEGIN {printf \"LogHub window: $source rows, OSS: $rows rows, written in %.2f s\\n\", $seconds}"
 [ "$source" = "$rows" ] || { echo "the counts differ" >&2; exit 1; }
+say "the INSERT as a job: a window of a minute, a partition for each"
+cat >"$MC_DIR/create_job.sql" <<'SQL'
+SELECT mc.create_job('access_by_minute', $$
+  INSERT INTO access_by_minute
+  SELECT __time__, ip, method, status, cost, mc.bizdate($1), to_char($1, 'HH24MI')
+    FROM access_log WHERE __receive_time__ >= $1 AND __receive_time__ < $2 $$,
+  every => '1 minute', start => '2018-01-11 01:30+08');
+CALL mc.run_job('access_by_minute', max_windows => 3);
+SQL
+cat "$MC_DIR/create_job.sql"
+run -f "$MC_DIR/create_job.sql"
+status="SELECT job, published_until, state, open_entries, gaps FROM mc.status"
+run -c "$status"
+
+say "the fourth window: the server crashes when its partition is published and nobody has noted it"
+echo "SET mc_fdw.fail_at = 'published:kill';"
+echo "CALL mc.run_job('access_by_minute', max_windows => 1);"
+if run -q -c "SET mc_fdw.fail_at = 'published:kill'" -c "CALL mc.run_job('access_by_minute', max_windows => 1)"; then
+	echo "the server should have crashed" >&2
+	exit 1
+fi
+for _ in $(seq 100); do run -Atqc "SELECT 1" >/dev/null 2>&1 && break; sleep 0.1; done
+run -c "$status"
+
+say "the next call asks MaxCompute what became of it, and goes on"
+echo "CALL mc.run_job('access_by_minute', max_windows => 1);"
+run -c "CALL mc.run_job('access_by_minute', max_windows => 1)" -c "$status" \
+	-c "SELECT seq, attempt, state, window_begin, rows_out FROM mc.run ORDER BY run_id"
+target=$(run -Atc "SELECT count(*) FROM access_by_minute WHERE pt = '20180111'")
+echo "LogHub, five minutes: $source rows, MaxCompute, five partitions: $target rows"
+[ "$source" = "$target" ] || { echo "the counts differ" >&2; exit 1; }
 say "done; everything is removed again"
