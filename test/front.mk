@@ -16,5 +16,4 @@ deps:
 
 help:
 	@sed -n 's/^#   make/make/p' Makefile; \
-	for t in deps emulator check-emulator check-lint check-unit check-vectors check-fuzz check-regress check-diff check-rows check-types check-tap \
-		check-sweep check-sdk check-docs sweep fuzz bench asan valgrind; do echo "make $$t"; done
+	while read -r name text; do printf 'make %-22s %s\n' "$$name" "$$text"; done <test/targets
