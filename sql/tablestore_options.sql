@@ -51,4 +51,6 @@ SELECT declared('k bigint OPTIONS (key ''1''), __shard__ text');
 SELECT declared('k bigint OPTIONS (key ''1''), v text OPTIONS (field ' || quote_literal(repeat('x', 256)) || ')');
 SELECT declared('k bigint OPTIONS (key ''1'')', 'OPTIONS (max_versions ''2'')');
 SELECT declared('k bigint OPTIONS (key ''1'')', 'OPTIONS (shape ''cell'', max_versions ''2'')');
+SELECT declared('k bigint OPTIONS (key ''1''), gone boolean', 'OPTIONS (delete_column ''gone'')');
+SELECT declared('k bigint OPTIONS (key ''1''), gone boolean', 'OPTIONS (guard_column ''g'', delete_column ''gone'')');
 SELECT declared('a text OPTIONS (key ''1''), b bytea OPTIONS (key ''3''), c int2 OPTIONS (key ''2''), d uuid OPTIONS (key ''4''), v numeric OPTIONS (type ''double''), w text OPTIONS (type ''integer''), x char(3) OPTIONS (type ''any''), r jsonb OPTIONS (field ''*'')');

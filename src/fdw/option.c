@@ -149,6 +149,8 @@ static const McOption options[] = {
 	/* writing */
 	{"write_mode", TABLESTORE, IN_BOTH, MC_OPT_ENUM, 0, 0, 0, "put update insert"},
 	{"cell_timestamp", TABLESTORE, IN_BOTH, MC_OPT_ENUM, 0, 0, 0, "run server"},
+	{"guard_column", TABLESTORE, IN_TABLE, MC_OPT_TEXT, 0},
+	{"delete_column", TABLESTORE, IN_TABLE, MC_OPT_TEXT, 0},
 	{"updatable", TABLESTORE, IN_BOTH, MC_OPT_BOOL, 0},
 	{"batch_size", TABLESTORE, IN_BOTH, MC_OPT_INT, 0, 1, 200},
 	{"write_buffer", TABLESTORE, IN_BOTH, MC_OPT_SIZE, 0, 1024 * 1024, INT64CONST(1) << 40},

@@ -388,6 +388,12 @@ check_options(Oid relid, int where)
 				 errmsg("option \"max_versions\" needs shape 'cell'"),
 				 errdetail("The foreign table is of %s, which shows the newest version of each cell.", place_name(where)),
 				 errhint("Set shape 'cell', or drop the option.")));
+	if (mcOptionText(GetForeignTable(relid)->options, "delete_column") != NULL &&
+		mcOptionText(GetForeignTable(relid)->options, "guard_column") == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
+				 errmsg("option \"delete_column\" needs option \"guard_column\""),
+				 errhint("Set guard_column, or drop the option.")));
 }
 
 List *

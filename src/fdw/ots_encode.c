@@ -286,7 +286,15 @@ mcOtsEncodeInsert(McOtsSink *sink, TupleTableSlot *slot, mcw_ots_change *kind, m
 		McOtsSinkColumn *c = &sink->cells[i];
 
 		if (update && !c->named && !c->changed)
+		{
+			/* a row that comes again is not deleted any more */
+			if (c == sink->mark)
+			{
+				mcw_ots_put_cell(&w, &c->name, NULL, MCW_OTS_DELETE_ALL, MCW_OTS_NO_TIMESTAMP);
+				ncells++;
+			}
 			continue;
+		}
 		if (!put_cell(sink, c, &w, slot, update, version, &ncells))
 			return false;
 	}
@@ -295,6 +303,11 @@ mcOtsEncodeInsert(McOtsSink *sink, TupleTableSlot *slot, mcw_ots_change *kind, m
 		return false;
 	if (ncells > 0)
 		show_version(sink, slot, version);
+	if (sink->guarded)
+	{
+		mcOtsGuardPut(sink, &w, run_version(sink));
+		ncells++;
+	}
 	if (update && ncells == 0)
 	{
 		/* an update without a cell is not possible: make the row unless it is there */
@@ -326,6 +339,11 @@ mcOtsEncodeUpdate(McOtsSink *sink, TupleTableSlot *slot, const Datum *keys, cons
 	*nothing = ncells == 0;
 	if (ncells > 0)
 		show_version(sink, slot, version);
+	if (sink->guarded)
+	{
+		mcOtsGuardPut(sink, &w, run_version(sink));
+		ncells++;
+	}
 	return end_row(sink, &w, ncells);
 }
 
@@ -334,9 +352,21 @@ mcOtsEncodeDelete(McOtsSink *sink, const Datum *keys, const bool *nulls)
 {
 	mcw_ots_writer w;
 
+	mcw_ots_value deleted = {.type = MCW_OTS_BOOLEAN, .b = true};
+
 	if (!convert_key(sink, keys, nulls))
 		return false;
 	begin_row(sink, &w);
-	mcw_ots_put_delete_marker(&w);
-	return end_row(sink, &w, 0);
+	if (!sink->guarded)
+	{
+		mcw_ots_put_delete_marker(&w);
+		return end_row(sink, &w, 0);
+	}
+	/* the guard must stay */
+	for (int i = 0; i < sink->ncells; i++)
+		if (&sink->cells[i] != sink->mark)
+			mcw_ots_put_cell(&w, &sink->cells[i].name, NULL, MCW_OTS_DELETE_ALL, MCW_OTS_NO_TIMESTAMP);
+	mcw_ots_put_cell(&w, &sink->mark->name, &deleted, MCW_OTS_PUT, run_version(sink));
+	mcOtsGuardPut(sink, &w, run_version(sink));
+	return end_row(sink, &w, sink->ncells + 1);
 }

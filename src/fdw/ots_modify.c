@@ -343,6 +343,8 @@ send_change(McOtsSink *sink)
 {
 	if (sink->operation == CMD_UPDATE)
 		mcOtsSinkSend(sink, MCW_OTS_UPDATE_ROW, MCW_OTS_EXPECT_EXIST, sink->next_tag++);
+	else if (sink->guarded)
+		mcOtsSinkSend(sink, MCW_OTS_UPDATE_ROW, MCW_OTS_IGNORE, sink->next_tag++);	/* marked */
 	else
 		mcOtsSinkSend(sink, MCW_OTS_DELETE_ROW, MCW_OTS_IGNORE, sink->next_tag++);
 }
@@ -572,7 +574,7 @@ change_row(McOtsModify *modify)
 		return true;
 	}
 	mcOtsSinkExpect(sink, 1);
-	if (sink->operation == CMD_UPDATE)
+	if (sink->operation == CMD_UPDATE || sink->guarded)
 		send_change(sink);
 	else
 		mcOtsSinkSend(sink, MCW_OTS_DELETE_ROW, MCW_OTS_EXPECT_EXIST, sink->next_tag++);
@@ -647,14 +649,14 @@ is_updatable(Relation rel)
 /* ---- EXPLAIN ---- */
 
 static const char *
-mode_text(const McServer *server, const ModifyTable *plan)
+mode_text(const McServer *server, const ModifyTable *plan, bool marks)
 {
 	const char *mode = mcServerOption(server, "write_mode");
 
 	if (plan->operation == CMD_UPDATE)
 		return "update of existing rows, visible as sent";
 	if (plan->operation == CMD_DELETE)
-		return "delete, visible as sent";
+		return marks ? "mark as deleted, visible as sent" : "delete, visible as sent";
 	if (plan->onConflictAction == ONCONFLICT_NOTHING)
 		return "insert, rows that exist are skipped, visible as sent";
 	if (mode && pg_strcasecmp(mode, "update") == 0)
@@ -671,11 +673,16 @@ explain_options(Relation rel, const ModifyTable *plan, ExplainState *es)
 	McServer   *server = mcGetServer(MC_TABLESTORE, GetForeignTable(RelationGetRelid(rel))->serverid, InvalidOid,
 									 RelationGetRelid(rel), false);
 	const char *timestamp = mcServerOption(server, "cell_timestamp");
+	List	   *options = GetForeignTable(RelationGetRelid(rel))->options;
+	const char *guard = mcOptionText(options, "guard_column");
+	const char *mark = mcOptionText(options, "delete_column");
 
 	ExplainPropertyText("Target", psprintf("%s.%s", server->instance, mcOtsRemoteTable(rel)), es);
-	ExplainPropertyText("Write Mode", mode_text(server, plan), es);
+	ExplainPropertyText("Write Mode", mode_text(server, plan, mark != NULL), es);
 	if (plan->operation != CMD_DELETE)
 		ExplainPropertyText("Cell Timestamp", timestamp && pg_strcasecmp(timestamp, "server") == 0 ? "server" : "run", es);
+	if (guard)
+		ExplainPropertyText("Guard Column", guard, es);
 	if (es->verbose)
 	{
 		ExplainPropertyInteger("Batch Size", NULL, mcServerOptionInt(server, "batch_size", MCW_OTS_MAX_BATCH_ROWS), es);
@@ -702,6 +709,8 @@ explain_modify(ModifyTableState *mtstate, ResultRelInfo *rinfo, List *fdw_privat
 	now = mcn_channel_stats(sink->conn->channel);
 	ExplainPropertyInteger("Rows Written", NULL, info->rows, es);
 	ExplainPropertyInteger("Rows Rejected", NULL, sink->rejects.rejected, es);
+	if (sink->guarded)
+		ExplainPropertyInteger("Rows Not Newer", NULL, info->stale, es);
 	ExplainPropertyInteger("Batches", NULL, info->batches, es);
 	ExplainPropertyInteger("Bytes Sent", NULL, info->bytes, es);
 	ExplainPropertyInteger("Read Capacity Units", NULL, info->read_units, es);

@@ -47,6 +47,8 @@ bad_name(const McOtsSink *sink, mcw_view name, const char *shown)
 		if ((column->kind == MC_OTS_KEY || column->kind == MC_OTS_CELL) && mcw_view_eq(name, mcw_str(column->wire)))
 			return psprintf("member \"%s\" has a column of its own, \"%s\"", shown, column->attname);
 	}
+	if (sink->guarded && mcw_view_eq(name, sink->guard.name))
+		return psprintf("member \"%s\" is the guard of the row", shown);
 	return NULL;
 }
 

@@ -81,6 +81,8 @@ bind_columns(McOtsSink *sink, const Bitmapset *named)
 				sink->nkeys++;
 				break;
 			case MC_OTS_CELL:
+				if (mcOtsGuardIs(sink, column, is_named(named, column->attnum)))
+					break;
 				bind_column(sink, &sink->cells[sink->ncells++], column, named);
 				break;
 			case MC_OTS_REST:
@@ -148,7 +150,8 @@ write_mode(const McServer *server)
 /*
  * In a job every attempt of a window writes the same version, so that a repetition
  * changes nothing, a newer window wins and what is left of an older one does not.  The
- * service refuses versions that are too old; one that would be before long is raised.
+ * service refuses versions that are too old, or too far ahead if the clock that gave
+ * it is; one that would be before long becomes the present time.
  */
 static void
 choose_run_version(McOtsSink *sink, int64 now_ms)
@@ -157,12 +160,23 @@ choose_run_version(McOtsSink *sink, int64 now_ms)
 
 	sink->run_ms = mcJob->write_ts;
 	sink->run_at_us = mcn_now_us() - Max(age_us, 0);
-	if (age_us < sink->deviation_us / 2)
+	sink->own_since = mcJob->write_ts;
+	if (age_us < sink->deviation_us / 2 && age_us > -(sink->deviation_us / 2))
 		return;
-	ereport(NOTICE,
-			(errmsg("rows of \"%s\" carry a newer cell version than the first attempt of this window gave them", sink->relname),
-			 errdetail("The window was first tried %lld seconds ago, and the table allows a version to deviate from the clock by %lld.",
-					   (long long) (age_us / 1000000), (long long) (sink->deviation_us / 1000000))));
+	if (age_us > 0)
+		ereport(NOTICE,
+				(errmsg("rows of \"%s\" carry a newer cell version than the first attempt of this window gave them", sink->relname),
+				 errdetail("The window was first tried %lld seconds ago, and the table allows a version to deviate from the clock by %lld.",
+						   (long long) (age_us / 1000000), (long long) (sink->deviation_us / 1000000))));
+	else
+	{
+		ereport(NOTICE,
+				(errmsg("rows of \"%s\" carry the time of the service as their cell version, not that of the run", sink->relname),
+				 errdetail("The run's version is %lld seconds ahead of the service's clock, and the table allows a version to deviate from it by %lld.",
+						   (long long) (-age_us / 1000000), (long long) (sink->deviation_us / 1000000)),
+				 errhint("Set the clock of this server.")));
+		sink->own_since = 0;
+	}
 	sink->run_ms = now_ms;
 	sink->run_at_us = mcn_now_us();
 }
@@ -183,6 +197,9 @@ choose_version(McOtsSink *sink)
 		ours = theirs;
 	sink->deviation_us = sink->live->deviation > 0 && sink->live->deviation < PG_INT64_MAX / 1000000 ?
 		sink->live->deviation * 1000000 : PG_INT64_MAX;
+	/* nor does the service take what has expired */
+	if (sink->live->time_to_live > 0)
+		sink->deviation_us = Min(sink->deviation_us, (int64) sink->live->time_to_live * 1000000);
 	if (mcJob != NULL)
 	{
 		choose_run_version(sink, ours / 1000);
@@ -278,6 +295,9 @@ on_row(void *ctx, const mcs_ots_row_report *r)
 				sink->missing++;
 			set_fate(sink, r->tag, MC_OTS_SKIPPED);
 			break;
+		case MCS_OTS_ROW_STALE:
+			set_fate(sink, r->tag, MC_OTS_SKIPPED);
+			break;
 		case MCS_OTS_ROW_REFUSED:
 			set_fate(sink, r->tag, MC_OTS_REJECTED);
 			note_refused(sink, r);
@@ -365,6 +385,9 @@ open_writer(McOtsSink *sink)
 		.concurrency = mcOtsWriteConcurrency(sink->server),
 		.max_buffered = (size_t) mcServerOptionInt(sink->server, "write_buffer", DEFAULT_WRITE_BUFFER),
 		.returns = sink->auto_key >= 0 ? MCW_OTS_RETURN_KEY : MCW_OTS_RETURN_NONE,
+		.own_rows = mcJob != NULL && sink->mode == MC_OTS_INSERT && !sink->skip_existing,
+		.own_since = sink->own_since,
+		.guard = sink->guarded ? sink->guard.name : (mcw_view) {NULL, 0},
 		.on_row = on_row,
 		.ctx = sink,
 	};
@@ -414,6 +437,7 @@ mcOtsSinkCreate(ModifyTableState *mtstate, EState *estate, ResultRelInfo *rinfo,
 	mcVisibleBegin(MC_TABLESTORE);
 	sink->cxt = cxt;
 	sink->operation = operation;
+	sink->relid = RelationGetRelid(rel);
 	sink->relname = pstrdup(RelationGetRelationName(rel));
 	sink->table = pstrdup(mcOtsRemoteTable(rel));
 	sink->desc = RelationGetDescr(rel);
@@ -425,11 +449,19 @@ mcOtsSinkCreate(ModifyTableState *mtstate, EState *estate, ResultRelInfo *rinfo,
 	sink->columns = mcOtsColumns(rel);
 	sink->conn = mcOtsConnect(sink->server, cxt);
 	sink->live = keep_table(mcOtsLiveTable(sink->conn, sink->table, sink->columns));
+	if (mcJob != NULL && mcs_ots_service_now(&sink->conn->client) == 0)
+	{
+		/* remembered: but whether the version of the run is still one only the service's clock tells */
+		mcOtsForgetTable(sink->server, sink->table);
+		sink->live = keep_table(mcOtsLiveTable(sink->conn, sink->table, sink->columns));
+	}
 	sink->mode = write_mode(sink->server);
 	sink->skip_existing = operation == CMD_INSERT && plan && plan->onConflictAction == ONCONFLICT_NOTHING;
 	sink->trigger_writes = triggers && triggers->trig_insert_before_row;
 	sink->named = operation == CMD_UPDATE ? ExecGetAllUpdatedCols(rinfo, estate) : ExecGetInsertedCols(rinfo, estate);
+	mcOtsGuardInit(sink, rel);
 	bind_columns(sink, sink->named);
+	mcOtsGuardBind(sink, rel);
 	if (operation == CMD_INSERT && sink->mode == MC_OTS_UPDATE)
 		name_generated(sink, rel);
 	choose_version(sink);
@@ -531,6 +563,12 @@ mcOtsSinkEnd(McOtsSink *sink)
 				 errmsg_plural("%lld row of \"%s\" was gone when it was to be updated", "%lld rows of \"%s\" were gone when they were to be updated",
 							   (unsigned long) sink->missing, (long long) sink->missing, sink->relname),
 				 errdetail("Somebody else deleted them after this statement had read them. They were not made again, but the command tag counts them.")));
+	if (info->stale > 0)
+		ereport(NOTICE,
+				(errmsg_plural(INT64_FORMAT " row of \"%s\" was not changed", INT64_FORMAT " rows of \"%s\" were not changed",
+							   (unsigned long) info->stale, info->stale, sink->relname),
+				 errdetail("The table holds newer changes of them, as column \"%s\" says.",
+						   mcOptionText(GetForeignTable(sink->relid)->options, "guard_column"))));
 	mcJobCount(mcn_channel_stats(sink->conn->channel), &sink->before, true);
 	if (mcJob != NULL)
 	{
@@ -543,5 +581,5 @@ mcOtsSinkEnd(McOtsSink *sink)
 bool
 mcOtsSinkNeedsFates(const McOtsSink *sink)
 {
-	return sink->mode == MC_OTS_INSERT || sink->skip_existing || sink->rejects.on_error != MC_ON_ERROR_STOP;
+	return sink->mode == MC_OTS_INSERT || sink->skip_existing || sink->guarded || sink->rejects.on_error != MC_ON_ERROR_STOP;
 }

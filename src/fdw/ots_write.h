@@ -1,7 +1,7 @@
 /*
  * ots_write.h
  *		Writing to Tablestore: the sink of one statement.  Private to
- *		ots_{modify,keep,sink,encode,rest}.c.
+ *		ots_{modify,keep,sink,encode,rest,guard}.c.
  *
  * Rows are visible as they are sent; there is nothing to publish and nothing that a
  * rollback takes back.
@@ -62,6 +62,7 @@ typedef struct McOtsSink
 	List	   *columns;
 	char	   *table;			/* remote name */
 	char	   *relname;
+	Oid			relid;
 	McPlace		place;
 	TupleDesc	desc;
 
@@ -83,6 +84,10 @@ typedef struct McOtsSink
 	int64		run_ms;			/* cell version of this statement */
 	int64		run_at_us;		/* mcn_now_us() when it was taken */
 	int64		deviation_us;	/* a version may differ so much from the service's clock */
+	int64		own_since;		/* job: versions that attempts of this window may have given, from here to run_ms */
+	bool		guarded;		/* option guard_column, see ots_guard.c */
+	mcw_ots_name guard;
+	McOtsSinkColumn *mark;		/* option delete_column, NULL = none */
 
 	mcw_buf		row;
 	mcw_ots_key key;			/* of the row being encoded; bytes in scratch */
@@ -132,6 +137,17 @@ extern bool mcOtsEncodeInsert(McOtsSink *sink, TupleTableSlot *slot, mcw_ots_cha
 extern bool mcOtsEncodeUpdate(McOtsSink *sink, TupleTableSlot *slot, const Datum *keys, const bool *nulls,
 							  Datum old_rest, bool old_rest_null, bool *nothing);
 extern bool mcOtsEncodeDelete(McOtsSink *sink, const Datum *keys, const bool *nulls);
+
+/* ---- ots_guard.c: option guard_column ---- */
+
+/* before the columns are bound: what the options allow */
+extern void mcOtsGuardInit(McOtsSink *sink, Relation rel);
+/* afterwards */
+extern void mcOtsGuardBind(McOtsSink *sink, Relation rel);
+/* is this the guard?  Raises if the statement names it. */
+extern bool mcOtsGuardIs(const McOtsSink *sink, const McOtsColumn *column, bool named);
+/* the guard of the next change of the run as a cell of this row */
+extern void mcOtsGuardPut(McOtsSink *sink, mcw_ots_writer *w, int64 version);
 
 /* ---- ots_keep.c: row changes that wait until their statement has read everything ---- */
 

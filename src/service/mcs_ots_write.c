@@ -14,6 +14,7 @@
 #define MAX_BUCKETS (1u << 22)
 #define BACKLOG 2				/* batches taken beyond what is in flight */
 #define DRIVE_EVERY 32			/* rows between two looks at the network */
+#define MAX_CONDITION 4096
 #define MAX_CHANGES_BYTES (2 * MCW_OTS_MAX_BATCH_BYTES)
 #define ALIGNED(n) (((n) + 7) & ~(size_t) 7)
 
@@ -234,7 +235,8 @@ report(mcs_ots_writer *writer, const ots_entry *entry, mcs_ots_row_report *r)
 	else if (r->outcome != MCS_OTS_ROW_DONE)
 	{
 		(void) mcw_fail(&err, MCW_ERR_SERVICE, "the row %s",
-						r->outcome == MCS_OTS_ROW_EXISTS ? "exists already" : "does not exist");
+						r->outcome == MCS_OTS_ROW_EXISTS ? "exists already" :
+						r->outcome == MCS_OTS_ROW_STALE ? "is older than the stored one" : "does not exist");
 		(void) snprintf(err.code, sizeof(err.code), "OTSConditionCheckFail");
 		ots_writer_fail(writer, &err, entry);
 	}
@@ -258,6 +260,8 @@ ots_settled(mcs_ots_writer *writer, ots_entry *entry, mcs_ots_row_outcome outcom
 	writer->info.merged += entry->taken - 1;
 	if (outcome == MCS_OTS_ROW_DONE)
 		writer->info.rows += entry->taken;
+	else if (outcome == MCS_OTS_ROW_STALE)
+		writer->info.stale += entry->taken;
 	entry->solo = entry->solo > entry->taken ? entry->solo - entry->taken : 0;
 	entry->exists = entry->first->existence == MCW_OTS_EXPECT_NOT_EXIST && outcome != MCS_OTS_ROW_REFUSED;
 	for (; entry->taken > 0; entry->taken--)
@@ -307,6 +311,7 @@ mcs_ots_writer_create(mcs_ots *ots, const mcs_ots_writer_spec *spec, mcw_error *
 	mcw_buf_init(&writer->merged, ots->alloc, 2 * MCW_OTS_MAX_BATCH_BYTES);
 	mcw_buf_init(&writer->changes, ots->alloc, MAX_CHANGES_BYTES);
 	mcw_buf_init(&writer->key, ots->alloc, MCW_OTS_MAX_BATCH_BYTES);
+	mcw_buf_init(&writer->condition, ots->alloc, MAX_CONDITION);
 	writer->buckets = mcw_new0(ots->alloc, FIRST_BUCKETS * sizeof(*writer->buckets));
 	writer->nbuckets = writer->buckets ? FIRST_BUCKETS : 0;
 	writer->slots = mcw_new0(ots->alloc, (size_t) writer->spec.concurrency * sizeof(*writer->slots));
@@ -361,6 +366,7 @@ mcs_ots_writer_free(mcs_ots_writer *writer)
 	mcw_buf_free(&writer->merged);
 	mcw_buf_free(&writer->changes);
 	mcw_buf_free(&writer->key);
+	mcw_buf_free(&writer->condition);
 	mcw_free(alloc, writer, sizeof(*writer));
 }
 

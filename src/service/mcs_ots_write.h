@@ -18,6 +18,7 @@ typedef enum mcs_ots_row_outcome
 	MCS_OTS_ROW_DONE,
 	MCS_OTS_ROW_EXISTS,			/* EXPECT_NOT_EXIST failed: somebody else's row is there */
 	MCS_OTS_ROW_MISSING,		/* EXPECT_EXIST failed */
+	MCS_OTS_ROW_STALE,			/* the table's guard is newer (or EXPECT_EXIST failed, too) */
 	MCS_OTS_ROW_REFUSED			/* the service refuses this row; 'err' says why */
 } mcs_ots_row_outcome;
 
@@ -46,6 +47,18 @@ typedef struct mcs_ots_writer_spec
 	int			concurrency;	/* requests in flight, 1 to 64 */
 	size_t		max_buffered;	/* bytes held: row changes and requests; one row is always taken */
 	mcw_ots_return returns;		/* of rows with an auto-increment key: RETURN_KEY or NONE */
+	/*
+	 * Rows may have been written by an earlier attempt of the same run: one that
+	 * EXPECT_NOT_EXIST meets is read, also if no outcome was unknown, and is ours if it
+	 * has all our cells with versions from 'own_since' to those we give.
+	 */
+	bool		own_rows;
+	int64_t		own_since;
+	/*
+	 * A STRING column that every update sets: it is applied only where the column is
+	 * missing or not above the new value.  The values of a key must go up.  Empty = none.
+	 */
+	mcw_view	guard;
 	mcs_ots_row_callback on_row;	/* NULL: whatever is not DONE is a failure */
 	void	   *ctx;
 } mcs_ots_writer_spec;
@@ -57,6 +70,7 @@ typedef struct mcs_ots_writer_info
 	int64_t		row_retries;	/* rows sent again after a refusal in a batch */
 	int64_t		single_rows;	/* rows sent alone because their batch was refused as a whole */
 	int64_t		merged;			/* changes merged into another of the same key */
+	int64_t		stale;			/* not written because of the guard */
 	int64_t		settled;		/* EXPECT_NOT_EXIST settled by reading the row */
 	int64_t		repeated;		/* rows of AUTO_INCREMENT tables possibly written twice */
 	int64_t		bytes;

@@ -216,6 +216,7 @@ fill(ots_slot *slot, ots_list *list, int max_rows)
 		ots_entry  *entry = list == &writer->ready ? take_ready(writer) : ots_pop(list);
 		mcw_ots_change kind;
 		mcw_view	row;
+		mcw_view	condition = {NULL, 0};
 		mcw_status	status = ots_take(writer, entry, &kind, &row);
 
 		if (status == MCW_OK && slot->n > 0 && bytes + row.len + ROW_OVERHEAD > writer->spec.batch_bytes)
@@ -223,12 +224,14 @@ fill(ots_slot *slot, ots_list *list, int max_rows)
 			put_back(writer, list, entry);
 			break;
 		}
+		if (status == MCW_OK && writer->spec.guard.len > 0)
+			status = ots_guard(writer, row, &condition);
 		starts[slot->n] = writer->changes.len;
 		slot->rows[slot->n++] = entry;
 		bytes += row.len + ROW_OVERHEAD;
 		if (status == MCW_OK)
 			status = mcw_ots_put_row_change(&writer->changes, kind, (mcw_ots_existence) entry->first->existence,
-											(mcw_view) {NULL, 0},
+											condition,
 											entry->keyless ? writer->spec.returns : MCW_OTS_RETURN_NONE, row);
 		if (status != MCW_OK)
 			return status;
@@ -422,10 +425,13 @@ condition_failed(mcs_ots_writer *writer, ots_entry *entry)
 	const ots_change *change = entry->first;
 	mcw_view	nothing = {NULL, 0};
 
-	if (change->existence == MCW_OTS_EXPECT_NOT_EXIST)
+	/* our own value passes, so a repetition of what was applied is no failure */
+	if (writer->spec.guard.len > 0)
+		ots_settled(writer, entry, MCS_OTS_ROW_STALE, nothing, NULL);
+	else if (change->existence == MCW_OTS_EXPECT_NOT_EXIST)
 	{
-		/* an equal row of ours that came before would be taken for this one */
-		if (entry->maybe && !entry->exists)
+		/* an equal row of ours that came before would be taken for this one, which does not matter in a run */
+		if (writer->spec.own_rows || (entry->maybe && !entry->exists))
 			ots_push(&writer->settling, entry);
 		else
 			ots_settled(writer, entry, MCS_OTS_ROW_EXISTS, nothing, NULL);
@@ -443,7 +449,8 @@ row_failed(ots_slot *slot, ots_entry *entry, const mcw_ots_row_result *result)
 	bool		unknown = is_unknown_outcome(result->code);
 	mcw_error	err;
 
-	if (mcw_view_eq(result->code, MCW_LIT("OTSConditionCheckFail")) && entry->first->existence != MCW_OTS_IGNORE)
+	if (mcw_view_eq(result->code, MCW_LIT("OTSConditionCheckFail")) &&
+		(entry->first->existence != MCW_OTS_IGNORE || writer->spec.guard.len > 0))
 	{
 		condition_failed(writer, entry);
 		return;

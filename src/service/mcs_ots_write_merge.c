@@ -214,7 +214,44 @@ ots_version_range(mcs_ots_writer *writer, mcw_view row, int64_t *low, int64_t *h
 			*high = cell.timestamp + 1;
 		any = true;
 	}
+	if (any && writer->spec.own_rows && writer->spec.own_since < *low)
+		*low = writer->spec.own_since;
 	return any;
+}
+
+mcw_status
+ots_guard(mcs_ots_writer *writer, mcw_view row, mcw_view *condition)
+{
+	mcw_ots_filter filter = {
+		.kind = MCW_OTS_FILTER_COMPARE,
+		.op = MCW_OTS_LE,
+		.column = writer->spec.guard,
+		.pass_if_missing = true,
+		.latest_only = true
+	};
+	mcw_ots_row parsed;
+	mcw_ots_cell cell;
+	mcw_error	err;
+	size_t		pos = 0;
+	bool		is_key;
+	bool		found = false;
+	mcw_status	status = open_row(writer, row, &parsed, &err);
+
+	if (status != MCW_OK)
+		return status;
+	/* changes that were merged may have set it in several versions */
+	while (mcw_ots_next_cell(&parsed, &pos, &cell, &is_key) == MCW_OK)
+		if (!is_key && cell.op == MCW_OTS_PUT && mcw_view_eq(cell.name, writer->spec.guard) &&
+			(!found || mcw_ots_value_cmp(&cell.value, &filter.value) > 0))
+		{
+			filter.value = cell.value;
+			found = true;
+		}
+	mcw_buf_reset(&writer->condition);
+	if (found)
+		status = mcw_ots_write_filter(&writer->condition, &filter, &err);
+	*condition = mcw_buf_view(&writer->condition);
+	return status;
 }
 
 static bool
@@ -236,7 +273,14 @@ same_value(const mcw_ots_value *a, const mcw_ots_value *b)
 }
 
 static bool
-has_cell(const mcw_ots_row *row, const mcw_ots_cell *wanted)
+has_version(const mcs_ots_writer *writer, int64_t theirs, int64_t ours)
+{
+	return ours == MCW_OTS_NO_TIMESTAMP || theirs == ours ||
+		(writer->spec.own_rows && theirs >= writer->spec.own_since && theirs < ours);
+}
+
+static bool
+has_cell(const mcs_ots_writer *writer, const mcw_ots_row *row, const mcw_ots_cell *wanted)
 {
 	mcw_ots_cell cell;
 	size_t		pos = 0;
@@ -244,7 +288,7 @@ has_cell(const mcw_ots_row *row, const mcw_ots_cell *wanted)
 
 	while (mcw_ots_next_cell(row, &pos, &cell, &is_key) == MCW_OK)
 		if (!is_key && mcw_view_eq(cell.name, wanted->name) &&
-			(wanted->timestamp == MCW_OTS_NO_TIMESTAMP || wanted->timestamp == cell.timestamp) &&
+			has_version(writer, cell.timestamp, wanted->timestamp) &&
 			same_value(&cell.value, &wanted->value))
 			return true;
 	return false;
@@ -283,7 +327,7 @@ ots_row_holds(mcs_ots_writer *writer, mcw_view theirs, mcw_view ours, bool *hold
 	while (*holds && mcw_ots_next_cell(&b, &pos, &cell, &is_key) == MCW_OK)
 		if (!is_key && cell.op == MCW_OTS_PUT)
 		{
-			*holds = has_cell(&a, &cell);
+			*holds = has_cell(writer, &a, &cell);
 			any = true;
 		}
 	if (!any)

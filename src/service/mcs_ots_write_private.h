@@ -104,6 +104,7 @@ struct mcs_ots_writer
 	mcw_buf		merged;
 	mcw_buf		changes;		/* row changes of the batch being built */
 	mcw_buf		key;
+	mcw_buf		condition;		/* of the row change being built */
 };
 
 /* ---- mcs_ots_write.c ---- */
@@ -134,9 +135,11 @@ extern int	ots_next_timeout(const mcs_ots_writer *writer);
  * sent ('row' may point into writer->merged).
  */
 extern mcw_status ots_take(mcs_ots_writer *writer, ots_entry *entry, mcw_ots_change *kind, mcw_view *row);
-/* the versions our put cells have; false if they have none or there are none */
+/* the condition of a row that sets the guard, in writer->condition; empty: it does not */
+extern mcw_status ots_guard(mcs_ots_writer *writer, mcw_view row, mcw_view *condition);
+/* the versions our put cells have, from own_since; false if they have none or there are none */
 extern bool ots_version_range(mcs_ots_writer *writer, mcw_view row, int64_t *low, int64_t *high);
-/* is every put cell of 'ours' in 'theirs', version included? */
+/* is every put cell of 'ours' in 'theirs', with its version, or one from own_since? */
 extern mcw_status ots_row_holds(mcs_ots_writer *writer, mcw_view theirs, mcw_view ours, bool *holds, mcw_error *err);
 
 #endif							/* MCS_OTS_WRITE_PRIVATE_H */
