@@ -1,3 +1,3 @@
 .PHONY: check-tap
 check-tap:
-	@test/t/run
+	@test/t/run $(TESTS)
