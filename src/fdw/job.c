@@ -196,27 +196,34 @@ mcJobEnd(void)
 }
 
 void
-mcJobCount(const mcn_stats *now, const mcn_stats *before, bool write)
+mcJobCountFor(McJobRun *run, const mcn_stats *now, const mcn_stats *before, bool write)
 {
 	static const mcn_stats none = {0};
 
-	if (!mcJob || !now)
+	if (!now)
 		return;
 	if (!before)
 		before = &none;
-	mcJob->requests += now->requests - before->requests;
-	mcJob->retries += now->retries - before->retries;
-	mcJob->throttled_us += now->rate_us - before->rate_us + now->backoff_us - before->backoff_us;
+	run->requests += now->requests - before->requests;
+	run->retries += now->retries - before->retries;
+	run->throttled_us += now->rate_us - before->rate_us + now->backoff_us - before->backoff_us;
 	if (write)
 	{
-		mcJob->bytes_out += now->bytes_out - before->bytes_out;
-		mcJob->wait_target_us += now->wait_us - before->wait_us;
+		run->bytes_out += now->bytes_out - before->bytes_out;
+		run->wait_target_us += now->wait_us - before->wait_us;
 	}
 	else
 	{
-		mcJob->bytes_in += now->bytes_in - before->bytes_in;
-		mcJob->wait_source_us += now->wait_us - before->wait_us;
+		run->bytes_in += now->bytes_in - before->bytes_in;
+		run->wait_source_us += now->wait_us - before->wait_us;
 	}
+}
+
+void
+mcJobCount(const mcn_stats *now, const mcn_stats *before, bool write)
+{
+	if (mcJob)
+		mcJobCountFor(mcJob, now, before, write);
 }
 
 char *

@@ -135,9 +135,12 @@ extern void mcJobBegin(McJobRun *run);
 extern void mcJobEnd(void);
 /*
  * Requests, bytes and waits of a channel since 'before' (NULL = since it was opened), as
- * those of a scan, or of a write; nothing outside of a run.
+ * those of a scan, or of a write; nothing outside of a run.  Bytes are those of bodies
+ * as they were received or sent.
  */
 extern void mcJobCount(const mcn_stats *now, const mcn_stats *before, bool write);
+/* the same for endings in which mcJob may be NULL already; the run is alive */
+extern void mcJobCountFor(McJobRun *run, const mcn_stats *now, const mcn_stats *before, bool write);
 /* endpoint without scheme and port as 'host', for keys of sources and targets */
 extern char *mcEndpointHost(const char *endpoint);
 

@@ -17,6 +17,7 @@
 #include "convert_text.h"
 #include "job.h"
 #include "loghub_group.h"
+#include "progress.h"
 #include "qual.h"
 
 /* ---- loghub_column.c: what a column of the foreign table shows ---- */
@@ -103,6 +104,7 @@ typedef struct McLogStats
 	int64		shards;			/* of the window that had most */
 	int64		late_shards;
 	int64		slices;
+	int64		slices_done;
 	int64		pages;
 	int64		groups;
 	int64		logs;
@@ -192,6 +194,7 @@ typedef struct McLogScan
 	TupleTableSlot *slot;
 	McRejects	rejects;
 	McLogStats	stats;			/* of windows that are done */
+	McProgress	progress;
 
 	/* in the run of a job, loghub_chain.c */
 	McJobRun   *job;			/* NULL = in none */

@@ -289,16 +289,8 @@ mcLogChainRelease(McLogScan *scan)
 		return;
 	mcLogStatsNow(scan, &stats);
 	job->rows_in += stats.logs;
-	job->bytes_in += stats.bytes_raw;
 	if (scan->channel != NULL)
-	{
-		const mcn_stats *net = mcn_channel_stats(scan->channel);
-
-		job->requests += net->requests;
-		job->retries += net->retries;
-		job->wait_source_us += net->wait_us;
-		job->throttled_us += net->rate_us;
-	}
+		mcJobCountFor(job, mcn_channel_stats(scan->channel), NULL, false);
 }
 
 static bool

@@ -94,6 +94,7 @@ mcLogBegin(ForeignScanState *node, int eflags)
 	scan->callback.func = release_scan;
 	scan->callback.arg = scan;
 	MemoryContextRegisterResetCallback(cxt, &scan->callback);
+	mcProgressBegin(&scan->progress, cxt, RelationGetRelid(rel), false, NULL);
 	scan->job = mcJob;
 	scan->ordered = mcJob != NULL && mcJobOrdered(node);
 	mcRejectsInit(&scan->rejects, scan->server);
@@ -101,6 +102,23 @@ mcLogBegin(ForeignScanState *node, int eflags)
 	MemoryContextSwitchTo(old);
 	/* expression states belong to the plan state */
 	scan->expr_states = ExecInitExprList(plan->fdw_exprs, (PlanState *) node);
+}
+
+/* Once a page: what other sessions see */
+static void
+tell(McLogScan *scan)
+{
+	McLogStats	stats;
+	McMoved		moved = {0};
+
+	mcLogStatsNow(scan, &stats);
+	moved.rows = stats.logs;
+	moved.bytes = stats.bytes_compressed;
+	moved.parts_done = stats.slices_done;
+	moved.parts_total = stats.slices;
+	if (scan->page != NULL && scan->page->cursor_time > 0)
+		mcProgressPosition(scan->page->cursor_time * USECS_PER_SEC);
+	mcProgressMoved(&scan->progress, &moved, mcn_channel_stats(scan->channel));
 }
 
 /* The next page of the present window: MCW_OK with scan->page NULL = not yet (only if !wait) */
@@ -125,6 +143,7 @@ next_page(McLogScan *scan, bool wait)
 	if (status != MCW_OK && status != MCW_END)
 		mcLogRaise(scan, &err);
 	mcLogWindowResolved(scan);
+	tell(scan);
 	return status;
 }
 

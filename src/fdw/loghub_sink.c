@@ -326,6 +326,7 @@ mcLogSinkCreate(EState *estate, Relation rel, Oid userid)
 		mcVisibleBegin(MC_LOGHUB);
 	mcLogConnect(sink->server, &sink->alloc, &sink->channel, &sink->client);
 	sink->before = *mcn_channel_stats(sink->channel);
+	mcProgressBegin(&sink->progress, cxt, RelationGetRelid(rel), true, &sink->before);
 	if (!sink->outbox)
 		open_writer(sink);
 	MemoryContextSwitchTo(old);
@@ -472,6 +473,20 @@ keep(McLogSink *sink, McLogGroup *group)
 	mcw_buf_free(&body);
 }
 
+/* Once a request: what other sessions see */
+static void
+tell(McLogSink *sink)
+{
+	McMoved		moved = {.rows = sink->kept_rows, .bytes = sink->kept_bytes};
+
+	if (sink->writer)
+	{
+		moved.rows += mcs_log_writer_get_info(sink->writer)->logs;
+		moved.bytes += mcs_log_writer_get_info(sink->writer)->bytes_sent;
+	}
+	mcProgressMoved(&sink->progress, &moved, mcn_channel_stats(sink->channel));
+}
+
 /* Empties the group */
 static void
 send_group(McLogSink *sink, McLogGroup *group)
@@ -489,6 +504,7 @@ send_group(McLogSink *sink, McLogGroup *group)
 		keep(sink, group);
 	else
 		send_immediate(sink, group);
+	tell(sink);
 	group->w.nlogs = 0;
 	mcPoolAccount(&sink->pool, &group->buf, &group->accounted);
 	mcPoolReturn(&sink->pool, &group->buf);
@@ -746,7 +762,7 @@ count(McLogSink *sink)
 	mcJob->requests += now->requests - sink->before.requests;
 	mcJob->retries += now->retries - sink->before.retries;
 	mcJob->wait_target_us += now->wait_us - sink->before.wait_us;
-	mcJob->throttled_us += now->backoff_us - sink->before.backoff_us;
+	mcJob->throttled_us += now->rate_us - sink->before.rate_us + now->backoff_us - sink->before.backoff_us;
 	mcJob->direct_effects |= info.logs > 0;
 }
 

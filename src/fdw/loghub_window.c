@@ -199,6 +199,7 @@ mcLogWindowResolved(McLogScan *scan)
 	scan->window.begin = info->begin;
 	scan->window.has_end = info->has_end;
 	scan->window.end = info->end;
+	mcProgressWindow(info->has_begin ? info->begin * USECS_PER_SEC : 0, info->has_end ? info->end * USECS_PER_SEC : 0);
 
 	if (info->begin_clamped && notice_once(scan, MC_NOTICED_CLAMPED))
 		ereport(NOTICE,
@@ -226,6 +227,7 @@ add_info(McLogStats *stats, const mcs_scan_info *info)
 	stats->shards = Max(stats->shards, info->shards);
 	stats->late_shards += info->late_shards;
 	stats->slices += info->slices;
+	stats->slices_done += info->slices_done;
 	stats->pages += info->pages;
 	stats->groups += info->groups;
 	stats->bytes_compressed += info->bytes_compressed;

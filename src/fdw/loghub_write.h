@@ -83,6 +83,7 @@ typedef struct McLogSink
 	bool		outbox;
 	mcw_codec	codec;
 	McRejects	rejects;
+	McProgress	progress;
 	int64		seen;			/* rows handed to the sink */
 	int64		acknowledged;	/* as told to the transaction */
 	mcn_stats	before;			/* of the channel */

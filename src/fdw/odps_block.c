@@ -288,6 +288,15 @@ oom(void)
 			 errhint("Lower block_size, write_buffer or concurrency.")));
 }
 
+/* Once a block: what other sessions see */
+static void
+tell(McSink *sink)
+{
+	McMoved		moved = {.rows = sink->stats.rows, .bytes = sink->stats.sent_bytes};
+
+	mcProgressMoved(&sink->progress, &moved, mcn_channel_stats(sink->target->odps->service.tunnel));
+}
+
 void
 mcBlockSend(McSink *sink, McSinkPartition *part)
 {
@@ -358,6 +367,7 @@ mcBlockSend(McSink *sink, McSinkPartition *part)
 	upload->bytes += block->body.len;
 	mcs_odps_call_start(&block->call);
 	step(sink, 0);
+	tell(sink);
 }
 
 void

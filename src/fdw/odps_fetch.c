@@ -292,6 +292,36 @@ issue_range(McFetch *fetch, McPart *part)
 	page_request(page, page->count);
 }
 
+/* ---- what other sessions see ---- */
+
+/* once a page */
+static void
+tell(McFetch *fetch)
+{
+	const McFetchStats *stats = &fetch->stats;
+	const mcn_stats *net = mcn_channel_stats(fetch->setup.odps->service.tunnel);
+	McMoved		moved = {
+		.rows = stats->rows,
+		.bytes = net->bytes_in,
+		.parts_done = stats->parts_done,
+		.parts_total = stats->parts_total,
+	};
+
+	/* partitions whose session is not open are taken for average ones */
+	if (stats->parts_begun > 0)
+		moved.rows_expected = (int64) ((double) stats->parts_rows / stats->parts_begun * stats->parts_total);
+	mcProgressMoved(fetch->setup.progress, &moved, net);
+}
+
+/* its rows are asked for, or counted, from here on */
+static void
+begin_part(McFetch *fetch, const McPart *part)
+{
+	fetch->stats.parts_begun++;
+	fetch->stats.parts_rows += part->session.record_count;
+	fetch->stats.parts_done += part->session.record_count == 0;
+}
+
 /* ---- what runs ahead ---- */
 
 static bool
@@ -312,9 +342,13 @@ start_one(McFetch *fetch)
 		{
 			if (fetch->used > fetch->allowed || fetch->used == fetch->npages)
 				return false;
+			if (part->issued == 0)
+				begin_part(fetch, part);
 			issue_range(fetch, part);
 			return true;
 		}
+		if (part->issued == 0)
+			begin_part(fetch, part);
 		fetch->issue_part++;
 	}
 	for (int i = fetch->issue_part; i < fetch->open_part; i++)
@@ -493,6 +527,8 @@ static void
 release_page(McFetch *fetch)
 {
 	adapt(fetch, fetch->current);
+	fetch->stats.parts_done += fetch->current->part->received == fetch->current->part->session.record_count;
+	tell(fetch);
 	fetch->current->state = PAGE_FREE;
 	fetch->current = NULL;
 	fetch->head = (fetch->head + 1) % fetch->npages;
@@ -538,13 +574,17 @@ count_row(McFetch *fetch)
 
 		if (part_is_ready(part))
 		{
+			if (part->received == 0)
+				begin_part(fetch, part);
 			if (part->received < part->session.record_count)
 			{
 				part->received++;
 				fetch->stats.rows++;
 				return part;
 			}
+			fetch->stats.parts_done += part->received > 0;
 			fetch->issue_part++;
+			tell(fetch);
 			continue;
 		}
 		pump(fetch);
@@ -658,6 +698,7 @@ mcFetchStart(McFetch *fetch, McPart **parts, int nparts)
 	mcFetchStop(fetch);
 	fetch->parts = parts;
 	fetch->nparts = nparts;
+	fetch->stats.parts_total += nparts;
 	fetch->issue_part = fetch->open_part = 0;
 	fetch->head = 0;
 	fetch->allowed = fetch->setup.ntypes == 0 ? fetch->setup.concurrency : 1;

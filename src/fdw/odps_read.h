@@ -8,6 +8,7 @@
 
 #include "convert_text.h"
 #include "odps.h"
+#include "progress.h"
 
 #include "lib/stringinfo.h"
 
@@ -107,6 +108,10 @@ typedef struct McFetchStats
 	int64		repeats;		/* ranges asked for again after damage */
 	int64		rows;
 	int64		stream_bytes;	/* record streams, decompressed */
+	int64		parts_done;		/* of all loops, as what follows */
+	int64		parts_total;
+	int64		parts_begun;	/* whose number of rows is known */
+	int64		parts_rows;
 } McFetchStats;
 
 typedef struct McFetch McFetch;
@@ -120,6 +125,7 @@ typedef struct McFetchSetup
 	const char *columns;		/* a,b,c; NULL = all */
 	const char *accept_encoding;	/* NULL = identity */
 	int			concurrency;
+	McProgress *progress;
 } McFetchSetup;
 
 /* in a child of the connection's context */
@@ -145,6 +151,7 @@ enum McScanPrivate
 
 typedef struct McScan
 {
+	McProgress	progress;
 	Oid			serverid;
 	Oid			userid;
 	int64		begun_at;		/* mcWriteSequence() then */

@@ -405,6 +405,7 @@ prepare_columns(McScan *scan, ForeignScanState *node)
 	setup.columns = list;
 	setup.accept_encoding = accept_encoding(scan);
 	setup.concurrency = scan->odps->server->concurrency;
+	setup.progress = &scan->progress;
 	scan->fetch = mcFetchCreate(&setup);
 }
 
@@ -421,6 +422,7 @@ start_scan(McScan *scan, ForeignScanState *node)
 		refuse_changed_table(scan, node->ss.ss_currentRelation);
 		old = MemoryContextSwitchTo(scan->cxt);
 		prepare_columns(scan, node);
+		mcProgressBegin(&scan->progress, scan->cxt, RelationGetRelid(node->ss.ss_currentRelation), false, NULL);
 		mcRejectsInit(&scan->rejects, scan->odps->server);
 		scan->part_cxt = AllocSetContextCreate(scan->cxt, "mc_fdw partition values", ALLOCSET_SMALL_SIZES);
 		scan->row_cxt = AllocSetContextCreate(scan->cxt, "mc_fdw row", ALLOCSET_DEFAULT_SIZES);

@@ -191,6 +191,7 @@ mcSinkCreate(EState *estate, Relation rel, Oid userid)
 	sink->max_open = mcServerOptionInt(server, "max_open_partitions", DEFAULT_OPEN_PARTITIONS);
 	sink->mark_us = mcn_now_us();
 	sink->before = *mcn_channel_stats(target->odps->service.tunnel);
+	mcProgressBegin(&sink->progress, cxt, RelationGetRelid(rel), true, &sink->before);
 	choose_coding(sink);
 	mcRejectsInit(&sink->rejects, server);
 	{

@@ -9,6 +9,7 @@
 #include "odps_write.h"
 
 #include "last_keys.h"
+#include "progress.h"
 #include "utils/hsearch.h"
 #include "write_pool.h"
 
@@ -92,6 +93,7 @@ struct McSink
 	int64		mark_us;		/* when the last block was handed over */
 	double		pressure;		/* share of the time since then that was waiting, averaged */
 	McSinkStats stats;
+	McProgress	progress;
 };
 
 /* the partition's buffer, opened if it is not; may send another partition's block */

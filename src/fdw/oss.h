@@ -247,6 +247,7 @@ typedef struct McOssSourceStats
 	int64		pruned;			/* objects and directories that a condition ruled out */
 	int64		passed_over;	/* keys without the table's form */
 	int64		pages;
+	int64		waiting;		/* listed already, not looked at yet */
 } McOssSourceStats;
 
 /*

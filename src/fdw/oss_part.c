@@ -210,6 +210,15 @@ open_upload(McOssSink *sink, McOssUpload *upload)
 	mcs_oss_call_start(&upload->call);
 }
 
+/* Once a part: what other sessions see */
+static void
+tell(McOssSink *sink)
+{
+	McMoved		moved = {.rows = sink->stats.rows, .bytes = sink->stats.sent_bytes};
+
+	mcProgressMoved(&sink->progress, &moved, mcn_channel_stats(sink->target->conn->channel));
+}
+
 /* The bytes that are there become a part, whatever their number */
 static void
 send_part(McOssSink *sink, McOssDirectory *dir)
@@ -248,6 +257,7 @@ send_part(McOssSink *sink, McOssDirectory *dir)
 	dir->sent += flight->body.len;
 	(void) reap(sink);
 	step(sink, 0);
+	tell(sink);
 }
 
 /* ---- objects ---- */
@@ -341,6 +351,7 @@ keep(McOssSink *sink, McOssDirectory *dir)
 	if (mcw_buf_append(&u->body, dir->buf.data, dir->buf.len) != MCW_OK)
 		oom(mcw_buf_status(&u->body));
 	sink->stats.sent_bytes += dir->buf.len;
+	tell(sink);
 	return true;
 }
 

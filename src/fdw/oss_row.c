@@ -434,6 +434,7 @@ drive_network(McOssScan *scan)
 	if (likely(scan->records - scan->driven_at < RECORDS_PER_STEP))
 		return;
 	scan->driven_at = scan->records;
+	mcOssScanTell(scan);
 	/* an interrupt is served by the executor */
 	(void) mcn_loop_step(scan->conn->client.loop, 0);
 }
@@ -466,7 +467,10 @@ mcOssNextRow(McOssScan *scan, bool wait, bool *pending, mcw_error *err)
 		scan->line = record.line;
 		object = mcOssRowsObject(rows, &number);
 		if (unlikely(number != scan->object_number))
+		{
 			start_object(scan, object, number);
+			mcOssScanTell(scan);
+		}
 
 		MemoryContextReset(scan->row_cxt);
 		old = MemoryContextSwitchTo(scan->row_cxt);

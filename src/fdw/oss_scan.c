@@ -98,6 +98,7 @@ oss_begin(ForeignScanState *node, int eflags)
 	scan->callback.arg = scan;
 	MemoryContextRegisterResetCallback(scan->cxt, &scan->callback);
 	scan->conn = mcOssConnect(scan->server, scan->cxt);
+	mcProgressBegin(&scan->progress, scan->cxt, RelationGetRelid(rel), false, NULL);
 	mcRejectsInit(&scan->rejects, scan->server);
 	mcOssRowInit(scan, RelationGetDescr(rel), list_nth(plan->fdw_private, MC_OSS_PRIVATE_ATTRS));
 	/* makes what all runs use */
@@ -184,6 +185,7 @@ add_figures(McOssSourceStats *listed, McOssRowsStats *read, const McOssSourceSta
 	listed->pruned += l->pruned;
 	listed->passed_over += l->passed_over;
 	listed->pages += l->pages;
+	listed->waiting = l->waiting;
 	read->objects += r->objects;
 	read->records += r->records;
 	read->bytes += r->bytes;
@@ -205,6 +207,22 @@ mcOssScanStats(const McOssScan *scan, McOssSourceStats *listed, McOssRowsStats *
 	mcOssSourceStats(scan->run->source, &source);
 	mcOssRowsStats(scan->run->rows, &rows);
 	add_figures(listed, read, &source, &rows);
+}
+
+void
+mcOssScanTell(McOssScan *scan)
+{
+	McOssSourceStats listed;
+	McOssRowsStats read;
+	McMoved		moved = {0};
+
+	mcOssScanStats(scan, &listed, &read);
+	moved.rows = read.records;
+	moved.bytes = read.bytes;
+	/* the one that was begun last is being read */
+	moved.parts_done = scan->run != NULL ? Max(read.objects - 1, 0) : read.objects;
+	moved.parts_total = listed.taken + (scan->run != NULL ? listed.waiting : 0);
+	mcProgressMoved(&scan->progress, &moved, mcn_channel_stats(scan->conn->channel));
 }
 
 static void
@@ -240,6 +258,7 @@ next_row(ForeignScanState *node, bool wait)
 	if (status != MCW_END)
 		raise_failure(scan, &err);
 	finish_run(scan);
+	mcOssScanTell(scan);
 	scan->done = true;
 	return scan->slot;
 }

@@ -7,6 +7,7 @@
 
 #include "convert_json.h"
 #include "oss.h"
+#include "progress.h"
 
 typedef struct McOssField
 {
@@ -86,6 +87,7 @@ typedef struct McOssScan
 	uint64		line;			/* of the present record, 0 = none */
 	TupleTableSlot *slot;
 	McRejects	rejects;
+	McProgress	progress;
 	const mcw_record *record;	/* being converted */
 
 	/* figures of runs that are over */
@@ -93,6 +95,9 @@ typedef struct McOssScan
 	McOssSourceStats listed;
 	McOssRowsStats read;
 } McOssScan;
+
+/* now and then: what other sessions see */
+extern void mcOssScanTell(McOssScan *scan);
 
 /* oss_row.c: from records to values */
 extern void mcOssRowInit(McOssScan *scan, TupleDesc desc, List *attrs);

@@ -199,6 +199,7 @@ mcOssSinkCreate(EState *estate, Relation rel, Oid userid)
 	/* this statement's settings; connection and credentials are the transaction's */
 	sink->server = mcGetServer(MC_OSS, target->conn->server->serverid, userid, RelationGetRelid(rel), true);
 	sink->before = *mcn_channel_stats(target->conn->channel);
+	mcProgressBegin(&sink->progress, cxt, RelationGetRelid(rel), true, &sink->before);
 	prepare_limits(sink);
 	prepare_name(sink);
 	prepare_columns(sink);
@@ -582,6 +583,7 @@ report_order(McOssSink *sink)
 static void
 count_for_job(McOssSink *sink)
 {
+	const mcn_stats *now = mcn_channel_stats(sink->target->conn->channel);
 	int64		requests;
 	int64		retries;
 
@@ -593,6 +595,7 @@ count_for_job(McOssSink *sink)
 	mcJob->requests += requests;
 	mcJob->retries += retries;
 	mcJob->wait_target_us += sink->stats.wait_us;
+	mcJob->throttled_us += now->rate_us - sink->before.rate_us + now->backoff_us - sink->before.backoff_us;
 }
 
 void

@@ -9,6 +9,7 @@
 #include "oss_write.h"
 
 #include "last_keys.h"
+#include "progress.h"
 #include "lib/ilist.h"
 #include "write_pool.h"
 
@@ -71,6 +72,7 @@ struct McOssSink
 	McJobRun   *job;			/* the run it is part of; NULL = ad hoc */
 	const char *suffix;
 	int64		seen;			/* rows handed to us, for messages */
+	McProgress	progress;
 	mcn_stats	before;
 	McRejects	rejects;
 	TupleDesc	desc;

@@ -575,8 +575,14 @@ mcOssSourceStats(const McOssSource *source, McOssSourceStats *stats)
 {
 	*stats = source->stats;
 	for (int i = 0; i < source->nlevels; i++)
-		if (source->levels[i].lister != NULL)
-			stats->pages += mcs_oss_list_pages(source->levels[i].lister);
+	{
+		const mcs_oss_lister *lister = source->levels[i].lister;
+
+		if (lister == NULL)
+			continue;
+		stats->pages += mcs_oss_list_pages(lister);
+		stats->waiting += mcs_oss_list_left(lister);
+	}
 }
 
 void

@@ -17,6 +17,7 @@
 
 #include "../service/mcs_ots.h"
 #include "async.h"
+#include "progress.h"
 
 /* ---- ots_column.c: what a column of the foreign table shows ---- */
 
@@ -230,6 +231,7 @@ typedef struct McOtsScan
 	bool		in_row;			/* the row is valid; shape 'cell': it may have more cells */
 	TupleTableSlot *slot;
 	McRejects	rejects;
+	McProgress	progress;
 	int64		driven_at;		/* rows when the network was driven last */
 
 	/* for EXPLAIN, of scans that are over */

@@ -17,6 +17,7 @@
 
 #include "compat.h"
 #include "convert_text.h"
+#include "job.h"
 #include "ots.h"
 
 #define FIRST_REQUESTS 4		/* of a scan that will be read whole */
@@ -106,6 +107,7 @@ mcOtsBegin(ForeignScanState *node, int eflags)
 	scan->callback.arg = scan;
 	MemoryContextRegisterResetCallback(scan->cxt, &scan->callback);
 	mcRejectsInit(&scan->rejects, scan->server);
+	mcProgressBegin(&scan->progress, scan->cxt, RelationGetRelid(rel), false, NULL);
 	mcOtsRowInit(scan, RelationGetDescr(rel));
 	MemoryContextSwitchTo(old);
 	/* expression states belong to the plan state */
@@ -212,6 +214,7 @@ static void
 add_info(mcs_ots_scan_info *sum, const mcs_ots_scan_info *more)
 {
 	sum->splits += more->splits;
+	sum->splits_done += more->splits_done;
 	sum->split_asked |= more->split_asked;
 	sum->pages += more->pages;
 	sum->empty_pages += more->empty_pages;
@@ -240,6 +243,21 @@ finish_scan(McOtsScan *scan)
 	scan->scan = NULL;
 }
 
+/* Once a page: what other sessions see */
+static void
+tell(McOtsScan *scan)
+{
+	mcs_ots_scan_info info;
+	McMoved		moved = {0};
+
+	mcOtsStatsNow(scan, &info);
+	moved.rows = scan->rows;
+	moved.bytes = info.bytes;
+	moved.parts_done = info.splits_done;
+	moved.parts_total = info.splits;
+	mcProgressMoved(&scan->progress, &moved, mcn_channel_stats(scan->conn->channel));
+}
+
 /* The next page: false at the end; true with scan->page NULL = not yet (only if !wait) */
 static bool
 next_page(McOtsScan *scan, bool wait)
@@ -256,6 +274,7 @@ next_page(McOtsScan *scan, bool wait)
 		status = wait ? mcs_ots_scan_next(scan->scan, &scan->page, &err)
 			: mcs_ots_scan_try(scan->scan, &scan->page, &err);
 	} while (status == MCW_ERR_INTERRUPTED);
+	tell(scan);
 	if (status == MCW_END)
 		return false;
 	if (status != MCW_OK)
@@ -324,6 +343,18 @@ mcOtsReScan(ForeignScanState *node)
 	scan->done = false;
 }
 
+/* What the run of a job counts */
+static void
+count(const McOtsScan *scan)
+{
+	if (mcJob == NULL)
+		return;
+	mcJob->rows_in += scan->rows;
+	mcJob->read_cu += scan->conn->client.read_units;
+	mcJob->write_cu += scan->conn->client.write_units;
+	mcJobCount(mcn_channel_stats(scan->conn->channel), NULL, false);
+}
+
 void
 mcOtsEnd(ForeignScanState *node)
 {
@@ -331,6 +362,7 @@ mcOtsEnd(ForeignScanState *node)
 
 	if (scan == NULL || scan->server == NULL)
 		return;
+	count(scan);
 	/* once for all loops */
 	mcRejectsReport(&scan->rejects, scan->relname);
 	ExecDropSingleTupleTableSlot(scan->slot);

@@ -25,6 +25,7 @@
 
 #define DEFAULT_CONCURRENCY 32
 #define DEFAULT_WRITE_BUFFER (16 * 1024 * 1024)
+#define TELL_EVERY 256			/* rows: a request holds at most 200 */
 #define MAX_ROW ((size_t) 2 * MCW_OTS_MAX_BATCH_BYTES)
 #define CLOCK_TOLERANCE_US INT64CONST(2000000)
 
@@ -470,6 +471,7 @@ mcOtsSinkCreate(ModifyTableState *mtstate, EState *estate, ResultRelInfo *rinfo,
 	mcw_buf_init(&sink->row, &sink->conn->alloc, MAX_ROW);
 	mcw_buf_init(&sink->returned, &sink->conn->alloc, 64 * 1024);
 	sink->before = *mcn_channel_stats(sink->conn->channel);
+	mcProgressBegin(&sink->progress, cxt, RelationGetRelid(rel), true, &sink->before);
 	/* nothing in flight may live in a child: it is deleted before the callback runs */
 	sink->scratch = AllocSetContextCreate(cxt, "mc_fdw row", ALLOCSET_DEFAULT_SIZES);
 	sink->refused_cxt = AllocSetContextCreate(cxt, "mc_fdw refused rows", ALLOCSET_SMALL_SIZES);
@@ -502,6 +504,17 @@ check_writer(McOtsSink *sink, mcw_status status, const mcw_error *err)
 	mcRaise(err, &place);
 }
 
+/* Now and then: what other sessions see */
+static void
+tell(McOtsSink *sink)
+{
+	const mcs_ots_writer_info *info = mcs_ots_writer_get_info(sink->writer);
+	const mcn_stats *net = mcn_channel_stats(sink->conn->channel);
+	McMoved		moved = {.rows = info->rows, .bytes = net->bytes_out - sink->before.bytes_out};
+
+	mcProgressMoved(&sink->progress, &moved, net);
+}
+
 void
 mcOtsSinkSend(McOtsSink *sink, mcw_ots_change kind, mcw_ots_existence existence, uint64 tag)
 {
@@ -513,6 +526,8 @@ mcOtsSinkSend(McOtsSink *sink, mcw_ots_change kind, mcw_ots_existence existence,
 		status = mcs_ots_writer_add(sink->writer, kind, existence, &sink->key, mcw_buf_view(&sink->row), tag, &err);
 		check_writer(sink, status, &err);
 	} while (unlikely(status == MCW_ERR_INTERRUPTED));
+	if (unlikely(tag % TELL_EVERY == 0))
+		tell(sink);
 }
 
 void
@@ -541,6 +556,7 @@ mcOtsSinkFlush(McOtsSink *sink)
 		status = mcs_ots_writer_flush(sink->writer, &err);
 		check_writer(sink, status, &err);
 	} while (status == MCW_ERR_INTERRUPTED);
+	tell(sink);
 }
 
 void
@@ -573,7 +589,8 @@ mcOtsSinkEnd(McOtsSink *sink)
 	if (mcJob != NULL)
 	{
 		mcJob->rows_out += info->rows;
-		mcJob->rejected += sink->rejects.rejected;
+		mcJob->read_cu += info->read_units;
+		mcJob->write_cu += info->write_units;
 	}
 	MemoryContextDelete(sink->cxt);
 }

@@ -136,6 +136,7 @@ typedef struct McStreamScan
 	List	   *deleted_names;	/* of the record, Datums */
 	TupleTableSlot *slot;
 	McRejects	rejects;
+	McProgress	progress;
 
 	/* in the run of a job: see ots_stream_chain.c */
 	McJobSource *source;		/* NULL = read by time */

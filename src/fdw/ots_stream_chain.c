@@ -225,6 +225,7 @@ mcStreamCount(const McStreamScan *scan)
 	if (mcJob == NULL)
 		return;
 	mcJob->rows_in += scan->rows;
+	mcJob->read_cu += scan->conn->client.read_units;
 	mcJobCount(net, NULL, false);
 }
 

@@ -69,10 +69,25 @@ mcOtsStreamBegin(ForeignScanState *node, int eflags)
 	scan->callback.func = release_scan;
 	scan->callback.arg = scan;
 	MemoryContextRegisterResetCallback(cxt, &scan->callback);
+	mcProgressBegin(&scan->progress, cxt, relid, false, NULL);
 	mcStreamRowInit(scan, RelationGetDescr(rel), list_nth(plan->fdw_private, MC_STREAM_PRIVATE_ATTRS));
 	MemoryContextSwitchTo(old);
 	/* expression states belong to the plan state */
 	scan->expr_states = ExecInitExprList(plan->fdw_exprs, (PlanState *) node);
+}
+
+/* Once a page: what other sessions see */
+static void
+tell(McStreamScan *scan)
+{
+	const mcs_ots_stream_info *info = mcs_ots_stream_get_info(scan->scan);
+	McMoved		moved = {0};
+
+	moved.rows = scan->rows;
+	moved.bytes = scan->total.bytes + info->bytes;
+	moved.parts_done = info->shards_done;
+	moved.parts_total = info->shards;
+	mcProgressMoved(&scan->progress, &moved, mcn_channel_stats(scan->conn->channel));
 }
 
 bool
@@ -82,7 +97,11 @@ mcStreamNextPage(McStreamScan *scan)
 	mcw_status	status;
 
 	if (scan->page != NULL)
+	{
+		if (*scan->page->newest_us != PG_INT64_MIN)
+			mcProgressPosition(*scan->page->newest_us);
 		mcs_ots_stream_release(scan->scan, scan->page);
+	}
 	scan->page = NULL;
 	do
 	{
@@ -92,6 +111,7 @@ mcStreamNextPage(McStreamScan *scan)
 	if (status != MCW_OK && status != MCW_END)
 		mcStreamRaise(scan, &err);
 	mcStreamResolved(scan);
+	tell(scan);
 	if (status == MCW_END)
 		mcStreamChainEnd(scan);
 	return status == MCW_OK;

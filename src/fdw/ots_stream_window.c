@@ -103,6 +103,7 @@ mcStreamResolved(McStreamScan *scan)
 	scan->selection.begin = info->begin_us;
 	scan->selection.has_end = true;
 	scan->selection.end = info->end_us;
+	mcProgressWindow(info->has_begin ? info->begin_us : 0, info->end_us);
 
 	if (info->begin_clamped && !scan->begin_noticed)
 	{

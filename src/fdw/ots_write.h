@@ -111,6 +111,7 @@ typedef struct McOtsSink
 	McOtsRefused *refused;
 	McOtsRefused **refused_tail;
 	mcn_stats	before;			/* of the channel */
+	McProgress	progress;
 } McOtsSink;
 
 /* ---- ots_sink.c ---- */

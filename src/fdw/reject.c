@@ -17,6 +17,7 @@
 #include "utils/timestamp.h"
 
 #include "job.h"
+#include "progress.h"
 #include "reject.h"
 
 static MemoryContext sample_cxt = NULL;
@@ -197,6 +198,7 @@ mcBadValue(McRejects *rejects, const McPlace *place, int sqlstate,
 		return MC_VALUE_NULL;
 	}
 	rejects->rejected++;
+	mcProgressRejected();
 	if (mcJob)
 		mcJob->rejected++;
 	if (rejects->limit >= 0 && rejects->rejected > rejects->limit)

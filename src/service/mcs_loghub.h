@@ -241,6 +241,7 @@ typedef struct mcs_scan_info
 	int			shards;			/* read */
 	int			late_shards;	/* of these found when the list was read again */
 	int			slices;
+	int			slices_done;
 	int64_t		pages;
 	int64_t		groups;
 	int64_t		bytes_compressed;

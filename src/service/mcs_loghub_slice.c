@@ -44,6 +44,7 @@ void
 mcs_slice_finish(mcs_scan *scan, mcs_slice *slice)
 {
 	slice->state = MCS_SLICE_DONE;
+	scan->info.slices_done++;
 	scan->active--;
 	mcs_range_finished(scan, slice);
 }

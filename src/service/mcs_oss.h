@@ -117,6 +117,8 @@ extern mcw_status mcs_oss_list_open(mcs_oss *oss, mcw_view prefix, mcw_view star
 extern mcw_status mcs_oss_list_next(mcs_oss_lister *lister, bool wait, bool *pending,
 									mcs_oss_listing *listing, mcw_error *err);
 extern int64_t mcs_oss_list_pages(const mcs_oss_lister *lister);
+/* objects of the page in use that were not handed out yet */
+extern int mcs_oss_list_left(const mcs_oss_lister *lister);
 extern void mcs_oss_list_close(mcs_oss_lister *lister);
 
 /* ---- settings of the bucket: mcs_oss_bucket.c ---- */

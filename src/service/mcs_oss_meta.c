@@ -195,6 +195,12 @@ mcs_oss_list_close(mcs_oss_lister *l)
 	mcw_free(l->oss->alloc, l, sizeof(*l));
 }
 
+int
+mcs_oss_list_left(const mcs_oss_lister *l)
+{
+	return l->npages > 0 ? l->pages[l->used].nentries - l->entry : 0;
+}
+
 int64_t
 mcs_oss_list_pages(const mcs_oss_lister *lister)
 {

@@ -158,6 +158,7 @@ typedef struct mcs_ots_page
 typedef struct mcs_ots_scan_info
 {
 	int			splits;			/* chains of GetRange */
+	int			splits_done;
 	bool		split_asked;	/* ComputeSplitPointsBySize was called */
 	int64_t		pages;
 	int64_t		empty_pages;	/* with a next key but without a row */

@@ -184,6 +184,7 @@ void
 mcs_ots_chain_done(mcs_ots_scan *scan, mcs_ots_chain *chain)
 {
 	chain->state = MCS_OTS_CHAIN_DONE;
+	scan->info.splits_done += chain->number >= 0;
 	scan->live--;
 	if (chain->ready.head == NULL)
 		drop_chain(scan, chain);

@@ -120,6 +120,7 @@ typedef struct mcs_ots_stream_info
 	int32_t		expiration;		/* hours */
 	int64_t		creation_us;	/* the stream was enabled then; nothing older was recorded */
 	int			shards;			/* read */
+	int			shards_done;
 	int			blocked;		/* not read: a parent reached the window's end */
 	int64_t		pages;
 	int64_t		empty_pages;

@@ -262,6 +262,7 @@ void
 mcs_ots_graph_finish(mcs_ots_stream_scan *scan, mcs_ots_lane *lane, mcs_ots_ending ending)
 {
 	lane->state = MCS_OTS_LANE_DONE;
+	scan->info.shards_done++;
 	for (int i = 0; i < scan->nactive; i++)
 	{
 		if (scan->active[i] == lane)
