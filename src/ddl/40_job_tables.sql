@@ -37,10 +37,12 @@ CREATE TABLE mc.job (
 	paused boolean NOT NULL DEFAULT false,
 	created_at timestamptz NOT NULL DEFAULT now(),
 	comment text,
+	status_table text,
 	UNIQUE (job_id, owner));
 COMMENT ON TABLE mc.job IS 'jobs: a statement with window parameters $1 and $2, its schedule and its rules';
 COMMENT ON COLUMN mc.job.system_identifier IS 'of the cluster that ran the job last, with timeline and database: another one must adopt it';
 COMMENT ON COLUMN mc.job.settings IS 'configuration parameters the statement runs with, search_path and TimeZone among them';
+COMMENT ON COLUMN mc.job.status_table IS 'foreign table that gets a row for each shard and run, as LogHub Shipper writes them';
 COMMENT ON COLUMN mc.job.sources IS 'foreign tables the statement reads, as of its last version';
 
 CREATE TABLE mc.job_version (
@@ -100,6 +102,7 @@ CREATE TABLE mc.run_shard (
 	finished boolean NOT NULL,
 	late bigint NOT NULL DEFAULT 0,
 	rows bigint NOT NULL DEFAULT 0,
+	max_log_time timestamptz,
 	window_begin timestamptz NOT NULL,
 	window_end timestamptz NOT NULL,
 	generation text,
@@ -109,6 +112,7 @@ CREATE TABLE mc.run_shard (
 	FOREIGN KEY (job_id, owner) REFERENCES mc.job (job_id, owner) ON DELETE CASCADE ON UPDATE CASCADE);
 CREATE INDEX ON mc.run_shard (run_id);
 COMMENT ON TABLE mc.run_shard IS 'where each shard of a chained source began and ended in each sealed window';
+COMMENT ON COLUMN mc.run_shard.max_log_time IS 'LogHub: the largest of the logs'' own times';
 COMMENT ON COLUMN mc.run_shard.late IS 'log groups or records older than the window that came in it: many mean that the lag is too short';
 
 CREATE TABLE mc.checkpoint (

@@ -113,6 +113,11 @@ BEGIN
 		state := r.state;
 		IF state <> 'conflict' THEN
 			CALL mc._publish_run(r.run_id, true, state);
+			IF state <> 'publishing' AND EXISTS (SELECT FROM mc.job j WHERE j.job_id = _resolve.job_id AND j.status_table IS NOT NULL) THEN
+				PERFORM mc._begin();
+				PERFORM mc._write_status(r.run_id, NULL);
+				COMMIT;
+			END IF;
 		END IF;
 		IF state NOT IN ('done', 'lost') THEN
 			RETURN;
@@ -134,6 +139,7 @@ DECLARE
 	ok boolean := true;
 	stored int;
 	rejected_rows bigint;
+	shards jsonb;
 	code text; message text; detail text; hint text; context text;
 BEGIN
 	PERFORM mc._begin();
@@ -160,6 +166,7 @@ BEGIN
 	-- settings that the statement made are gone, or must be
 	PERFORM mc._begin();
 	PERFORM mc._save_counters(id);
+	shards := mc._status_shards(id) FROM mc.job j WHERE j.job_id = _run_window.job_id AND j.status_table IS NOT NULL;
 	IF ok OR (SELECT keep_rejects FROM mc.job WHERE job.job_id = _run_window.job_id) THEN
 		stored := mc._save_rejects(id);
 		SELECT rejected INTO STRICT rejected_rows FROM mc.run WHERE run_id = id;
@@ -193,6 +200,11 @@ BEGIN
 	ELSIF ok THEN
 		PERFORM mc._begin();
 		PERFORM mc._marks(id);
+		COMMIT;
+	END IF;
+	IF shards IS NOT NULL AND state NOT IN ('prepared', 'publishing') THEN
+		PERFORM mc._begin();
+		PERFORM mc._write_status(id, shards);
 		COMMIT;
 	END IF;
 	IF NOT ok THEN

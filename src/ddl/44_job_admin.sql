@@ -22,7 +22,8 @@ CREATE FUNCTION mc.create_job(name text, statement text, every interval, lag int
 	max_windows int DEFAULT NULL, max_runtime interval DEFAULT NULL, overwrite_scope text DEFAULT 'window',
 	adopt_target boolean DEFAULT false, at_least_once boolean DEFAULT false, on_object_change text DEFAULT 'error',
 	lookback interval DEFAULT '7 days', keep_rejects boolean DEFAULT true, retention interval DEFAULT '90 days',
-	notify text DEFAULT NULL, settings jsonb DEFAULT '{}', comment text DEFAULT NULL, lint boolean DEFAULT true) RETURNS bigint
+	notify text DEFAULT NULL, settings jsonb DEFAULT '{}', comment text DEFAULT NULL, lint boolean DEFAULT true,
+	status_table text DEFAULT NULL) RETURNS bigint
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
 	id bigint;
@@ -45,7 +46,7 @@ BEGIN
 	END IF;
 	INSERT INTO mc.job (name, every, lag, start, timezone, settings, depends_on, retry_limit, retry_delay, on_failure, max_windows,
 			max_runtime, overwrite_scope, adopt_target, at_least_once, on_object_change, lookback, keep_rejects, retention,
-			notify, comment, system_identifier, timeline, database)
+			notify, comment, status_table, system_identifier, timeline, database)
 		SELECT create_job.name, create_job.every, create_job.lag, first, zone,
 			pg_catalog.jsonb_build_object('search_path', pg_catalog.current_setting('search_path'), 'TimeZone', zone,
 				'DateStyle', pg_catalog.current_setting('DateStyle'), 'IntervalStyle', pg_catalog.current_setting('IntervalStyle'))
@@ -53,7 +54,7 @@ BEGIN
 			create_job.depends_on, create_job.retry_limit, create_job.retry_delay, create_job.on_failure, create_job.max_windows,
 			create_job.max_runtime, create_job.overwrite_scope, create_job.adopt_target, create_job.at_least_once,
 			create_job.on_object_change, create_job.lookback, create_job.keep_rejects, create_job.retention,
-			create_job.notify, create_job.comment, s.system_identifier, c.timeline_id,
+			create_job.notify, create_job.comment, mc._status_table(create_job.status_table), s.system_identifier, c.timeline_id,
 			(SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database())
 		FROM pg_catalog.pg_control_system() s, pg_catalog.pg_control_checkpoint() c
 		ON CONFLICT ON CONSTRAINT job_name_key DO NOTHING

@@ -6,7 +6,7 @@ CREATE FUNCTION mc.alter_job(job text, statement text DEFAULT NULL, every interv
 	overwrite_scope text DEFAULT NULL, adopt_target boolean DEFAULT NULL, at_least_once boolean DEFAULT NULL,
 	on_object_change text DEFAULT NULL, lookback interval DEFAULT NULL, keep_rejects boolean DEFAULT NULL,
 	retention interval DEFAULT NULL, notify text DEFAULT NULL, settings jsonb DEFAULT NULL, comment text DEFAULT NULL,
-	new_name text DEFAULT NULL, lint boolean DEFAULT true) RETURNS void
+	new_name text DEFAULT NULL, lint boolean DEFAULT true, status_table text DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
 	j mc.job := mc._job(alter_job.job);
@@ -38,7 +38,8 @@ BEGIN
 			retention = COALESCE(alter_job.retention, t.retention),
 			notify = COALESCE(alter_job.notify, t.notify),
 			settings = t.settings || COALESCE(alter_job.settings, '{}'),
-			comment = COALESCE(alter_job.comment, t.comment)
+			comment = COALESCE(alter_job.comment, t.comment),
+			status_table = COALESCE(mc._status_table(alter_job.status_table), t.status_table)
 		WHERE t.job_id = j.job_id;
 	IF statement IS NOT NULL THEN
 		PERFORM mc._describe(j.job_id);

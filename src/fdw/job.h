@@ -26,6 +26,7 @@ typedef struct McJobPosition
 	bool		finished;		/* set by the scan: nothing can come after 'end' */
 	int64		late;			/* log groups or records older than the window, which came in it by position */
 	int64		rows;
+	int64		max_log_time;	/* LogHub: largest of the logs' own times, Unix seconds; 0 = no log */
 } McJobPosition;
 
 /* An object version that a run has taken; see McJobSource.objects */

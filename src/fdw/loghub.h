@@ -139,6 +139,7 @@ typedef struct McLogCounted
 {
 	int64		late;
 	int64		rows;
+	int64		max_time;
 } McLogCounted;
 
 typedef struct McLogScan
@@ -206,6 +207,7 @@ typedef struct McLogScan
 	McLogCounted *counted;		/* of each of its ranges */
 	int64		page_late;		/* stats at the begin of the page */
 	int64		page_logs;
+	int64		page_time;		/* largest time of its logs so far */
 	char		part[32];		/* for CONTEXT */
 	char		position[160];
 } McLogScan;

@@ -258,6 +258,7 @@ mcLogChainPageDone(McLogScan *scan)
 	}
 	scan->counted[low].late += scan->stats.late_groups - scan->page_late;
 	scan->counted[low].rows += scan->stats.logs - scan->page_logs;
+	scan->counted[low].max_time = Max(scan->counted[low].max_time, scan->page_time);
 }
 
 /* Several scans of a run read the same: the fullest count is that of the window */
@@ -272,6 +273,7 @@ mcLogChainDone(McLogScan *scan)
 
 		position->late = Max(position->late, scan->counted[i].late);
 		position->rows = Max(position->rows, scan->counted[i].rows);
+		position->max_log_time = Max(position->max_log_time, scan->counted[i].max_time);
 	}
 	scan->fixed = NULL;
 }

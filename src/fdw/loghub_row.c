@@ -551,6 +551,8 @@ mcLogNextRow(McLogScan *scan)
 		if (likely(keep))
 		{
 			scan->stats.logs++;
+			if (log.time > scan->page_time)
+				scan->page_time = log.time;
 			ExecStoreVirtualTuple(scan->slot);
 			return true;
 		}

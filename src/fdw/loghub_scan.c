@@ -182,6 +182,7 @@ mcLogNext(ForeignScanState *node, bool wait)
 		}
 		scan->page_late = scan->stats.late_groups;
 		scan->page_logs = scan->stats.logs;
+		scan->page_time = 0;
 		mcLogStartPage(scan);
 		if (mcLogNextRow(scan))
 			break;

@@ -47,6 +47,7 @@ static McOverride overrides[] = {
 	{"compression", "Coding of bodies, see the options of each wrapper."},
 	{"split_size", "Size of the parts of a Tablestore table that are read at the same time, 0 for no parts."},
 	{"batch_size", "Rows in one BatchWriteRow (1 to 200)."},
+	{"update_null", "What NULL does where an INSERT updates rows: delete or keep."},
 	{"cell_timestamp", "Version of the cells that are written: run or server."},
 	{"unsettled_window", "What to do when a change stream's window ends too late: clamp or error."},
 	{"part_size", "Size of the parts an OSS object is uploaded in."},

@@ -148,6 +148,7 @@ static const McOption options[] = {
 	{"unsettled_window", TABLESTORE, IN_BOTH, MC_OPT_ENUM, 0, 0, 0, "clamp error"},
 	/* writing */
 	{"write_mode", TABLESTORE, IN_BOTH, MC_OPT_ENUM, 0, 0, 0, "put update insert"},
+	{"update_null", TABLESTORE, IN_BOTH, MC_OPT_ENUM, 0, 0, 0, "delete keep"},
 	{"cell_timestamp", TABLESTORE, IN_BOTH, MC_OPT_ENUM, 0, 0, 0, "run server"},
 	{"guard_column", TABLESTORE, IN_TABLE, MC_OPT_TEXT, 0},
 	{"delete_column", TABLESTORE, IN_TABLE, MC_OPT_TEXT, 0},

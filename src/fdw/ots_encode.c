@@ -34,9 +34,36 @@ shown(McOtsSink *sink, const McOtsSinkColumn *c, Datum value)
 	return mcw_str(OidOutputFunctionCall(function, value));
 }
 
+char *
+mcOtsRawRow(void *arg)
+{
+	McOtsSink  *sink = arg;
+	StringInfoData row;
+
+	/* what the service refuses comes back when the row is gone */
+	if (sink->encoding == NULL)
+		return NULL;
+	initStringInfo(&row);
+	for (int i = 0; i < sink->desc->natts; i++)
+	{
+		Form_pg_attribute a = TupleDescAttr(sink->desc, i);
+		Oid			function;
+		bool		varlena;
+
+		if (a->attisdropped || sink->encoding->tts_isnull[i])
+			continue;
+		getTypeOutputInfo(a->atttypid, &function, &varlena);
+		mcRawMember(&row, NameStr(a->attname), mcw_str(OidOutputFunctionCall(function, sink->encoding->tts_values[i])));
+	}
+	return mcRawEnd(&row);
+}
+
 static bool
 refuse_null(McOtsSink *sink, const McOtsSinkColumn *c)
 {
+	if (c->column->kind == MC_OTS_KEY && sink->rejects.on_error != MC_ON_ERROR_STOP)
+		return mcOtsSinkRefuse(sink, c->column->attname, ERRCODE_NOT_NULL_VIOLATION,
+							   psprintf("missing primary key %s", c->column->name), (mcw_view) {NULL, 0}, true, HINT_ROW);
 	return mcOtsSinkRefuse(sink, c->column->attname, ERRCODE_NOT_NULL_VIOLATION,
 						   psprintf("null value in %scolumn \"%s\" of \"%s\" violates not-null constraint",
 									c->column->kind == MC_OTS_KEY ? "key " : "", c->column->attname, sink->relname),
@@ -254,17 +281,17 @@ show_version(McOtsSink *sink, TupleTableSlot *slot, int64 version)
 	slot->tts_isnull[c->at] = false;
 }
 
-bool
-mcOtsEncodeInsert(McOtsSink *sink, TupleTableSlot *slot, mcw_ots_change *kind, mcw_ots_existence *existence)
+static bool
+encode_insert(McOtsSink *sink, TupleTableSlot *slot, mcw_ots_change *kind, mcw_ots_existence *existence)
 {
 	bool		update = sink->mode == MC_OTS_UPDATE && !sink->skip_existing;
+	bool		deletes;
 	Datum		keys[MCW_OTS_MAX_KEYS];
 	bool		nulls[MCW_OTS_MAX_KEYS];
 	mcw_ots_writer w;
 	int			ncells = 0;
 	int64		version;
 
-	slot_getallattrs(slot);
 	for (int i = 0; i < sink->nkeys; i++)
 	{
 		keys[i] = slot->tts_values[sink->keys[i].at];
@@ -279,6 +306,7 @@ mcOtsEncodeInsert(McOtsSink *sink, TupleTableSlot *slot, mcw_ots_change *kind, m
 		*existence = MCW_OTS_IGNORE;	/* it will be a new row */
 		update = false;
 	}
+	deletes = update && !sink->keep_null;
 	*kind = update ? MCW_OTS_UPDATE_ROW : MCW_OTS_PUT_ROW;
 	begin_row(sink, &w);
 	for (int i = 0; i < sink->ncells; i++)
@@ -295,11 +323,11 @@ mcOtsEncodeInsert(McOtsSink *sink, TupleTableSlot *slot, mcw_ots_change *kind, m
 			}
 			continue;
 		}
-		if (!put_cell(sink, c, &w, slot, update, version, &ncells))
+		if (!put_cell(sink, c, &w, slot, deletes, version, &ncells))
 			return false;
 	}
 	if (sink->rest && (!update || sink->rest->named || sink->rest->changed) &&
-		!put_rest(sink, &w, slot, update, NULL, version, &ncells))
+		!put_rest(sink, &w, slot, deletes, NULL, version, &ncells))
 		return false;
 	if (ncells > 0)
 		show_version(sink, slot, version);
@@ -315,6 +343,18 @@ mcOtsEncodeInsert(McOtsSink *sink, TupleTableSlot *slot, mcw_ots_change *kind, m
 		*existence = MCW_OTS_EXPECT_NOT_EXIST;
 	}
 	return end_row(sink, &w, ncells);
+}
+
+bool
+mcOtsEncodeInsert(McOtsSink *sink, TupleTableSlot *slot, mcw_ots_change *kind, mcw_ots_existence *existence)
+{
+	bool		done;
+
+	slot_getallattrs(slot);
+	sink->encoding = slot;
+	done = encode_insert(sink, slot, kind, existence);
+	sink->encoding = NULL;
+	return done;
 }
 
 bool

@@ -466,7 +466,10 @@ mcOtsSinkCreate(ModifyTableState *mtstate, EState *estate, ResultRelInfo *rinfo,
 	if (operation == CMD_INSERT && sink->mode == MC_OTS_UPDATE)
 		name_generated(sink, rel);
 	choose_version(sink);
+	sink->keep_null = mcServerOptionIs(sink->server, "update_null", "keep");
 	mcRejectsInit(&sink->rejects, sink->server);
+	sink->rejects.raw = mcOtsRawRow;
+	sink->rejects.raw_arg = sink;
 	sink->refused_tail = &sink->refused;
 	mcw_buf_init(&sink->row, &sink->conn->alloc, MAX_ROW);
 	mcw_buf_init(&sink->returned, &sink->conn->alloc, 64 * 1024);

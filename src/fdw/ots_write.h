@@ -77,7 +77,9 @@ typedef struct McOtsSink
 	CmdType		operation;
 	const Bitmapset *named;		/* what the statement assigns */
 	McOtsWriteMode mode;
+	bool		keep_null;		/* NULL leaves a cell as it is where an INSERT updates */
 	bool		skip_existing;	/* ON CONFLICT DO NOTHING */
+	TupleTableSlot *encoding;	/* the row that is being encoded; NULL = none */
 	bool		trigger_writes;	/* a BEFORE trigger may set columns nobody named */
 	bool		returning;		/* somebody sees the row after it was written */
 	bool		run_timestamp;
@@ -138,6 +140,8 @@ extern bool mcOtsEncodeInsert(McOtsSink *sink, TupleTableSlot *slot, mcw_ots_cha
 extern bool mcOtsEncodeUpdate(McOtsSink *sink, TupleTableSlot *slot, const Datum *keys, const bool *nulls,
 							  Datum old_rest, bool old_rest_null, bool *nothing);
 extern bool mcOtsEncodeDelete(McOtsSink *sink, const Datum *keys, const bool *nulls);
+/* McRejects.raw: the row that an INSERT is encoding, as JSON; NULL = none */
+extern char *mcOtsRawRow(void *sink);
 
 /* ---- ots_guard.c: option guard_column ---- */
 

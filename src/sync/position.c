@@ -176,23 +176,26 @@ static void
 save_position(const McJobRun *run, const McJobSource *source, const McJobPosition *p)
 {
 	static const Oid types[] = {INT8OID, INT8OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, BOOLOID, INT8OID, INT8OID,
-	TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID};
+	TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID, INT8OID};
 	Datum		values[] = {
 		Int64GetDatum(run->run_id), Int64GetDatum(run->job_id), CStringGetTextDatum(source->key),
 		CStringGetTextDatum(p->shard), p->begin ? CStringGetTextDatum(p->begin) : 0, CStringGetTextDatum(p->end),
 		BoolGetDatum(p->finished), Int64GetDatum(p->late), Int64GetDatum(p->rows),
 		TimestampTzGetDatum(run->lo), TimestampTzGetDatum(run->hi),
-		source->generation ? CStringGetTextDatum(source->generation) : 0
+		source->generation ? CStringGetTextDatum(source->generation) : 0, Int64GetDatum(p->max_log_time)
 	};
-	char		nulls[] = "            ";
+	char		nulls[] = "             ";
 
 	nulls[4] = p->begin ? ' ' : 'n';
 	nulls[11] = source->generation ? ' ' : 'n';
+	nulls[12] = p->max_log_time > 0 ? ' ' : 'n';
 	(void) mcSpi("INSERT INTO mc.run_shard (run_id, job_id, source, shard, position_begin, position_end, finished, late, rows,"
-				 " window_begin, window_end, generation, owner)"
-				 " SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, owner FROM mc.job WHERE job_id = $2"
+				 " window_begin, window_end, generation, max_log_time, owner)"
+				 " SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, pg_catalog.to_timestamp($13), owner"
+				 " FROM mc.job WHERE job_id = $2"
 				 " ON CONFLICT (job_id, source, shard, window_begin, window_end)"
-				 " DO UPDATE SET run_id = excluded.run_id, late = excluded.late, rows = excluded.rows",
+				 " DO UPDATE SET run_id = excluded.run_id, late = excluded.late, rows = excluded.rows,"
+				 " max_log_time = excluded.max_log_time",
 				 SPI_OK_INSERT, lengthof(types), types, values, nulls);
 	if (run->backfill || source->replay)
 		return;
