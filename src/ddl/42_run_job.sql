@@ -137,6 +137,7 @@ DECLARE
 	n bigint;
 	entries int;
 	ok boolean := true;
+	shares boolean;
 	stored int;
 	rejected_rows bigint;
 	shards jsonb;
@@ -153,11 +154,36 @@ BEGIN
 	COMMIT;
 	PERFORM mc._begin();
 	BEGIN
-		n := mc._execute(id);
-		PERFORM mc._step('seal');
-		entries := mc._seal(id);
-		PERFORM mc._check_targets(id);
-		PERFORM mc._step('sealed');
+		shares := mc._claim_plan(id);
+	EXCEPTION WHEN query_canceled OR OTHERS THEN
+		ok := false;
+		GET STACKED DIAGNOSTICS code = RETURNED_SQLSTATE, message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL,
+			hint = PG_EXCEPTION_HINT, context = PG_EXCEPTION_CONTEXT;
+	END;
+	IF ok AND shares THEN
+		-- what is claimed at the service is known here before, and after
+		COMMIT;
+		PERFORM mc._step('claim');
+		PERFORM mc._begin();
+		BEGIN
+			PERFORM mc._claim(id);
+			PERFORM mc._step('claimed');
+		EXCEPTION WHEN query_canceled OR OTHERS THEN
+			ok := false;
+			GET STACKED DIAGNOSTICS code = RETURNED_SQLSTATE, message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL,
+				hint = PG_EXCEPTION_HINT, context = PG_EXCEPTION_CONTEXT;
+		END;
+		COMMIT;
+		PERFORM mc._begin();
+	END IF;
+	BEGIN
+		IF ok THEN
+			n := mc._execute(id);
+			PERFORM mc._step('seal');
+			entries := mc._seal(id);
+			PERFORM mc._check_targets(id);
+			PERFORM mc._step('sealed');
+		END IF;
 	EXCEPTION WHEN query_canceled OR OTHERS THEN
 		ok := false;
 		GET STACKED DIAGNOSTICS code = RETURNED_SQLSTATE, message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL,

@@ -45,6 +45,7 @@ typedef struct McJobSource
 	char	   *generation;		/* id that must not change between windows (stream id); NULL = none recorded yet */
 	bool		first;			/* no position is recorded at the begin of this window: it begins by time */
 	bool		replay;			/* this window was sealed before: read exactly the recorded ends */
+	bool		shared;			/* LogHub: what this window has claimed of shards that others read, too; a replay */
 	bool		frozen;			/* the ends are fixed: further scans of this run read the same */
 	List	   *positions;		/* McJobPosition * */
 	void	   *fixed;			/* LogHub: what scans need besides, once the ends are fixed */

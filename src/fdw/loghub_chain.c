@@ -214,12 +214,37 @@ fix(McLogScan *scan, McJobSource *source)
 	release_chain(scan);
 }
 
+/* Only what the window has claimed, and in no order: another database may be behind with what was before */
+static void
+check_shared(McLogScan *scan, const McJobSource *source)
+{
+	McPlace		place = {MC_LOGHUB, scan->server->name, scan->logstore};
+
+	if (scan->ordered)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("shards of \"%s\" that are shared with other databases cannot be read in order", scan->table),
+				 errdetail("The statement may replace rows by rows that are older."),
+				 errhint("Use an INSERT, without ON CONFLICT and row triggers, into MaxCompute, OSS or local tables, or set consumer_share to 'false' everywhere."),
+				 mcPlaceContext(&place)));
+	/* recorded windows are read again as they were */
+	if (!source->shared && !source->replay)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the window has claimed nothing of \"%s\", whose shards are shared with other databases", scan->table),
+				 scan->job->backfill ? errhint("A backfill can repeat only windows that were claimed or read by this database.") :
+				 errhint("Name the table in the sources of the job: mc.alter_job()."),
+				 mcPlaceContext(&place)));
+}
+
 void
 mcLogChain(McLogScan *scan, mcs_scan_spec *spec)
 {
 	McJobSource *source = mcJobSource(MC_LOGHUB, mcLogSourceKey(scan->server, scan->logstore));
 	const struct McLogFixed *fixed;
 
+	if (mcServerOptionBool(scan->server, "consumer_share", false))
+		check_shared(scan, source);
 	if (source->fixed == NULL)
 		fix(scan, source);
 	fixed = source->fixed;

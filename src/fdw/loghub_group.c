@@ -33,7 +33,7 @@ mcLogMarksWrite(McServer *server, McLogMark *marks, int n, mcw_error *err)
 	mcw_buf_init(&body, &conn->alloc, MAX_LIST);
 	for (int i = 0; i < n && status == MCW_OK; i++)
 	{
-		status = mcLogCallsRun(conn, mcs_group_set_checkpoint(&conn->call, logstore, group, mcw_str(CONSUMER), marks[i].shard,
+		status = mcLogCallsRun(conn, mcs_group_set_checkpoint(&conn->call, logstore, group, mcw_str(CONSUMER), true, marks[i].shard,
 															  mcw_str(marks[i].position), &body, err), err);
 		if (status != MCW_OK && is_code(err, "ConsumerGroupNotExist") && !made)
 		{

@@ -114,6 +114,10 @@ is_chained(McLogScan *scan)
 {
 	const char *why = mcLogNotChained(scan);
 
+	if (why != NULL && scan->job != NULL && mcServerOptionBool(scan->server, "consumer_share", false))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("scan of \"%s\" in job \"%s\" cannot share shards with other databases: %s", scan->table, scan->job->name, why)));
 	if (why != NULL && scan->job != NULL && notice_once(scan, MC_NOTICED_NOT_CHAINED))
 		ereport(NOTICE,
 				(errmsg("scan of \"%s\" in job \"%s\" is by time, not chained to the window before: %s",

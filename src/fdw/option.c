@@ -106,6 +106,7 @@ static const McOption options[] = {
 	/* LogHub */
 	{"logstore", LOGHUB, IN_TABLE, MC_OPT_TEXT, REQUIRED},
 	{"consumer_group", LOGHUB, IN_TABLE, MC_OPT_TEXT, 0},
+	{"consumer_share", LOGHUB, IN_TABLE, MC_OPT_BOOL, 0},
 	{"fetch_size", LOGHUB, IN_BOTH, MC_OPT_INT, 0, 1, 1000},
 	{"compression", LOGHUB, IN_BOTH, MC_OPT_ENUM, 0, 0, 0, "lz4 zstd none"},
 	{"expired_window", LOGHUB, IN_BOTH, MC_OPT_ENUM, 0, 0, 0, "error clamp"},
@@ -491,6 +492,10 @@ validate(int wrapper, List *list, Oid catalog)
 					 errmsg("option \"%s\" is required for a %s", options[i].name, place_name(place))));
 	if (place == IN_MAPPING)
 		mcCheckMapping(list);
+	if (place == IN_TABLE && mcOptionText(list, "consumer_share") != NULL && mcOptionText(list, "consumer_group") == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
+				 errmsg("option \"consumer_share\" needs \"consumer_group\"")));
 }
 
 PG_FUNCTION_INFO_V1(mc_loghub_validator);

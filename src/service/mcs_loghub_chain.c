@@ -451,6 +451,9 @@ conclude(mcs_chain *chain)
 			continue;
 		if (chain->spec.ordered && !shard->lasting && ancestor_goes_on(chain, i))
 			shard->range.end = shard->range.begin;
+		if (chain->spec.shared && mcs_cursor_int(&shard->range.begin, &low) && mcs_cursor_int(&shard->range.end, &high) &&
+			low > high)
+			shard->range.end = shard->range.begin;
 		if (!chain->spec.replay)
 			shard->finished = shard->readonly && mcs_cursor_eq(&shard->range.end, &shard->tail);
 		if (!mcs_cursor_eq(&shard->range.begin, &shard->range.end) &&

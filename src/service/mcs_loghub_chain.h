@@ -19,6 +19,7 @@ typedef struct mcs_chain_spec
 	bool		by_time;		/* nothing is recorded at the window's begin: shards older than it begin at its time */
 	bool		replay;			/* every range is recorded, none is looked for */
 	bool		ordered;		/* a shard is not begun while data of its parents is left for a later window */
+	bool		shared;			/* begins are another's ends, which may be behind the window's end: then nothing is to be read */
 	int			concurrency;	/* requests in flight */
 } mcs_chain_spec;
 

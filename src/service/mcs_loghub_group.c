@@ -60,7 +60,7 @@ mcs_group_create(mcs_call *call, mcw_view logstore, mcw_view group, int timeout,
 
 mcw_status
 mcs_group_set_checkpoint(mcs_call *call, mcw_view logstore, mcw_view group, mcw_view consumer,
-						 int shard, mcw_view cursor, mcw_buf *body, mcw_error *err)
+						 bool force, int shard, mcw_view cursor, mcw_buf *body, mcw_error *err)
 {
 	mcw_request *http = &call->req.http;
 	mcw_status	status = group_path(call, logstore, group, err);
@@ -69,7 +69,7 @@ mcs_group_set_checkpoint(mcs_call *call, mcw_view logstore, mcw_view group, mcw_
 		return status;
 	(void) mcw_request_param(http, MCW_LIT("type"), MCW_LIT("checkpoint"));
 	(void) mcw_request_param(http, MCW_LIT("consumer"), consumer);
-	(void) mcw_request_param(http, MCW_LIT("forceSuccess"), MCW_LIT("true"));
+	(void) mcw_request_param(http, MCW_LIT("forceSuccess"), force ? MCW_LIT("true") : MCW_LIT("false"));
 	mcw_buf_reset(body);
 	mcw_buf_printf(body, "{\"shard\":%d,\"checkpoint\":", shard);
 	mcw_json_quote(body, cursor);
@@ -105,7 +105,70 @@ mcs_parse_checkpoints(mcs_call *call, mcw_arena *arena, mcs_checkpoint **points,
 		if (!mcw_node_int(node, "shard", &id) || id < 0 || id > INT32_MAX)
 			return mcw_fail(err, MCW_ERR_PROTOCOL, "a checkpoint has no shard");
 		(*points)[*npoints].shard = (int) id;
+		(*points)[*npoints].consumer = mcw_node_text(node, "consumer");
 		(*points)[(*npoints)++].cursor = mcw_node_text(node, "checkpoint");
+	}
+	return MCW_OK;
+}
+
+mcw_status
+mcs_group_list(mcs_call *call, mcw_view logstore, mcw_error *err)
+{
+	return group_path(call, logstore, (mcw_view) {NULL, 0}, err);
+}
+
+mcw_status
+mcs_parse_group_timeout(mcs_call *call, mcw_arena *arena, mcw_view group, int64_t *timeout, mcw_error *err)
+{
+	mcw_node   *root;
+	mcw_error	inner;
+
+	*timeout = 0;
+	if (mcw_json_parse(mcw_buf_view(&call->req.response), arena, &root, &inner) != MCW_OK || root->kind != MCW_NODE_ARRAY)
+		return mcw_fail(err, MCW_ERR_PROTOCOL, "the list of consumer groups is not an array");
+	for (const mcw_node *node = root->first; node != NULL; node = node->next)
+		if (mcw_view_eq(mcw_node_text(node, "name"), group) && (!mcw_node_int(node, "timeout", timeout) || *timeout <= 0))
+			return mcw_fail(err, MCW_ERR_PROTOCOL, "a consumer group has no timeout");
+	return MCW_OK;
+}
+
+mcw_status
+mcs_group_heartbeat(mcs_call *call, mcw_view logstore, mcw_view group, mcw_view consumer,
+					const int *holds, int nholds, mcw_buf *body, mcw_error *err)
+{
+	mcw_status	status = group_path(call, logstore, group, err);
+
+	if (status != MCW_OK)
+		return status;
+	(void) mcw_request_param(&call->req.http, MCW_LIT("type"), MCW_LIT("heartbeat"));
+	(void) mcw_request_param(&call->req.http, MCW_LIT("consumer"), consumer);
+	mcw_buf_reset(body);
+	mcw_buf_append_char(body, '[');
+	for (int i = 0; i < nholds; i++)
+		mcw_buf_printf(body, "%s%d", i > 0 ? "," : "", holds[i]);
+	mcw_buf_append_char(body, ']');
+	return json_body(call, body, err);
+}
+
+mcw_status
+mcs_parse_heartbeat(mcs_call *call, mcw_arena *arena, int **shards, int *n, mcw_error *err)
+{
+	mcw_node   *root;
+	mcw_error	inner;
+
+	*n = 0;
+	if (mcw_json_parse(mcw_buf_view(&call->req.response), arena, &root, &inner) != MCW_OK || root->kind != MCW_NODE_ARRAY)
+		return mcw_fail(err, MCW_ERR_PROTOCOL, "the answer to a heartbeat is not an array");
+	*shards = mcw_arena_new(arena, sizeof(int) * (size_t) (root->nchildren + 1));
+	if (*shards == NULL)
+		return mcw_fail(err, MCW_ERR_NOMEM, "out of memory");
+	for (const mcw_node *node = root->first; node != NULL; node = node->next)
+	{
+		int64_t		id;
+
+		if (!mcw_view_int64(node->text, &id) || id < 0 || id > INT32_MAX)
+			return mcw_fail(err, MCW_ERR_PROTOCOL, "the answer to a heartbeat has something else than shards");
+		(*shards)[(*n)++] = (int) id;
 	}
 	return MCW_OK;
 }

@@ -43,7 +43,10 @@ static const char tables_query[] =
 " FROM mc.job j CROSS JOIN pg_catalog.unnest(j.sources) s"
 " JOIN pg_catalog.pg_foreign_table f ON f.ftrelid = pg_catalog.to_regclass(s)"
 " CROSS JOIN LATERAL pg_catalog.pg_options_to_table(f.ftoptions) o"
-" WHERE j.job_id = $1 AND o.option_name = 'consumer_group' ORDER BY s";
+" WHERE j.job_id = $1 AND o.option_name = 'consumer_group'"
+/* what is shared is claimed before it is read, and others go on from there: share.c */
+" AND NOT EXISTS (SELECT FROM pg_catalog.pg_options_to_table(f.ftoptions) h"
+"  WHERE h.option_name = 'consumer_share' AND h.option_value::pg_catalog.bool) ORDER BY s";
 
 static Oid
 oid_of(uint64 row, int column)

@@ -50,6 +50,11 @@ static const char beside_query[] =
 " FULL JOIN (SELECT * FROM s WHERE s.window_begin = $4) b USING (shard)"
 " FULL JOIN (SELECT * FROM mc.checkpoint c WHERE c.job_id = $1 AND c.source = $2"
 "  AND (c.finished AND c.window_end <= $3 OR $5)) c USING (shard)";
+/* what the window has claimed of shards that other databases read, too; a window without any has one row */
+static const char claim_query[] =
+"SELECT c.shard, c.position_begin, c.position_end, c.finished, NULL FROM mc.claim c"
+" WHERE c.job_id = $1 AND c.source = $2 AND c.window_begin = $3 AND c.window_end = $4 AND c.state = 'claimed'"
+" AND c.shard <> '' ORDER BY c.shard";
 static const char taken_query[] =
 "SELECT key, etag, size, last_modified FROM mc.source_object"
 " WHERE job_id = $1 AND source = $2 AND window_begin = $3 AND window_end = $4";
@@ -139,6 +144,13 @@ mcLoadSource(McJobRun *run, McJobSource *source)
 			values[3] = TimestampTzGetDatum(run->backfill ? run->lo : run->hi);
 			source->known = load_objects(run, known_query, values);
 		}
+	}
+	else if (source->wrapper == MC_LOGHUB &&
+			 mcSpi("SELECT FROM mc.claim WHERE job_id = $1 AND source = $2 AND window_begin = $3 AND window_end = $4 AND shard = ''",
+				   SPI_OK_SELECT, 4, (const Oid[]) {INT8OID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID}, values, NULL) > 0)
+	{
+		load_positions(run, source, claim_query, 4, values);
+		source->shared = source->replay = source->frozen = true;
 	}
 	else
 	{

@@ -366,7 +366,8 @@ update_point(sls_call *call, sls_consumer_group *g)
 
 		drop_dead(g, call->req->now_us);
 		c = consumer.len > 0 ? find_consumer(g, consumer) : NULL;
-		if (c == NULL || (!has_int(c->assigned, c->nassigned, (int) shard) && !has_int(c->holds, c->nholds, (int) shard)))
+		if (c == NULL || (!has_int(c->holds, c->nholds, (int) shard) &&
+						  (!has_int(c->assigned, c->nassigned, (int) shard) || held_by_other(g, c, (int) shard))))
 		{
 			sls_error(call->resp, 404, "ConsumerNotExist", "Consumer not exist in the consumer group");
 			return;
