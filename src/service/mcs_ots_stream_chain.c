@@ -310,6 +310,9 @@ mcs_ots_stream_shard_end(const mcs_ots_stream_scan *scan, int i, mcs_ots_shard_e
 		.has_last = lane->has_last,
 		.last = lane->last
 	};
+	/* nothing was taken: which older records a position by time shows may change until it is read again */
+	if (lane->leading)
+		end->begin = end->end;
 	end->closed = lane->closed;
 	end->records = lane->taken;
 	end->late = lane->late;

@@ -3,7 +3,7 @@
  *		Reading windows of a change stream: the list of shards, parents and children,
  *		iterators, pages, the ends, and that windows tile under random histories.
  */
-#include "ots_stream_server.h"
+#include "ots_stream_history.h"
 
 static mcw_status
 read_window(stream_model *model, int64_t begin, int64_t end, taken *t)
@@ -531,102 +531,10 @@ test_memory(void)
 
 /* ---- windows tile ---- */
 
-#define KEYS 16
-
-typedef struct history
-{
-	unit_random random;
-	int			owner[KEYS];	/* shard of a key */
-	int			epoch[MAX_SHARDS];
-	int64_t		offset[MAX_SHARDS];	/* of the shard's clock */
-	int64_t		now;
-	bool		steps;
-	int			names;
-} history;
-
-static int
-new_shard(stream_model *model, history *h, const char *parent, const char *sibling)
-{
-	char		id[24];
-	int			i = model->nshards;
-
-	(void) snprintf(id, sizeof(id), "%08x-%d", (unsigned) unit_next(&h->random), ++h->names);
-	(void) add_shard(model, id, parent, sibling);
-	return i;
-}
-
-static void
-split(stream_model *model, history *h, int s)
-{
-	int			mine = 0;
-	int			left;
-	int			right;
-	int			seen = 0;
-
-	for (int k = 0; k < KEYS; k++)
-		mine += h->owner[k] == s;
-	if (mine < 2 || model->nshards + 2 > MAX_SHARDS)
-		return;
-	model->shards[s].closed = true;
-	left = new_shard(model, h, model->shards[s].id, NULL);
-	right = new_shard(model, h, model->shards[s].id, NULL);
-	for (int k = 0; k < KEYS; k++)
-	{
-		if (h->owner[k] == s)
-			h->owner[k] = seen++ < mine / 2 ? left : right;
-	}
-}
-
-static void
-merge(stream_model *model, history *h, int a, int b)
-{
-	int			child;
-
-	if (a == b || model->nshards + 1 > MAX_SHARDS)
-		return;
-	model->shards[a].closed = model->shards[b].closed = true;
-	child = new_shard(model, h, model->shards[a].id, model->shards[b].id);
-	for (int k = 0; k < KEYS; k++)
-	{
-		if (h->owner[k] == a || h->owner[k] == b)
-			h->owner[k] = child;
-	}
-}
-
-/* Writes, batches, splits, merges, and clocks that step by up to 58 seconds in all if h->steps */
-static void
-live(stream_model *model, history *h)
-{
-	for (int i = 0; i < 400; i++)
-	{
-		int			key = (int) unit_below(&h->random, KEYS);
-		int			s = h->owner[key];
-		int			what = (int) unit_below(&h->random, 100);
-
-		h->now += (int64_t) unit_below(&h->random, 8 * SECOND);
-		if (what < 2)
-			split(model, h, s);
-		else if (what < 4)
-			merge(model, h, s, h->owner[unit_below(&h->random, KEYS)]);
-		else if (what < 8 && h->steps)
-		{
-			h->epoch[s]++;
-			h->offset[s] = (int64_t) unit_below(&h->random, 58 * SECOND) - 29 * SECOND;
-		}
-		else
-		{
-			int			batch = what < 80 ? 1 : 1 + (int) unit_below(&h->random, 6);
-
-			for (int b = 0; b < batch; b++)
-				add_change(model, &model->shards[s], h->epoch[s], h->now + h->offset[s], b, key);
-		}
-	}
-}
-
 static void
 tile(uint64_t seed, bool steps)
 {
-	history		h = {.random = {seed * 7919 + 1}, .now = ago(5000), .steps = steps};
+	history		h = {.random = {seed * 7919 + 1}, .now = ago(5000), .reach = steps ? 58 : 0};
 	stream_model *model = new_model();
 	int64_t		cuts[12];
 	int			times[MAX_RECORDS] = {0};
@@ -640,7 +548,7 @@ tile(uint64_t seed, bool steps)
 	model->early = (int) unit_below(&h.random, 4);
 	model->empties = (int) unit_below(&h.random, 2);
 	(void) new_shard(model, &h, NULL, NULL);
-	live(model, &h);
+	live(model, &h, 400);
 	memset(last, -1, sizeof(last));
 
 	/* cuts anywhere, some exactly at a record */
