@@ -7,7 +7,7 @@ import time
 import zlib
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-from mctest import KEY, LOGHUB, TABLESTORE, Session, Tap, call, command  # noqa: E402
+from mctest import KEY, LOGHUB, MAXCOMPUTE, TABLESTORE, Session, Tap, call, command  # noqa: E402
 
 EVERY = 300
 tap = Tap()
@@ -332,8 +332,80 @@ tap.ok(state == "00000" and any("status of job \"ship_orders\" could not be writ
 expected(wanted, doc, orders.window(2))
 same(content("orders"), wanted, "the window is done all the same")
 
+# ---- a limit on skipped rows ----
+
+s.sql("ALTER FOREIGN TABLE ship_orders.ship_status OPTIONS (SET table 'ship_status'); ALTER FOREIGN TABLE ship_orders.orders OPTIONS (ADD reject_limit '0')")
+orders.append(1, start + 3 * EVERY, [{"raw_no": "kept", "cents": "7"}, {"cents": "8", "note": "no number"}])
+now += EVERY
+call("clock", {"now": iso(now)})
+before = max(r["timestamp"] for r in status())
+out, state = run("ship_orders")
+got = [r for r in status(before) if r["project_logstore"] == "shop|orders"]
+tap.ok(state == "23502" and [r["error_code"] for r in got] == ["23502"] * 2 and "no number" in got[0]["failed_sample"] and [r["skip_count"] for r in got] == [0, 0],
+       "above reject_limit the run fails, with the row as sample", str((state, got)))
+s.sql("ALTER FOREIGN TABLE ship_orders.orders OPTIONS (DROP reject_limit)")
+before = max(r["timestamp"] for r in status())
+out, state = run("ship_orders")
+skipped = expected(wanted, doc, orders.window(3))
+got = [r for r in status(before) if r["project_logstore"] == "shop|orders"]
+same(content("orders"), wanted, "without the limit it is done")
+tap.ok(state == "00000" and skipped == 1 and [r["skip_count"] for r in got] == [1, 0] and [r["row_count"] for r in got] == [0, 2], "and counted once", str(got))
+
+# ---- sessions that end at every step ----
+
+w = 3
+for step in ("T0", "execute", "executed", "seal", "sealed", "T1", "committed"):
+    w += 1
+    for i in range(20):
+        orders.append(i % 2, start + w * EVERY + i, [{"raw_no": "n%03d" % (i * 3 % 50), "cents": str(w * 100 + i), "paid": "maybe"}, {"cents": "1"}])
+    now += EVERY
+    call("clock", {"now": iso(now)})
+    victim = Session("SET mc_fdw.fail_at = '%s:exit'" % step)
+    victim.try_sql("CALL mc.run_job('ship_orders', retry => true)")
+    out, state = run("ship_orders")
+    skipped = expected(wanted, doc, orders.window(w))
+    last = s.sql("SELECT rejected, state FROM mc.run JOIN mc.job USING (job_id) WHERE name = 'ship_orders' ORDER BY run_id DESC LIMIT 1")
+    rows_of = s.sql("SELECT sum(s.rows) FROM mc.run_shard s JOIN mc.job USING (job_id) WHERE name = 'ship_orders' AND s.window_begin = to_timestamp(%d)" % (start + w * EVERY))
+    if state != "00000" or last != ["%d|done" % skipped] or rows_of != ["40"]:
+        tap.ok(False, "a session that ends at %s" % step, str((state, last, skipped, rows_of, out)))
+same(content("orders"), wanted, "sessions that end at every step leave exactly the values of all windows")
+
+# ---- a job that publishes: its rows are written when it is settled, also by another session ----
+
+s.sql("""CREATE TABLE status_here (project_logstore text, shard bigint, target_table text, "timestamp" bigint, error_code text, row_count bigint, skip_count bigint,
+    "__time__" bigint, written_by text)""")
+s.sql("CREATE FUNCTION note_user() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN new.written_by := current_user; RETURN new; END';"
+      "CREATE TRIGGER note BEFORE INSERT ON status_here FOR EACH ROW EXECUTE FUNCTION note_user()")
+call("clock", {"system": True})
+command("maxcompute", "create_project", project="demo")
+command("maxcompute", "sql", project="demo", sql="CREATE TABLE demo.shipped (raw_no STRING, cents STRING)")
+s.sql("CREATE SERVER odps FOREIGN DATA WRAPPER maxcompute_fdw OPTIONS (endpoint '%s', project 'demo');"
+      "CREATE USER MAPPING FOR CURRENT_USER SERVER odps OPTIONS (access_key_id '%s', access_key_secret '%s');"
+      "CREATE FOREIGN TABLE shipped (raw_no text, cents text) SERVER odps" % ((MAXCOMPUTE,) + KEY))
+SELECT = "SELECT raw_no, cents FROM ship_orders.orders_source WHERE __receive_time__ >= $1 AND __receive_time__ < $2"
+s.sql("SELECT mc.create_job('ship_odps', 'INSERT INTO shipped %s', '5 min', start => '%s', max_windows => 1, status_table => 'status_here')" % (SELECT, iso(start)))
+victim = Session("SET mc_fdw.fail_at = 'P1:exit'")
+out = victim.try_sql("CALL mc.run_job('ship_odps')")
+got = s.sql("SELECT (SELECT count(*) FROM status_here), state, error_message FROM mc.run JOIN mc.job USING (job_id) WHERE name = 'ship_odps'")
+tap.ok(got == ["0|prepared|"], "no row while it is not known how the run ends", str((got, out)))
+out, state = s.try_sql("CALL mc.resolve_all()")
+tap.ok(s.sql("SELECT shard, target_table, row_count, error_code, __time__ FROM status_here ORDER BY shard") == [
+    "%d|shipped|30||%d" % (i, max(x[2]["__time__"] for x in orders.window(0) if x[1] == i)) for i in (0, 1)], "whoever settles it writes them", "\n".join(out))
+
 # ---- as the job's owner ----
 
+s.sql("""CREATE ROLE "ship owner" LOGIN; GRANT CREATE, USAGE ON SCHEMA public TO "ship owner"; GRANT USAGE ON SCHEMA ship_orders TO "ship owner";
+    GRANT USAGE ON FOREIGN SERVER loghub_shop TO "ship owner"; GRANT SELECT ON ship_orders.orders_source TO "ship owner";
+    CREATE USER MAPPING FOR "ship owner" SERVER loghub_shop OPTIONS (access_key_id '%s', access_key_secret '%s'); TRUNCATE status_here""" % KEY)
+s.sql("""SET SESSION AUTHORIZATION "ship owner"; CREATE TABLE mine (raw_no text, cents text)""")
+s.sql("SELECT mc.create_job('ship_mine', 'INSERT INTO mine %s', '5 min', start => '%s', max_windows => 1, status_table => 'status_here')" % (SELECT, iso(start)))
+s.sql("RESET SESSION AUTHORIZATION")
+out, state = run("ship_mine")
+tap.ok(state == "00000" and any("permission denied for table status_here" in x for x in out) and s.sql("SELECT count(*) FROM mine") == ["60"],
+       "a superuser who runs it lends no rights", "\n".join(out))
+s.sql("""GRANT INSERT ON status_here TO "ship owner" """)
+out, state = run("ship_mine")
+tap.ok(s.sql("SELECT DISTINCT written_by FROM status_here") == ["ship owner"], "rows are written by the job's owner", "\n".join(out))
 s.sql("CREATE ROLE shipper_other; GRANT USAGE ON SCHEMA mc TO shipper_other")
 out, state = s.try_sql("SET SESSION AUTHORIZATION shipper_other; SELECT mc._insert_status(1, '[]')")
 s.sql("RESET SESSION AUTHORIZATION")
