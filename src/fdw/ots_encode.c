@@ -38,11 +38,14 @@ char *
 mcOtsRawRow(void *arg)
 {
 	McOtsSink  *sink = arg;
+	MemoryContext caller = CurrentMemoryContext;
 	StringInfoData row;
 
 	/* what the service refuses comes back when the row is gone */
 	if (sink->encoding == NULL)
 		return NULL;
+	/* the caller's context keeps the result, and nothing besides */
+	MemoryContextSwitchTo(sink->scratch);
 	initStringInfo(&row);
 	for (int i = 0; i < sink->desc->natts; i++)
 	{
@@ -55,7 +58,8 @@ mcOtsRawRow(void *arg)
 		getTypeOutputInfo(a->atttypid, &function, &varlena);
 		mcRawMember(&row, NameStr(a->attname), mcw_str(OidOutputFunctionCall(function, sink->encoding->tts_values[i])));
 	}
-	return mcRawEnd(&row);
+	MemoryContextSwitchTo(caller);
+	return pstrdup(mcRawEnd(&row));
 }
 
 static bool
