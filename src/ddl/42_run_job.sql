@@ -215,7 +215,7 @@ BEGIN
 	ELSE
 		UPDATE mc.run SET state = 'failed', finished_at = pg_catalog.clock_timestamp(), error_code = code, error_message = message,
 				error_detail = NULLIF(detail, ''), error_hint = NULLIF(hint, ''), error_context = NULLIF(context, ''),
-				counts_as_attempt = pg_catalog.left(code, 2) NOT IN ('28', '42', '0A', 'HV') AND code NOT IN ('57014', '57P01')
+				counts_as_attempt = pg_catalog.left(code, 2) NOT IN ('08', '28', '42', '53', '0A', 'HV') AND code NOT IN ('57014', '57P01')
 			WHERE run_id = id;
 		state := mc._failed(id);
 	END IF;
