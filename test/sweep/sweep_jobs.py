@@ -134,13 +134,15 @@ class JobSweep:
         out, state = self.call("; SET mc_fdw.fail_at = '%s%s'" % (label, how))
         if state == "00000":
             self.idle += 1
-        if how == ":kill":
+        elif how == ":kill":
             self.form.session = self.again()
         self.rest("%s%s" % (label, how))
 
     def again(self):
-        """after a crash"""
-        for _ in range(200):
+        """after a crash: every session goes before the server takes new ones"""
+        while self.form.session.try_sql("SELECT 1")[1] == "00000":
+            time.sleep(0.01)
+        for _ in range(400):
             if subprocess.run(["psql", "-XqAtc", "SELECT 1"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0:
                 break
             time.sleep(0.05)
