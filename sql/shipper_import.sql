@@ -26,7 +26,7 @@ SELECT statement FROM mc.import_shipper_config(shp_doc('{"p": "__tag__:__path__"
 
 -- the grammar
 SELECT * FROM shp_outputs('{"field": "a", "other": "b", "number": "042", "string": "\"x \\\\ \\\" (y) ''z''\"", "empty": "\"\"", "time": "__time__",
-	"int": "(->int 36 a)", "spaces": "  ( ->int\t10\n\"7\" ) ", "bool": "(->bool a)", "crc": "(crc32 __time__)", "nested": "(->int (->int 10 base) a)", "tag": "__tag__:__path__"}');
+	"int": "(->int 36 a)", "spaces": "  ( ->int\t10\n\"7\" ) ", "bool": "(-> bool a)", "crc": "(crc32 __time__)", "nested": "(->int (->int 10 base) a)", "tag": "__tag__:__path__"}');
 SELECT shp_outputs('{"a": ""}');
 SELECT shp_outputs('{"a": "(->int 10 a"}');
 SELECT shp_outputs('{"a": "a b"}');

@@ -43,6 +43,11 @@ BEGIN
 	ELSIF token = '(' THEN
 		name := tokens[at];
 		at := at + 1;
+		-- older pages of the product have a blank there
+		IF name = '->' AND tokens[at] IN ('int', 'bool') THEN
+			name := '->' || tokens[at];
+			at := at + 1;
+		END IF;
 		IF name IS NULL OR name NOT IN ('->int', '->bool', 'crc32') THEN
 			RAISE feature_not_supported USING MESSAGE = format('function %s of "transform" is not known', COALESCE(left(name, 40), '')),
 				HINT = 'These are: ->int, ->bool, crc32.';
