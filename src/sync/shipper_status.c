@@ -66,7 +66,8 @@ mc_status_shards(PG_FUNCTION_ARGS)
 		{
 			const McJobPosition *p = lfirst(lc2);
 
-			if (p->was_finished)
+			/* as mcSavePositions: the others are not this window's */
+			if (p->was_finished || p->end == NULL)
 				continue;
 			(void) pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
 			push_text(&state, "source", source->key);

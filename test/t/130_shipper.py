@@ -252,6 +252,8 @@ for r in got:
            "shard %d: rows and largest log time" % r["shard"], str(r))
 tap.ok(sum(r["skip_count"] for r in got) == skipped and sum(r["cu_count"] for r in got) > 0
        and "missing primary key order_no" in got[0]["skip_sample"] and "skip_sample" not in got[1], "what was skipped, with a sample, and capacity units", str(got))
+tap.ok(s.sql("SELECT count(*) FILTER (WHERE reported = position), bool_and(mc._mark_ahead(job_id) IS FALSE) FROM mc.checkpoint") == ["2|t"],
+       "the consumer group of the document has the positions")
 tap.ok(s.sql("SELECT count(*), bool_and(max_log_time IS NOT NULL) FROM mc.run_shard") == ["2|t"], "mc.run_shard has the largest log time")
 
 # ---- a column that a later log does not have stays; another job writes other columns of the same rows ----
