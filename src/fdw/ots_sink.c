@@ -586,7 +586,8 @@ mcOtsSinkEnd(McOtsSink *sink)
 		ereport(NOTICE,
 				(errmsg_plural(INT64_FORMAT " row of \"%s\" was not changed", INT64_FORMAT " rows of \"%s\" were not changed",
 							   (unsigned long) info->stale, info->stale, sink->relname),
-				 errdetail("The table holds newer changes of them, as column \"%s\" says.",
+				 errdetail(sink->operation == CMD_UPDATE ? "The table holds newer changes of them, as column \"%s\" says, or they are gone." :
+						   "The table holds newer changes of them, as column \"%s\" says.",
 						   mcOptionText(GetForeignTable(sink->relid)->options, "guard_column"))));
 	mcJobCount(mcn_channel_stats(sink->conn->channel), &sink->before, true);
 	if (mcJob != NULL)

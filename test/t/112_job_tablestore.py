@@ -203,6 +203,11 @@ out, state = s.try_sql("CALL mc.run_job('g_upd', max_windows => 1)")
 rows = {k: {c: v for c, v in r.items() if c != "g"} for k, r in g.content().items()}
 tap.ok(state == "00000" and rows["a"] == {"n": 6, "m": 9} and rows["c"]["m"] == 9, "guard: UPDATE", (state, out, rows))
 
+kept = g.content()
+out, state = s.try_sql("CALL mc.backfill('g', to_timestamp(%d), to_timestamp(%d), duplicate_ok => true)" % (start, start + EVERY))
+told = [x for x in out if "rows of \"g\" were not changed" in x]
+tap.ok(state == "00000" and told and g.content() == kept, "guard: an older window that is done again changes nothing newer", (state, out, kept, g.content()))
+
 out, state = s.try_sql("INSERT INTO g (k, n) VALUES ('x', 1)")
 tap.ok(state == "0A000" and "x" not in g.content(), "guard: only jobs write", (state, out))
 refused = []

@@ -488,6 +488,42 @@ test_conditions(void)
 	}
 }
 
+/* Rows that an earlier attempt of the run may have written, with versions from 45 or from 50 on */
+static void
+test_own_rows(void)
+{
+	for (int64_t since = 45; since <= 50; since += 5)
+	{
+		rig		   *g = begin(NULL, 0);
+		spec_cell	cells[2] = {{0, 50, 11}, {1, 50, 12}};
+
+		g->m.rows[1] = (w_row) {true, {true, true}, {50, 50}, {11, 12}};
+		g->m.rows[2] = (w_row) {true, {true, true}, {44, 44}, {11, 12}};
+		g->m.rows[3] = (w_row) {true, {true, true}, {50, 50}, {11, 13}};
+		g->m.rows[4] = (w_row) {true, {true}, {50}, {11}};
+		g->m.rows[6] = (w_row) {true, {true, true}, {45, 50}, {11, 12}};
+		g->m.rows[7] = (w_row) {true, {true, true}, {51, 51}, {11, 12}};
+		g->m.rows[8] = (w_row) {true, {false}, {0}, {0}};
+		g->spec.own_rows = true;
+		g->spec.own_since = since;
+		open_writer(g);
+		for (int k = 1; k <= 9; k++)
+			CHECK_OK(add(g, MCW_OTS_PUT_ROW, MCW_OTS_EXPECT_NOT_EXIST, k, (uint64_t) k, cells, 2));
+		/* twice the same, and then another value */
+		CHECK_OK(add(g, MCW_OTS_PUT_ROW, MCW_OTS_EXPECT_NOT_EXIST, 9, 10, cells, 2));
+		cells[1].value = 14;
+		CHECK_OK(add(g, MCW_OTS_PUT_ROW, MCW_OTS_EXPECT_NOT_EXIST, 9, 11, cells, 2));
+		CHECK_OK(flush(g));
+		for (int k = 1; k <= 11; k++)
+			if (!CHECK_INT(g->outcome[k], k == 1 || k == 5 || (k == 6 && since == 45) || k == 9 || k == 10 ?
+						   MCS_OTS_ROW_DONE : MCS_OTS_ROW_EXISTS))
+				printf("    row %d, versions from %d\n", k, (int) since);
+		CHECK_INT(info(g)->settled, 9);
+		CHECK_INT(g->m.rows[9].value[1], 12);
+		end(g);
+	}
+}
+
 static void
 test_auto_increment(void)
 {
@@ -731,6 +767,7 @@ static const unit_case cases[] = {
 	{"whole refusal", test_whole_refusal},
 	{"no callback", test_no_callback},
 	{"conditions", test_conditions},
+	{"own rows", test_own_rows},
 	{"auto increment", test_auto_increment},
 	{"interrupt", test_interrupt},
 	{"free in flight", test_free_in_flight},
