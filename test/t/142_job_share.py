@@ -320,6 +320,39 @@ def unknown(clusters, step):
     check(clusters, store, step)
 
 
+def taken_away(clusters):
+    """the cluster hangs between what it read of the group and its claim, until the other has its shards"""
+    store = Store("away", 9)
+    prepare(clusters, store)
+    a, b = clusters
+    for _ in range(3):
+        store.write(30)
+        advance(300)
+        for c in clusters:
+            c.run("away_local")
+    store.write(60)
+    advance(300)
+    faults({"service": "loghub", "api": "UpdateCheckPoint", "nth": 1, "action": "stall_before"})
+    a.send("away_local", "SET mc_fdw.stall_timeout = '4s'; ")
+    end = time.monotonic() + 30
+    while not call("counters")["faults"][0]["fired"] and time.monotonic() < end:
+        time.sleep(0.05)
+    advance(1000)
+    for _ in range(2):
+        out, state = b.run("away_local")
+    tap.ok(state == "00000", "the other goes on with the shards of the one that hangs", "\n".join(out))
+    out, state = a.session.finish(120)
+    tap.ok(state == "00000" and call("counters")["faults"][0]["fired"] == 1, "which claims nothing when it wakes up", "\n".join(out))
+    faults()
+    a.sql("RESET mc_fdw.stall_timeout")
+    tap.ok(a.sql("SELECT count(*) FROM mc.claim JOIN mc.job USING (job_id) WHERE name = 'away_local' AND claim.state = 'intended'") == ["0"],
+           "and forgets what it wanted")
+    for c in clusters:
+        c.run("away_remote")
+    drain(clusters, store)
+    check(clusters, store, "taken away")
+
+
 def refusals(clusters):
     a = clusters[0]
     store = Store("refused", 3)
@@ -365,7 +398,7 @@ try:
     for c in both:
         c.connect()
         c.sql("SET client_min_messages = warning; CREATE EXTENSION mc_fdw;" + SERVERS)
-    only = sys.argv[1:] or ["calm", "storm", "unknown", "refusals"]
+    only = sys.argv[1:] or ["calm", "storm", "unknown", "away", "refusals"]
     if "calm" in only:
         calm(both)
     if "storm" in only:
@@ -374,6 +407,8 @@ try:
     if "unknown" in only:
         for step in ("claim", "claimed"):
             unknown(both, step)
+    if "away" in only:
+        taken_away(both)
     if "refusals" in only:
         refusals(both)
 finally:

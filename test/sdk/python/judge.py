@@ -13,6 +13,7 @@ import threading
 import time
 
 import extension
+import loghub_share
 import loghub_writes
 import oss_judge
 import oss_writes
@@ -172,6 +173,10 @@ def loghub_routed(s):
     loghub_writes.hash_keys(s)
 
 
+def loghub_shared(s):
+    loghub_share.check(s)
+
+
 def nul_bytes(s):
     """A NUL byte, which PostgreSQL's text cannot hold: refused with its place, or NULL when asked; neighbours are unharmed."""
     command("loghub", "create_logstore", project="web", logstore="nul", shards=1, ttl=3650)
@@ -299,7 +304,7 @@ def main():
     command("loghub", "create_project", project="web")
     s = Session()
     s.sql("CREATE EXTENSION mc_fdw;" + SERVERS)
-    parts = {"emulator": [emulator, temporary_keys], "loghub": [loghub, nul_bytes, loghub_written, loghub_routed], "odps": [scalars, nested, wide, short, codings],
+    parts = {"emulator": [emulator, temporary_keys], "loghub": [loghub, nul_bytes, loghub_written, loghub_routed, loghub_shared], "odps": [scalars, nested, wide, short, codings],
              "tablestore": tablestore_parts(), "tiling": tiling.CHECKS, "oss": oss_parts()}
     for part in wanted:
         start = time.monotonic()
