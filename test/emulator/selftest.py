@@ -421,7 +421,12 @@ def test_consumers():
     check('second waits', beat('b', []).json == [])
     rest = beat('a', [0, 1, 2, 3]).json
     check('first gives two up', len(rest) == 2)
+    early = lambda shard: e.call('POST', base + '/g', {'type': 'checkpoint', 'consumer': 'b', 'forceSuccess': 'false'},
+                                 {'shard': shard, 'checkpoint': get_cursor(e, 'store', shard, 'begin')})
+    given = [s for s in range(4) if s not in rest]
+    check('not before the first stops to list them', early(given[0]).code == 'ConsumerNotExist')
     beat('a', rest)
+    check('and then', early(given[0]).status == 200)
     check('second gets them', sorted(beat('b', []).json + rest) == [0, 1, 2, 3])
     c = get_cursor(e, 'store', 0, 'begin')
     point = lambda who, shard, cursor, force: e.call('POST', base + '/g', {'type': 'checkpoint', 'consumer': who, 'forceSuccess': force},
