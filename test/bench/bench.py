@@ -14,6 +14,7 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, ".."))
+import job  # noqa: E402
 import loghub_write  # noqa: E402
 import oss  # noqa: E402
 import tablestore  # noqa: E402
@@ -193,6 +194,7 @@ def main():
     if any(wanted(x) for x in names):
         report(results, measure_all(s, args.rounds, rows, wanted), rows)
     sdk_cases(results, s, rows, args.rounds, wanted)
+    job.run(s, results, args.rounds, wanted)
     loghub_write.run(s, results, args.rows, args.rounds, wanted)
     tablestore.run(s, results, args.rows, args.rounds, wanted)
     oss.run(s, results, args.rows, args.rounds, wanted)
