@@ -122,17 +122,20 @@ mc_relations(PG_FUNCTION_ARGS)
 	ListCell   *lc2;
 	int			nest;
 	ErrorContextCallback callback;
+	ErrorContextCallback *outer;
 
 	mcInitMaterializedSRF(fcinfo);
 	nest = NewGUCNestLevel();
 	(void) set_config_option("search_path", text_to_cstring(PG_GETARG_TEXT_PP(1)), PGC_USERSET, PGC_S_SESSION,
 							 GUC_ACTION_SAVE, true, 0, false);
-	callback = (ErrorContextCallback) {error_context_stack, error_position, sql};
+	/* where an error in the job's text was found out is of no interest */
+	outer = error_context_stack;
+	callback = (ErrorContextCallback) {NULL, error_position, sql};
 	error_context_stack = &callback;
 	foreach(lc, pg_parse_query(sql))
 		foreach(lc2, pg_analyze_and_rewrite_fixedparams(lfirst_node(RawStmt, lc), sql, types, lengthof(types), NULL))
 			(void) walk(lfirst(lc2), &found);
-	error_context_stack = callback.previous;
+	error_context_stack = outer;
 	AtEOXact_GUC(false, nest);
 	foreach(lc, found.read)
 		put(fcinfo, lfirst_oid(lc), false);
