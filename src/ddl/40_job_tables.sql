@@ -13,10 +13,10 @@ CREATE TABLE mc.job (
 	owner regrole NOT NULL DEFAULT quote_ident(current_user)::regrole,
 	version int NOT NULL DEFAULT 1,
 	every interval NOT NULL,
-	lag interval NOT NULL,
-	start timestamptz NOT NULL,
+	lag interval NOT NULL CHECK (lag >= '0'),
+	start timestamptz NOT NULL CHECK (isfinite(start)),
 	timezone text NOT NULL,
-	settings jsonb NOT NULL DEFAULT '{}',
+	settings jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(settings) = 'object'),
 	sources text[] NOT NULL DEFAULT '{}',
 	targets text[] NOT NULL DEFAULT '{}',
 	depends_on text[] NOT NULL DEFAULT '{}',
@@ -183,7 +183,7 @@ COMMENT ON COLUMN mc.publish.sent IS 'how often a request that makes it visible 
 COMMENT ON COLUMN mc.publish.document IS 'what publishing needs besides, so that an entry does not depend on the foreign table any more';
 
 CREATE TABLE mc.target_owner (
-	target text PRIMARY KEY,
+	target text NOT NULL,
 	job_id bigint NOT NULL,
 	family int NOT NULL,
 	seq bigint NOT NULL,
@@ -192,6 +192,7 @@ CREATE TABLE mc.target_owner (
 	remote_mtime timestamptz,
 	published_at timestamptz NOT NULL DEFAULT clock_timestamp(),
 	owner regrole NOT NULL DEFAULT quote_ident(current_user)::regrole,
+	PRIMARY KEY (target, owner),
 	FOREIGN KEY (job_id, owner) REFERENCES mc.job (job_id, owner) ON DELETE CASCADE ON UPDATE CASCADE);
 CREATE INDEX ON mc.target_owner (job_id);
 COMMENT ON TABLE mc.target_owner IS 'which window of which job has overwritten a partition or set of objects';
@@ -242,5 +243,9 @@ BEGIN
 		PERFORM pg_catalog.pg_extension_config_dump(('mc.' || s)::regclass, '');
 		EXECUTE format('GRANT USAGE, SELECT ON SEQUENCE mc.%I TO PUBLIC', s);
 	END LOOP;
+	-- An entry is published with the owner's keys, which may do more than he may do here: what it
+	-- does is written by mc._seal() alone.
+	REVOKE INSERT, UPDATE ON mc.publish FROM PUBLIC;
+	GRANT UPDATE (state, sent, outcome, changed_at) ON mc.publish TO PUBLIC;
 END
 $$;

@@ -45,7 +45,7 @@ $$;
 COMMENT ON FUNCTION mc._begin() IS 'settings of a transaction that keeps books about jobs';
 
 CREATE FUNCTION mc._job(job text) RETURNS mc.job
-LANGUAGE plpgsql STABLE AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	j mc.job;
 BEGIN
@@ -60,7 +60,7 @@ $$;
 COMMENT ON FUNCTION mc._job(text) IS 'the job of that name, or an error';
 
 CREATE FUNCTION mc._service_now(j mc.job) RETURNS timestamptz
-LANGUAGE plpgsql VOLATILE AS $$
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	rel pg_catalog.regclass;
 	fdw name;

@@ -4,7 +4,7 @@
 
 -- What follows for a run from the states of its entries
 CREATE FUNCTION mc._settle(run_id bigint) RETURNS text
-LANGUAGE plpgsql VOLATILE AS $$
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	r mc.run;
 	n record;
@@ -37,9 +37,9 @@ BEGIN
 			(document ->> 'published_mtime')::timestamptz, r.owner
 		FROM mc.publish WHERE publish.run_id = _settle.run_id AND state = 'published' AND mode = 'overwrite'
 			AND kind NOT IN ('delete', 'drop', 'truncate', 'manifest')
-		ON CONFLICT (target) DO UPDATE SET job_id = excluded.job_id, family = excluded.family, seq = excluded.seq,
+		ON CONFLICT (target, owner) DO UPDATE SET job_id = excluded.job_id, family = excluded.family, seq = excluded.seq,
 			window_begin = excluded.window_begin, window_end = excluded.window_end,
-			remote_mtime = excluded.remote_mtime, published_at = pg_catalog.clock_timestamp(), owner = excluded.owner;
+			remote_mtime = excluded.remote_mtime, published_at = pg_catalog.clock_timestamp();
 	PERFORM mc._close_gaps(r);
 	PERFORM mc._notify(r.job_id, 'done', r.window_begin, r.window_end, NULL);
 	RETURN next_state;
@@ -67,6 +67,9 @@ BEGIN
 			AND NOT pg_catalog.starts_with(p.token, j.uuid || '/' || j.incarnation || '/'))
 		INTO distrust FROM mc.run r JOIN mc.job j USING (job_id) WHERE r.run_id = _publish_run.run_id;
 	UPDATE mc.run SET state = 'publishing' WHERE run.run_id = _publish_run.run_id AND run.state IN ('prepared', 'publishing');
+	IF NOT FOUND THEN
+		RAISE object_not_in_prerequisite_state USING MESSAGE = pg_catalog.format('run %s is settled already', run_id);
+	END IF;
 	UPDATE mc.publish SET state = 'publishing', sent = sent + 1
 		WHERE publish.run_id = _publish_run.run_id AND publish.state IN ('prepared', 'publishing');
 	PERFORM mc._step('P1');
@@ -220,11 +223,11 @@ BEGIN
 		state := mc._failed(id);
 	END IF;
 	COMMIT;
+	PERFORM mc._begin();
 	PERFORM mc._step('committed');
 	IF state = 'prepared' THEN
 		CALL mc._publish_run(id, false, state);
 	ELSIF ok THEN
-		PERFORM mc._begin();
 		PERFORM mc._marks(id);
 		COMMIT;
 	END IF;

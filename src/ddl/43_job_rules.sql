@@ -3,7 +3,7 @@
 
 -- A gap may take several windows to close
 CREATE FUNCTION mc._close_gaps(r mc.run) RETURNS void
-LANGUAGE sql VOLATILE AS $$
+LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 	UPDATE mc.gap g SET closed_at = pg_catalog.clock_timestamp()
 		WHERE g.job_id = r.job_id AND g.closed_at IS NULL AND g.window_begin < r.window_end AND g.window_end > r.window_begin
 			AND pg_catalog.tstzmultirange(pg_catalog.tstzrange(g.window_begin, g.window_end)) <@
@@ -14,7 +14,7 @@ $$;
 COMMENT ON FUNCTION mc._close_gaps(mc.run) IS 'closes the gaps that windows done since, this one included, cover';
 
 CREATE FUNCTION mc._settle_local(run_id bigint) RETURNS text
-LANGUAGE plpgsql VOLATILE AS $$
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	r mc.run;
 BEGIN
@@ -27,7 +27,7 @@ $$;
 COMMENT ON FUNCTION mc._settle_local(bigint) IS 'what is to be done when a run without entries is committed';
 
 CREATE FUNCTION mc._failed(run_id bigint) RETURNS text
-LANGUAGE plpgsql VOLATILE AS $$
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	r mc.run;
 	j mc.job;
@@ -55,7 +55,7 @@ $$;
 COMMENT ON FUNCTION mc._failed(bigint) IS 'what follows from a failed attempt: another one, a blocked job or a gap';
 
 CREATE FUNCTION mc._may_retry(j mc.job, last mc.run, retry boolean) RETURNS boolean
-LANGUAGE plpgsql VOLATILE AS $$
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
 	IF last.state = 'blocked' THEN
 		IF retry THEN
@@ -80,7 +80,7 @@ $$;
 COMMENT ON FUNCTION mc._may_retry(mc.job, mc.run, boolean) IS 'may the window of this failed or lost run be done again now?';
 
 CREATE FUNCTION mc._raise_open(j mc.job, state text) RETURNS void
-LANGUAGE plpgsql VOLATILE AS $$
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	r mc.run;
 BEGIN
@@ -98,7 +98,7 @@ $$;
 COMMENT ON FUNCTION mc._raise_open(mc.job, text) IS 'the error of a job whose last run is not settled';
 
 CREATE FUNCTION mc._depends_met(j mc.job, hi timestamptz) RETURNS boolean
-LANGUAGE plpgsql VOLATILE AS $$
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	other text;
 	until timestamptz;
@@ -115,18 +115,15 @@ END
 $$;
 COMMENT ON FUNCTION mc._depends_met(mc.job, timestamptz) IS 'have all jobs that this one depends on published until then?';
 
+-- The last window is the only one that can be open
 CREATE FUNCTION mc._published_until(j mc.job) RETURNS timestamptz
 LANGUAGE sql STABLE
-RETURN COALESCE((SELECT r.window_begin FROM mc.run r
-		WHERE r.job_id = j.job_id AND r.family = 0 AND r.state NOT IN ('done', 'skipped', 'discarded')
-			AND NOT EXISTS (SELECT FROM mc.run d WHERE d.job_id = r.job_id AND d.family = 0 AND d.seq = r.seq
-				AND d.state IN ('done', 'skipped', 'discarded'))
-		ORDER BY r.seq LIMIT 1),
-	(SELECT pg_catalog.max(r.window_end) FROM mc.run r WHERE r.job_id = j.job_id AND r.family = 0 AND r.state IN ('done', 'skipped')), j.start);
+RETURN COALESCE((SELECT CASE WHEN r.state IN ('done', 'skipped', 'discarded') THEN r.window_end ELSE r.window_begin END FROM mc.run r
+	WHERE r.job_id = j.job_id AND r.family = 0 ORDER BY r.seq DESC, r.attempt DESC LIMIT 1), j.start);
 COMMENT ON FUNCTION mc._published_until(mc.job) IS 'up to where every window of the job is published';
 
 CREATE FUNCTION mc._check_targets(run_id bigint) RETURNS void
-LANGUAGE plpgsql VOLATILE AS $$
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	r mc.run;
 	j mc.job;

@@ -1,7 +1,7 @@
 -- Making and keeping jobs.
 
 CREATE FUNCTION mc._check_every(every interval) RETURNS void
-LANGUAGE plpgsql IMMUTABLE AS $$
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
 	IF every IS NULL OR every <= '0' THEN
 		PERFORM mc._raise('22023', 'the length of a window must be positive', NULL, NULL);
@@ -23,8 +23,8 @@ CREATE FUNCTION mc.create_job(name text, statement text, every interval, lag int
 	adopt_target boolean DEFAULT false, at_least_once boolean DEFAULT false, on_object_change text DEFAULT 'error',
 	lookback interval DEFAULT '7 days', keep_rejects boolean DEFAULT true, retention interval DEFAULT '90 days',
 	notify text DEFAULT NULL, settings jsonb DEFAULT '{}', comment text DEFAULT NULL, lint boolean DEFAULT true,
-	status_table text DEFAULT NULL) RETURNS bigint
-LANGUAGE plpgsql VOLATILE AS $$
+	status_table text DEFAULT NULL, search_path text DEFAULT pg_catalog.current_setting('search_path')) RETURNS bigint
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	id bigint;
 	zone text := COALESCE(timezone, pg_catalog.current_setting('TimeZone'));
@@ -41,22 +41,22 @@ BEGIN
 	first := COALESCE(start, CASE WHEN pg_catalog.date_trunc('day', every) = '0'
 		THEN pg_catalog.date_bin(every, pg_catalog.clock_timestamp(), '2000-01-01 00:00:00+00')
 		ELSE pg_catalog.date_trunc('day', pg_catalog.clock_timestamp(), zone) END);
-	IF pg_catalog.date_trunc('second', first) <> first THEN
+	IF NOT pg_catalog.isfinite(first) OR pg_catalog.date_trunc('second', first) <> first THEN
 		PERFORM mc._raise('22023', 'windows begin at whole seconds', pg_catalog.format('start is %s.', first), NULL);
 	END IF;
 	INSERT INTO mc.job (name, every, lag, start, timezone, settings, depends_on, retry_limit, retry_delay, on_failure, max_windows,
 			max_runtime, overwrite_scope, adopt_target, at_least_once, on_object_change, lookback, keep_rejects, retention,
 			notify, comment, status_table, system_identifier, timeline, database)
 		SELECT create_job.name, create_job.every, create_job.lag, first, zone,
-			pg_catalog.jsonb_build_object('search_path', pg_catalog.current_setting('search_path'), 'TimeZone', zone,
+			pg_catalog.jsonb_build_object('search_path', COALESCE(create_job.search_path, 'pg_catalog'), 'TimeZone', zone,
 				'DateStyle', pg_catalog.current_setting('DateStyle'), 'IntervalStyle', pg_catalog.current_setting('IntervalStyle'))
 				|| create_job.settings,
 			create_job.depends_on, create_job.retry_limit, create_job.retry_delay, create_job.on_failure, create_job.max_windows,
 			create_job.max_runtime, create_job.overwrite_scope, create_job.adopt_target, create_job.at_least_once,
 			create_job.on_object_change, create_job.lookback, create_job.keep_rejects, create_job.retention,
-			create_job.notify, create_job.comment, mc._status_table(create_job.status_table), s.system_identifier, c.timeline_id,
+			create_job.notify, create_job.comment, mc._status_table(create_job.status_table, create_job.search_path), s.system_identifier, mc._timeline(),
 			(SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database())
-		FROM pg_catalog.pg_control_system() s, pg_catalog.pg_control_checkpoint() c
+		FROM pg_catalog.pg_control_system() s
 		ON CONFLICT ON CONSTRAINT job_name_key DO NOTHING
 		RETURNING job_id INTO id;
 	IF id IS NULL THEN
@@ -74,7 +74,7 @@ COMMENT ON FUNCTION mc.create_job IS
 'creates a job: a statement that is run for every window [$1, $2) of length "every" since "start", each exactly once where the target allows it; a window is due when "lag" has passed after its end. Returns its id';
 
 CREATE FUNCTION mc._describe(job_id bigint) RETURNS void
-LANGUAGE plpgsql VOLATILE AS $$
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	path text;
 	statement text;
@@ -94,17 +94,20 @@ CREATE FUNCTION mc._relations(statement text, path text, OUT relation text, OUT 
 LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'mc_relations';
 COMMENT ON FUNCTION mc._relations(text, text) IS 'relations that a statement with parameters $1 and $2 reads and writes under a search_path; wrapper is NULL for local ones';
 
+CREATE FUNCTION mc._lint(sql text, every interval, owner regrole, path text,
+	OUT severity text, OUT rule text, OUT message text, OUT hint text) RETURNS SETOF record
+LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'mc_lint_job';
+COMMENT ON FUNCTION mc._lint(text, interval, regrole, text) IS 'mc.lint() with the rights of a role and under a search_path: planning evaluates functions';
+
 CREATE FUNCTION mc._lint_job(job_id bigint) RETURNS void
-LANGUAGE plpgsql VOLATILE AS $$
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-	path text := pg_catalog.current_setting('search_path');
 	j record;
 	found record;
 BEGIN
-	SELECT t.settings ->> 'search_path' AS path, t.every, t.name, v.statement INTO STRICT j
+	SELECT t.settings ->> 'search_path' AS path, t.every, t.name, t.owner, v.statement INTO STRICT j
 		FROM mc.job t JOIN mc.job_version v ON v.job_id = t.job_id AND v.version = t.version WHERE t.job_id = _lint_job.job_id;
-	PERFORM pg_catalog.set_config('search_path', j.path, true);
-	FOR found IN SELECT * FROM mc.lint(j.statement, j.every)
+	FOR found IN SELECT * FROM mc._lint(j.statement, j.every, j.owner, j.path)
 			WHERE rule NOT IN ('one_statement', 'statement_kind', 'invalid') LOOP
 		IF found.severity = 'error' THEN
 			PERFORM mc._raise('22023', pg_catalog.format('the statement of job "%s" is not fit for a job: %s', j.name, found.message),
@@ -115,7 +118,6 @@ BEGIN
 				HINT = COALESCE(found.hint, 'SELECT * FROM mc.lint() shows everything.');
 		END IF;
 	END LOOP;
-	PERFORM pg_catalog.set_config('search_path', path, true);
 END
 $$;
 COMMENT ON FUNCTION mc._lint_job(bigint) IS 'raises what mc.lint() calls an error in the text of a job, and warns';

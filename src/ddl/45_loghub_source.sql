@@ -46,7 +46,7 @@ LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'mc_claim';
 COMMENT ON FUNCTION mc._claim(bigint) IS 'claims what was recorded, or finds out whether it was';
 
 CREATE FUNCTION mc._claim_taken(job_id bigint, source text, window_begin timestamptz, window_end timestamptz, shard text) RETURNS void
-LANGUAGE sql VOLATILE
+LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 	INSERT INTO mc.checkpoint AS k (job_id, source, shard, position, finished, window_end, reported, owner)
 		SELECT c.job_id, c.source, c.shard, c.position_end, c.finished, c.window_end, c.position_end, c.owner FROM mc.claim c
@@ -59,7 +59,7 @@ $$;
 COMMENT ON FUNCTION mc._claim_taken(bigint, text, timestamptz, timestamptz, text) IS 'a range of a shared shard belongs to this database';
 
 CREATE FUNCTION mc.settle_claim(job text, shard text, taken boolean) RETURNS void
-LANGUAGE plpgsql VOLATILE AS $$
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	j mc.job := mc._job(settle_claim.job);
 	c mc.claim;

@@ -7,12 +7,15 @@ CREATE FUNCTION mc.alter_job(job text, statement text DEFAULT NULL, every interv
 	on_object_change text DEFAULT NULL, lookback interval DEFAULT NULL, keep_rejects boolean DEFAULT NULL,
 	retention interval DEFAULT NULL, notify text DEFAULT NULL, settings jsonb DEFAULT NULL, comment text DEFAULT NULL,
 	new_name text DEFAULT NULL, lint boolean DEFAULT true, status_table text DEFAULT NULL) RETURNS void
-LANGUAGE plpgsql VOLATILE AS $$
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	j mc.job := mc._job(alter_job.job);
 BEGIN
 	IF every IS NOT NULL THEN
 		PERFORM mc._check_every(every);
+	END IF;
+	IF lag < '0' THEN
+		PERFORM mc._raise('22023', 'the lag must not be negative', NULL, NULL);
 	END IF;
 	IF statement IS NOT NULL THEN
 		j.version := j.version + 1;
@@ -39,7 +42,7 @@ BEGIN
 			notify = COALESCE(alter_job.notify, t.notify),
 			settings = t.settings || COALESCE(alter_job.settings, '{}'),
 			comment = COALESCE(alter_job.comment, t.comment),
-			status_table = COALESCE(mc._status_table(alter_job.status_table), t.status_table)
+			status_table = COALESCE(mc._status_table(alter_job.status_table, t.settings ->> 'search_path'), t.status_table)
 		WHERE t.job_id = j.job_id;
 	IF statement IS NOT NULL THEN
 		PERFORM mc._describe(j.job_id);
@@ -53,7 +56,7 @@ COMMENT ON FUNCTION mc.alter_job IS
 'changes what is given of a job; another statement is a new version, used from the next new window. Columns of mc.job can also be set to NULL by UPDATE';
 
 CREATE FUNCTION mc.drop_job(job text, force boolean DEFAULT false) RETURNS void
-LANGUAGE plpgsql VOLATILE AS $$
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	j mc.job := mc._job(drop_job.job);
 	n bigint;
@@ -71,7 +74,7 @@ $$;
 COMMENT ON FUNCTION mc.drop_job(text, boolean) IS 'removes a job with its history; what it has written stays';
 
 CREATE FUNCTION mc.pause_job(job text) RETURNS void
-LANGUAGE plpgsql VOLATILE AS $$
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	j mc.job := mc._job(pause_job.job);
 BEGIN
@@ -81,7 +84,7 @@ $$;
 COMMENT ON FUNCTION mc.pause_job(text) IS 'no new window of the job begins; what is prepared is still published';
 
 CREATE FUNCTION mc.resume_job(job text) RETURNS void
-LANGUAGE plpgsql VOLATILE AS $$
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	j mc.job := mc._job(resume_job.job);
 BEGIN
@@ -90,10 +93,17 @@ END
 $$;
 COMMENT ON FUNCTION mc.resume_job(text) IS 'ends mc.pause_job()';
 
+-- Anybody with CREATE in the database can make a schema of that name
+CREATE FUNCTION mc._has_cron() RETURNS boolean
+LANGUAGE sql STABLE
+RETURN EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname = 'pg_cron')
+	AND pg_catalog.to_regprocedure('cron.schedule(text, text, text)') IS NOT NULL;
+COMMENT ON FUNCTION mc._has_cron() IS 'is pg_cron installed in this database?';
+
 CREATE FUNCTION mc._require_cron() RETURNS void
-LANGUAGE plpgsql STABLE AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-	IF pg_catalog.to_regprocedure('cron.schedule(text, text, text)') IS NULL THEN
+	IF NOT mc._has_cron() THEN
 		PERFORM mc._raise('55000', 'pg_cron is not installed in this database', NULL,
 			'Set shared_preload_libraries = ''pg_cron'' and cron.database_name, then CREATE EXTENSION pg_cron; or CALL mc.run_job() from any other scheduler.');
 	END IF;
@@ -102,7 +112,7 @@ $$;
 COMMENT ON FUNCTION mc._require_cron() IS 'raises unless pg_cron can be used';
 
 CREATE FUNCTION mc.schedule_job(job text, schedule text DEFAULT NULL) RETURNS bigint
-LANGUAGE plpgsql VOLATILE AS $$
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	j mc.job := mc._job(schedule_job.job);
 	id bigint;
@@ -120,10 +130,10 @@ COMMENT ON FUNCTION mc.schedule_job(text, text) IS
 'lets pg_cron run a job, by default as often as its windows are due, and mc.resolve_all() every minute, both as the current user; returns the id of the job in pg_cron';
 
 CREATE FUNCTION mc.unschedule_job(job text) RETURNS void
-LANGUAGE plpgsql VOLATILE AS $$
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
 	PERFORM mc._job(unschedule_job.job);
-	IF pg_catalog.to_regclass('cron.job') IS NOT NULL THEN
+	IF mc._has_cron() THEN
 		EXECUTE 'SELECT cron.unschedule(jobid) FROM cron.job WHERE jobname = $1' USING 'mc ' || unschedule_job.job;
 	END IF;
 END
@@ -136,6 +146,7 @@ DECLARE
 	j record;
 	state text;
 BEGIN
+	PERFORM mc._begin();
 	FOR j IN SELECT t.job_id, t.name, mc._same_database(t) AS same FROM mc.job t
 			WHERE EXISTS (SELECT FROM mc.run r WHERE r.job_id = t.job_id AND r.state IN ('running', 'prepared', 'publishing'))
 			ORDER BY t.job_id LOOP
@@ -157,7 +168,7 @@ COMMENT ON PROCEDURE mc.resolve_all() IS
 'publishes what runs of jobs have prepared and not published; begins no window. Schedule it every minute';
 
 CREATE FUNCTION mc.resolve_run(run_id bigint, how text) RETURNS text
-LANGUAGE plpgsql VOLATILE AS $$
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	r mc.run;
 BEGIN
@@ -165,16 +176,20 @@ BEGIN
 	IF r.run_id IS NULL THEN
 		PERFORM mc._raise('42704', pg_catalog.format('run %s does not exist', resolve_run.run_id), NULL, NULL);
 	END IF;
+	IF NOT mc._lock_job_now(r.job_id) THEN
+		PERFORM mc._raise('55006', 'the job is being run by another session', NULL, NULL);
+	END IF;
 	IF how NOT IN ('published', 'redo', 'discard') OR how IS NULL THEN
 		PERFORM mc._raise('22023', pg_catalog.format('a run cannot be settled by "%s"', how), NULL,
 			'''published'': everything is in the target; ''redo'': nothing of it is, do the window again; ''discard'': leave the window out.');
 	END IF;
+	IF EXISTS (SELECT FROM mc.run t WHERE t.job_id = r.job_id AND t.family = r.family AND t.seq = r.seq AND t.attempt > r.attempt) THEN
+		PERFORM mc._raise('55000', pg_catalog.format('run %s is not the last attempt of its window', r.run_id), NULL,
+			'A later run has taken its place.');
+	END IF;
 	IF r.state NOT IN ('conflict', 'lost', 'publishing', 'prepared', 'blocked') OR r.state = 'blocked' AND how <> 'discard' THEN
 		PERFORM mc._raise('55000', pg_catalog.format('run %s is %s', r.run_id, r.state), NULL,
 			'Only runs that are in conflict, lost, not published or blocked can be settled by hand.');
-	END IF;
-	IF NOT mc._lock_job_now(r.job_id) THEN
-		PERFORM mc._raise('55006', 'the job is being run by another session', NULL, NULL);
 	END IF;
 	IF how = 'published' THEN
 		UPDATE mc.publish p SET state = 'published', outcome = 'settled by hand', changed_at = pg_catalog.clock_timestamp()
@@ -199,7 +214,7 @@ COMMENT ON FUNCTION mc.resolve_run(bigint, text) IS
 'settles a run that the job cannot settle by itself: how is published, redo or discard. Look at its target first';
 
 CREATE FUNCTION mc.reset_job(job text, to_ timestamptz, duplicate_ok boolean DEFAULT false) RETURNS void
-LANGUAGE plpgsql VOLATILE AS $$
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	j mc.job := mc._job(reset_job.job);
 	last mc.run;
@@ -212,7 +227,7 @@ BEGIN
 		PERFORM mc._raise('55000', pg_catalog.format('the last window of job "%s" is %s', j.name, last.state), NULL,
 			'CALL mc.run_job() or mc.resolve_all(), or SELECT mc.resolve_run().');
 	END IF;
-	IF pg_catalog.date_trunc('second', to_) <> to_ THEN
+	IF to_ IS NULL OR NOT pg_catalog.isfinite(to_) OR pg_catalog.date_trunc('second', to_) <> to_ THEN
 		PERFORM mc._raise('22023', 'windows begin at whole seconds', NULL, NULL);
 	END IF;
 	IF last.run_id IS NULL THEN
@@ -274,6 +289,8 @@ BEGIN
 	IF state <> 'settled' THEN
 		PERFORM mc._raise_open(j, state);
 	END IF;
+	-- what a backfill has recorded is what a later run of the window would read
+	PERFORM mc._check_backfill(j, from_, until);
 	SELECT COALESCE(pg_catalog.max(family), 0) + 1 INTO fam FROM mc.run t WHERE t.job_id = j.job_id;
 	IF NOT duplicate_ok THEN
 		SELECT t.window_begin, t.window_end INTO w FROM mc.run t
@@ -302,9 +319,27 @@ $$;
 COMMENT ON PROCEDURE mc.backfill(text, timestamptz, timestamptz, boolean) IS
 'runs the windows of a job between two times again, recorded ones by their recorded positions; the job''s own position does not move';
 
+CREATE FUNCTION mc._check_backfill(j mc.job, from_ timestamptz, until timestamptz) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	position timestamptz := COALESCE((SELECT t.window_end FROM mc.run t WHERE t.job_id = j.job_id AND t.family = 0
+		AND t.state IN ('done', 'skipped', 'discarded') ORDER BY t.seq DESC, t.attempt DESC LIMIT 1), j.start);
+BEGIN
+	IF (from_ < until AND isfinite(from_) AND isfinite(until) AND date_trunc('second', from_) = from_ AND date_trunc('second', until) = until)
+			IS NOT TRUE THEN
+		PERFORM mc._raise('22023', 'a backfill goes from one whole second to a later one', NULL, NULL);
+	END IF;
+	IF until > position THEN
+		PERFORM mc._raise('22023', format('job "%s" has not come to %s yet', j.name, until),
+			format('Its next window begins at %s.', position), 'mc.run_job() runs the windows that follow.');
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION mc._check_backfill(mc.job, timestamptz, timestamptz) IS 'raises unless the job has come to the end of a backfill already';
+
 CREATE FUNCTION mc._backfill_windows(j mc.job, from_ timestamptz, until timestamptz, OUT lo timestamptz, OUT hi timestamptz, OUT write_ts bigint)
 RETURNS SETOF record
-LANGUAGE plpgsql STABLE AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	r record;
 	gap_end timestamptz;
@@ -333,7 +368,7 @@ $$;
 COMMENT ON FUNCTION mc._backfill_windows(mc.job, timestamptz, timestamptz) IS 'windows of a backfill: recorded ones where they exist';
 
 CREATE FUNCTION mc.prune(older_than interval DEFAULT NULL) RETURNS bigint
-LANGUAGE plpgsql VOLATILE AS $$
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	n bigint;
 BEGIN

@@ -5,7 +5,7 @@ CREATE FUNCTION mc._progress() RETURNS TABLE (pid int, database name, role name,
 	window_begin timestamptz, window_end timestamptz, rows_in bigint, bytes_in bigint, rows_out bigint, bytes_out bigint,
 	parts_done bigint, parts_total bigint, rows_expected bigint, requests bigint, retries bigint, rejected bigint, "position" timestamptz,
 	started_at timestamptz, seconds numeric, rows_per_second bigint, eta interval, wait_event_type text, wait_event text, query text)
-LANGUAGE sql STABLE AS $$
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 	SELECT p.pid, d.datname AS database, a.usename AS role, p.relid::regclass AS relation,
 		COALESCE(r.job, CASE WHEN a.query ILIKE 'CALL mc.%' THEN a.query END) AS job, r.window_begin, r.window_end,
 		p.param9 AS rows_in, p.param10 AS bytes_in, p.param3 AS rows_out, p.param1 AS bytes_out,
@@ -44,16 +44,11 @@ CREATE VIEW mc.status WITH (security_barrier) AS
 		CASE WHEN pg_has_role(j.owner, 'USAGE') THEN last.error_message END AS error_message,
 		open.n AS open_entries, open.expires_at AS earliest_expiry, gap.n AS gaps, j.every
 	FROM mc.job j
-		-- as mc._published_until(), which reads with the rights of who asks
-		CROSS JOIN LATERAL (SELECT COALESCE((SELECT r.window_begin FROM mc.run r
-				WHERE r.job_id = j.job_id AND r.family = 0 AND r.state NOT IN ('done', 'skipped', 'discarded')
-					AND NOT EXISTS (SELECT FROM mc.run d WHERE d.job_id = r.job_id AND d.family = 0 AND d.seq = r.seq
-						AND d.state IN ('done', 'skipped', 'discarded'))
-				ORDER BY r.seq LIMIT 1),
-			(SELECT max(r.window_end) FROM mc.run r WHERE r.job_id = j.job_id AND r.family = 0 AND r.state IN ('done', 'skipped')),
-			j.start) AS published_until) u
 		LEFT JOIN LATERAL (SELECT * FROM mc.run r WHERE r.job_id = j.job_id AND r.family = 0
 			ORDER BY r.seq DESC, r.attempt DESC LIMIT 1) last ON true
+		-- as mc._published_until(), which reads with the rights of who asks
+		CROSS JOIN LATERAL (SELECT COALESCE(CASE WHEN last.state IN ('done', 'skipped', 'discarded') THEN last.window_end
+			ELSE last.window_begin END, j.start) AS published_until) u
 		CROSS JOIN LATERAL (SELECT count(*) AS n, min(e.expires_at) AS expires_at FROM mc.open_entry e WHERE e.job_id = j.job_id) open
 		CROSS JOIN LATERAL (SELECT count(*) AS n FROM mc.gap g WHERE g.job_id = j.job_id AND g.closed_at IS NULL) gap
 	WHERE mc._may_watch(j.owner);

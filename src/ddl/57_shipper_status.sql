@@ -8,15 +8,18 @@ CREATE FUNCTION mc._insert_status(job_id bigint, rows jsonb) RETURNS void
 LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'mc_insert_status';
 COMMENT ON FUNCTION mc._insert_status(bigint, jsonb) IS 'writes rows into the status table of a job, as its owner';
 
-CREATE FUNCTION mc._status_table(name text) RETURNS text
-LANGUAGE plpgsql STABLE AS $$
+CREATE FUNCTION mc._status_table(name text, path text) RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-	rel pg_catalog.regclass := pg_catalog.to_regclass(name);
+	rel pg_catalog.regclass;
 	missing text;
 BEGIN
 	IF name IS NULL THEN
 		RETURN NULL;
 	END IF;
+	PERFORM pg_catalog.set_config('search_path', path, true);
+	rel := pg_catalog.to_regclass(name);
+	PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
 	IF rel IS NULL THEN
 		PERFORM mc._raise('42P01', pg_catalog.format('status table "%s" does not exist', name), NULL, NULL);
 	END IF;
@@ -24,18 +27,18 @@ BEGIN
 		FROM pg_catalog.unnest(ARRAY['project_logstore', 'shard', 'target_table', 'timestamp']) AS u (k)
 		WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = rel AND a.attname = k AND NOT a.attisdropped);
 	IF missing IS NOT NULL THEN
-		PERFORM mc._raise('42703', pg_catalog.format('%s cannot be a status table: it has no column %s', rel, missing), NULL,
+		PERFORM mc._raise('42703', pg_catalog.format('%s cannot be a status table: it has no column %s', name, missing), NULL,
 			'Its key is project_logstore, shard, target_table, timestamp.');
 	END IF;
 	RETURN (SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_class c
 		JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = rel);
 END
 $$;
-COMMENT ON FUNCTION mc._status_table(text) IS 'qualified name of a table that can be a status table';
+COMMENT ON FUNCTION mc._status_table(text, text) IS 'qualified name of a table that can be a status table, found by a search_path';
 
 -- {"source", "shard", "rows", "max_log_time"} of a run that this transaction has not executed
 CREATE FUNCTION mc._recorded_shards(run_id bigint) RETURNS jsonb
-LANGUAGE sql STABLE AS $$
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 	SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object('source', s.source, 'shard', s.shard, 'rows', s.rows,
 			'max_log_time', extract(epoch FROM s.max_log_time)::bigint))
 	FROM mc.run_shard s WHERE s.run_id = $1 AND pg_catalog.starts_with(s.source, 'loghub:')
@@ -44,7 +47,7 @@ COMMENT ON FUNCTION mc._recorded_shards(bigint) IS 'shards of logstores that a s
 
 -- When a run failed before it knew its shards: those known before, else -1 for the logstore
 CREATE FUNCTION mc._known_shards(j mc.job) RETURNS jsonb
-LANGUAGE sql STABLE AS $$
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 	SELECT pg_catalog.jsonb_agg(x.v) FROM (
 		SELECT pg_catalog.jsonb_build_object('source', c.source, 'shard', c.shard) AS v
 		FROM mc.checkpoint c WHERE c.job_id = j.job_id AND NOT c.finished AND pg_catalog.starts_with(c.source, 'loghub:')
@@ -63,7 +66,7 @@ $$;
 COMMENT ON FUNCTION mc._known_shards(mc.job) IS 'shards of the logstores that a job reads, as of its last window';
 
 CREATE FUNCTION mc._status_target(j mc.job) RETURNS text
-LANGUAGE sql STABLE AS $$
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 	SELECT COALESCE((SELECT o.option_value FROM pg_catalog.pg_foreign_table f, pg_catalog.pg_options_to_table(f.ftoptions) o
 		WHERE f.ftrelid = r.oid AND o.option_name = 'table'), r.relname)
 	FROM pg_catalog.unnest(j.targets) WITH ORDINALITY AS u (name, n) JOIN pg_catalog.pg_class r ON r.oid = pg_catalog.to_regclass(u.name)
@@ -74,7 +77,7 @@ COMMENT ON FUNCTION mc._status_target(mc.job) IS 'remote name of the table that 
 -- What a run counts as a whole is in the row of its first shard, so that sums over shards are right.
 -- A failed run is done again: its rows count then.
 CREATE FUNCTION mc._status_rows(j mc.job, r mc.run, shards jsonb) RETURNS jsonb
-LANGUAGE sql STABLE AS $$
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 	SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object(
 		'project_logstore', pg_catalog.split_part(x.v ->> 'source', '/', 2) || '|' || pg_catalog.split_part(x.v ->> 'source', '/', 3),
 		'shard', x.v ->> 'shard',
@@ -97,7 +100,7 @@ $$;
 COMMENT ON FUNCTION mc._status_rows(mc.job, mc.run, jsonb) IS 'rows of the status table for a run';
 
 CREATE FUNCTION mc._write_status(run_id bigint, shards jsonb) RETURNS void
-LANGUAGE plpgsql VOLATILE AS $$
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	r mc.run;
 	j mc.job;

@@ -207,4 +207,11 @@ mcWaitEventId(void)
 #define pg_analyze_and_rewrite_fixedparams pg_analyze_and_rewrite
 #endif
 
+/* in exactly this mode */
+#if PG_VERSION_NUM >= 170000
+#define mcLockHeld(tag, mode) LockHeldByMe(tag, mode, false)
+#else
+#define mcLockHeld(tag, mode) LockHeldByMe(tag, mode)
+#endif
+
 #endif							/* MC_COMPAT_H */

@@ -13,6 +13,7 @@
 #include "miscadmin.h"
 #include "storage/lock.h"
 
+#include "../fdw/compat.h"
 #include "sync.h"
 
 #define MC_JOB_CLASS 0x6d63		/* first key of the advisory locks of jobs */
@@ -57,7 +58,8 @@ mc_lock_job(PG_FUNCTION_ARGS)
 		RegisterXactCallback(xact_callback, NULL);
 		registered = true;
 	}
-	if (IsTransactionBlock())
+	/* an error that somebody catches would leave the lock behind: no transaction is aborted then */
+	if (IsTransactionBlock() || IsSubTransaction())
 		ereport(ERROR,
 				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
 				 errmsg("a job cannot run inside a transaction block"),
@@ -72,6 +74,21 @@ mc_lock_job(PG_FUNCTION_ARGS)
 		PG_RETURN_BOOL(false);
 	locked_job = PG_GETARG_INT64(0);
 	PG_RETURN_BOOL(true);
+}
+
+void
+mcCheckJobLock(void)
+{
+	LOCKTAG		tag;
+
+	if (locked_job == 0)
+		return;
+	job_tag(&tag, locked_job);
+	if (!mcLockHeld(&tag, ExclusiveLock))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the statement of the job has released the job's lock"),
+				 errhint("Do not use pg_advisory_unlock_all() in a job.")));
 }
 
 PG_FUNCTION_INFO_V1(mc_unlock_job);

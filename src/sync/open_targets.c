@@ -11,14 +11,12 @@
 
 #include "access/xact.h"
 #include "catalog/namespace.h"
-#include "catalog/pg_authid.h"
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
 
@@ -88,9 +86,7 @@ find_open(const List *targets, int64 job_id)
 	int			nappended = 0;
 	Datum		values[3];
 	ListCell   *lc;
-	Oid			user;
-	int			context;
-	int			nest;
+	McBooks		books;
 	uint64		found;
 
 	foreach(lc, targets)
@@ -106,18 +102,14 @@ find_open(const List *targets, int64 job_id)
 	values[2] = Int64GetDatum(job_id);
 
 	SPI_connect();
-	GetUserIdAndSecContext(&user, &context);
-	nest = NewGUCNestLevel();
-	SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID, context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
-	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	mcBooksBegin(&books);
 	/* not the transaction's snapshot: what was committed before we got the locks must be seen */
 	PushActiveSnapshot(GetLatestSnapshot());
 	if (SPI_execute_with_args(open_query, lengthof(types), (Oid *) types, values, NULL, true, 1) != SPI_OK_SELECT)
 		elog(ERROR, "the outbox could not be read");
 	found = SPI_processed;
 	PopActiveSnapshot();
-	AtEOXact_GUC(true, nest);
-	SetUserIdAndSecContext(user, context);
+	mcBooksEnd(&books);
 	if (found > 0)
 		refuse_open();
 	SPI_finish();

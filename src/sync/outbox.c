@@ -65,8 +65,9 @@ static void
 insert_entry(const McJobRun *run, const McEntry *e)
 {
 	static const Oid types[] = {INT8OID, INT4OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID,
-	INT8OID, INT8OID, TEXTOID, BYTEAOID, TIMESTAMPTZOID, TIMESTAMPTZOID};
+	INT8OID, INT8OID, TEXTOID, BYTEAOID, TIMESTAMPTZOID, TIMESTAMPTZOID, OIDOID};
 	const char *service = NULL;
+	McBooks		books;
 	Datum		values[lengthof(types)];
 	char		nulls[lengthof(types) + 1];
 
@@ -95,11 +96,13 @@ insert_entry(const McJobRun *run, const McEntry *e)
 	nulls[15] = e->created ? ' ' : 'n';
 	values[16] = TimestampTzGetDatum(e->expires);
 	nulls[16] = e->expires ? ' ' : 'n';
+	values[17] = ObjectIdGetDatum(run->owner);
+	mcBooksBegin(&books);
 	(void) mcSpi("INSERT INTO mc.publish (run_id, ordinal, service, kind, server, endpoint, target, label, handle, mode, token,"
 				 " rows, bytes, document, body, created_at, expires_at, owner)"
-				 " SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14::pg_catalog.jsonb, $15, $16, $17, owner"
-				 " FROM mc.run WHERE run_id = $1",
+				 " SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14::pg_catalog.jsonb, $15, $16, $17, $18",
 				 SPI_OK_INSERT, lengthof(types), types, values, nulls);
+	mcBooksEnd(&books);
 }
 
 static void
@@ -155,7 +158,7 @@ static const char entry_query[] =
 " p.rows, p.bytes, p.document::text, p.body, p.created_at, p.expires_at, p.sent, p.sealed_at, p.owner::pg_catalog.oid, f.oid,"
 " p.evidence, p.state = 'published'"
 " FROM mc.publish p LEFT JOIN pg_catalog.pg_foreign_server f ON f.srvname = p.server"
-" WHERE p.run_id = $1 AND p.state IN ('prepared', 'publishing') ORDER BY p.ordinal FOR UPDATE OF p";
+" WHERE p.run_id = $1 AND p.state = 'publishing' ORDER BY p.ordinal FOR UPDATE OF p";
 
 /* of earlier attempts of the same window, the last one first */
 static const char earlier_query[] =
@@ -320,14 +323,18 @@ update_entry(const McEntry *e, const char *state, const char *outcome)
 	};
 	char		nulls[] = "      ";
 
+	McBooks		books;
+
 	nulls[2] = outcome ? ' ' : 'n';
 	nulls[3] = e->evidence ? ' ' : 'n';
 	nulls[4] = e->request_id ? ' ' : 'n';
+	mcBooksBegin(&books);
 	(void) mcSpi("UPDATE mc.publish SET state = $2, outcome = $3, evidence = COALESCE($4, evidence),"
 				 " request_id = COALESCE($5, request_id), residue_possible = residue_possible OR $6,"
 				 " body = CASE WHEN $2 IN ('published', 'superseded') THEN NULL ELSE body END,"
 				 " changed_at = pg_catalog.clock_timestamp() WHERE entry_id = $1",
 				 SPI_OK_UPDATE, lengthof(types), types, values, nulls);
+	mcBooksEnd(&books);
 }
 
 static void

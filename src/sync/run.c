@@ -12,6 +12,8 @@
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "nodes/params.h"
+#include "nodes/parsenodes.h"
+#include "tcop/utility.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
@@ -49,7 +51,7 @@ static const char run_query[] =
 " (extract(epoch FROM j.prepare_margin) * 1000000)::bigint, v.statement, j.settings::text,"
 " j.at_least_once, j.start"
 " FROM mc.run r JOIN mc.job j USING (job_id) JOIN mc.job_version v ON v.job_id = r.job_id AND v.version = r.version"
-" WHERE r.run_id = $1";
+" WHERE r.run_id = $1 AND r.state = 'running'";
 
 static McJobRun *
 read_run(int64 run_id, char **text, char **settings)
@@ -65,7 +67,7 @@ read_run(int64 run_id, char **text, char **settings)
 	callback->func = forget_run;
 	MemoryContextRegisterResetCallback(cxt, callback);
 	if (mcSpi(run_query, SPI_OK_SELECT, 1, types, values, NULL) != 1)
-		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("run " INT64_FORMAT " does not exist", run_id)));
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("there is no run " INT64_FORMAT " that is running", run_id)));
 	old = MemoryContextSwitchTo(cxt);
 	run->cxt = cxt;
 	run->run_id = run_id;
@@ -113,6 +115,55 @@ apply_settings(const char *settings)
 								 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 }
 
+/*
+ * A deferred trigger that makes constraints deferred again would have another one run at
+ * COMMIT, as the caller.
+ */
+static bool checking = false;
+static ProcessUtility_hook_type next_utility = NULL;
+
+static void
+utility(PlannedStmt *pstmt, const char *query, bool read_only_tree, ProcessUtilityContext context, ParamListInfo params,
+		QueryEnvironment *env, DestReceiver *dest, QueryCompletion *completion)
+{
+	if (checking && IsA(pstmt->utilityStmt, ConstraintsSetStmt) && ((ConstraintsSetStmt *) pstmt->utilityStmt)->deferred)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("constraints cannot be deferred any more when a job checks them")));
+	(next_utility ? next_utility : standard_ProcessUtility) (pstmt, query, read_only_tree, context, params, env, dest, completion);
+}
+
+/* Deferred triggers run as the owner, and before the run is sealed */
+static void
+make_immediate(void)
+{
+	if (SPI_execute("SET CONSTRAINTS ALL IMMEDIATE", false, 0) != SPI_OK_UTILITY)
+		elog(ERROR, "constraints could not be checked");
+}
+
+static void
+check_constraints(void)
+{
+	static bool hooked = false;
+
+	if (!hooked)
+	{
+		next_utility = ProcessUtility_hook;
+		ProcessUtility_hook = utility;
+		hooked = true;
+	}
+	checking = true;
+	PG_TRY();
+	{
+		make_immediate();
+	}
+	PG_FINALLY();
+	{
+		checking = false;
+	}
+	PG_END_TRY();
+}
+
 static uint64
 execute(const McJobRun *run, const char *text)
 {
@@ -157,9 +208,14 @@ mc_execute_run(PG_FUNCTION_ARGS)
 	Oid			caller;
 	int			context;
 	int			nest;
-	uint64		rows;
+	volatile uint64 rows = 0;
 	bool		wrote;
 
+	if (mcJob != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("job \"%s\" is being executed by this session", mcJob->name),
+				 errhint("The statement of a job cannot run a job.")));
 	SPI_connect();
 	run = read_run(PG_GETARG_INT64(0), &text, &settings);
 	check_caller(run);
@@ -174,10 +230,12 @@ mc_execute_run(PG_FUNCTION_ARGS)
 	PG_TRY();
 	{
 		mcStep("execute");
+		/* nothing can be deferred in a security-restricted operation */
+		if (caller != run->owner)
+			make_immediate();
 		rows = execute(run, text);
-		/* deferred triggers run as the owner, and before the run is sealed */
-		if (SPI_execute("SET CONSTRAINTS ALL IMMEDIATE", false, 0) != SPI_OK_UTILITY)
-			elog(ERROR, "constraints could not be checked");
+		check_constraints();
+		mcCheckJobLock();
 		mcStep("executed");
 		/* local rows, or locks: with what was prepared lost they could not be done again */
 		if (!wrote && TransactionIdIsValid(GetCurrentTransactionIdIfAny()))

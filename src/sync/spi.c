@@ -4,8 +4,11 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_authid.h"
 #include "catalog/pg_type.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 
 #include "sync.h"
 
@@ -41,4 +44,21 @@ mcSpiInt(uint64 row, int column, int64 if_null)
 	if (isnull)
 		return if_null;
 	return SPI_gettypeid(SPI_tuptable->tupdesc, column) == INT4OID ? DatumGetInt32(value) : DatumGetInt64(value);
+}
+
+void
+mcBooksBegin(McBooks *books)
+{
+	GetUserIdAndSecContext(&books->user, &books->context);
+	books->nest = NewGUCNestLevel();
+	SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID,
+						   books->context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
+	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+}
+
+void
+mcBooksEnd(const McBooks *books)
+{
+	AtEOXact_GUC(true, books->nest);
+	SetUserIdAndSecContext(books->user, books->context);
 }

@@ -21,6 +21,21 @@ extern char *mcSpiText(uint64 row, int column);
 extern int64 mcSpiInt(uint64 row, int column, int64 if_null);
 extern Datum mcSpiDatum(uint64 row, int column, bool *isnull);
 
+/*
+ * Until mcBooksEnd() statements are the bootstrap superuser's: for what roles may not write
+ * themselves, and for questions about the rows of all roles.  They must run no code of
+ * users.  An error ends it, too.
+ */
+typedef struct McBooks
+{
+	Oid			user;
+	int			context;
+	int			nest;
+} McBooks;
+
+extern void mcBooksBegin(McBooks *books);
+extern void mcBooksEnd(const McBooks *books);
+
 /* ---- run.c ---- */
 
 /* The run that was executed last in this transaction; NULL = none */
@@ -33,6 +48,9 @@ extern char *mcLoadObjectEtag(McJobRun *run, McJobSource *source, const char *ke
 extern void mcSavePositions(const McJobRun *run);
 
 /* ---- lock.c ---- */
+
+/* raises if the lock of this session's job is gone: its text may have released it */
+extern void mcCheckJobLock(void);
 
 /* by the hash of its key, until the end of the transaction; waits */
 extern void mcLockTarget(uint32 hash, bool shared);
