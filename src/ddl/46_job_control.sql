@@ -6,7 +6,7 @@ CREATE FUNCTION mc.alter_job(job text, statement text DEFAULT NULL, every interv
 	overwrite_scope text DEFAULT NULL, adopt_target boolean DEFAULT NULL, at_least_once boolean DEFAULT NULL,
 	on_object_change text DEFAULT NULL, lookback interval DEFAULT NULL, keep_rejects boolean DEFAULT NULL,
 	retention interval DEFAULT NULL, notify text DEFAULT NULL, settings jsonb DEFAULT NULL, comment text DEFAULT NULL,
-	new_name text DEFAULT NULL, lint boolean DEFAULT true, status_table text DEFAULT NULL) RETURNS void
+	lint boolean DEFAULT true, status_table text DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	j mc.job := mc._job(alter_job.job);
@@ -23,7 +23,6 @@ BEGIN
 	END IF;
 	UPDATE mc.job t SET
 			version = j.version,
-			name = COALESCE(alter_job.new_name, t.name),
 			every = COALESCE(alter_job.every, t.every),
 			lag = COALESCE(alter_job.lag, t.lag),
 			depends_on = COALESCE(alter_job.depends_on, t.depends_on),
