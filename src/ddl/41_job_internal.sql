@@ -1,9 +1,9 @@
 -- What the procedures of jobs are made of.  Names that begin with an underscore are not
 -- for users.
 
-CREATE FUNCTION mc._lock_job(job_id bigint) RETURNS boolean
+CREATE FUNCTION mc._lock_job(job_id bigint, sweep boolean DEFAULT false) RETURNS boolean
 LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'mc_lock_job';
-COMMENT ON FUNCTION mc._lock_job(bigint) IS 'takes the lock of a job for this session, until mc._unlock_job() or an error that ends the command; false if another session has it';
+COMMENT ON FUNCTION mc._lock_job(bigint, boolean) IS 'takes the lock of a job for this session, until mc._unlock_job() or an error that ends the command; false if another session runs it. Who does not sweep waits for a sweeper';
 
 CREATE FUNCTION mc._unlock_job() RETURNS void
 LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'mc_unlock_job';

@@ -155,7 +155,7 @@ BEGIN
 				USING HINT = 'CALL mc.run_job() or SELECT mc.adopt_job() decides who goes on.';
 			CONTINUE;
 		END IF;
-		CONTINUE WHEN NOT mc._lock_job(j.job_id);
+		CONTINUE WHEN NOT mc._lock_job(j.job_id, sweep => true);
 		COMMIT;
 		CALL mc._resolve(j.job_id, state);
 		PERFORM mc._unlock_job();

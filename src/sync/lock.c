@@ -18,13 +18,21 @@
 
 #define MC_JOB_CLASS 0x6d63		/* first key of the advisory locks of jobs */
 #define MC_TARGET_CLASS 0x6d64
+#define MC_SWEEPER_CLASS 0x6d65	/* of a sweeper, for as long as it has a job's lock */
 
 static int64 locked_job = 0;
+static bool sweeping = false;
 
 static void
 job_tag(LOCKTAG *tag, int64 job_id)
 {
 	SET_LOCKTAG_ADVISORY(*tag, MyDatabaseId, MC_JOB_CLASS, (uint32) job_id, 2);
+}
+
+static void
+sweeper_tag(LOCKTAG *tag, int64 job_id)
+{
+	SET_LOCKTAG_ADVISORY(*tag, MyDatabaseId, MC_SWEEPER_CLASS, (uint32) job_id, 2);
 }
 
 static void
@@ -35,8 +43,55 @@ release_job(void)
 	if (locked_job == 0)
 		return;
 	job_tag(&tag, locked_job);
-	locked_job = 0;
 	(void) LockRelease(&tag, ExclusiveLock, true);
+	if (sweeping)
+	{
+		sweeper_tag(&tag, locked_job);
+		(void) LockRelease(&tag, ExclusiveLock, true);
+	}
+	locked_job = 0;
+	sweeping = false;
+}
+
+static bool
+try_lock(const LOCKTAG *tag)
+{
+	return LockAcquire(tag, ExclusiveLock, true, true) != LOCKACQUIRE_NOT_AVAIL;
+}
+
+/*
+ * A scheduler starts runs and the sweeper in the same second: a run that found the lock
+ * taken by the sweeper and went away would miss its turn, so it waits for that one.
+ */
+static bool
+lock_run(int64 job_id)
+{
+	LOCKTAG		job;
+	LOCKTAG		sweeper;
+
+	job_tag(&job, job_id);
+	if (try_lock(&job))
+		return true;
+	sweeper_tag(&sweeper, job_id);
+	(void) LockAcquire(&sweeper, ShareLock, true, false);
+	(void) LockRelease(&sweeper, ShareLock, true);
+	return try_lock(&job);
+}
+
+static bool
+lock_sweep(int64 job_id)
+{
+	LOCKTAG		job;
+	LOCKTAG		sweeper;
+
+	sweeper_tag(&sweeper, job_id);
+	if (!try_lock(&sweeper))
+		return false;
+	job_tag(&job, job_id);
+	if (try_lock(&job))
+		return true;
+	(void) LockRelease(&sweeper, ExclusiveLock, true);
+	return false;
 }
 
 static void
@@ -51,7 +106,8 @@ Datum
 mc_lock_job(PG_FUNCTION_ARGS)
 {
 	static bool registered = false;
-	LOCKTAG		tag;
+	int64		job_id = PG_GETARG_INT64(0);
+	bool		sweep = PG_GETARG_BOOL(1);
 
 	if (!registered)
 	{
@@ -69,10 +125,10 @@ mc_lock_job(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_IN_USE),
 				 errmsg("this session already runs a job")));
-	job_tag(&tag, PG_GETARG_INT64(0));
-	if (LockAcquire(&tag, ExclusiveLock, true, true) == LOCKACQUIRE_NOT_AVAIL)
+	if (!(sweep ? lock_sweep(job_id) : lock_run(job_id)))
 		PG_RETURN_BOOL(false);
-	locked_job = PG_GETARG_INT64(0);
+	locked_job = job_id;
+	sweeping = sweep;
 	PG_RETURN_BOOL(true);
 }
 
