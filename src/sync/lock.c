@@ -61,21 +61,24 @@ try_lock(const LOCKTAG *tag)
 
 /*
  * A scheduler starts runs and the sweeper in the same second: a run that found the lock
- * taken by the sweeper and went away would miss its turn, so it waits for that one.
+ * taken by the sweeper and went away would miss its turn, so it waits for that one, and
+ * lets no other sweeper in between.
  */
 static bool
 lock_run(int64 job_id)
 {
 	LOCKTAG		job;
 	LOCKTAG		sweeper;
+	bool		locked;
 
 	job_tag(&job, job_id);
 	if (try_lock(&job))
 		return true;
 	sweeper_tag(&sweeper, job_id);
 	(void) LockAcquire(&sweeper, ShareLock, true, false);
+	locked = try_lock(&job);
 	(void) LockRelease(&sweeper, ShareLock, true);
-	return try_lock(&job);
+	return locked;
 }
 
 static bool

@@ -2,9 +2,10 @@
 in order to get somebody else's rights, rows or keys, and what a statement does to the job around it."""
 import os
 import sys
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-from mctest import KEY, OSS, SERVERS, Session, Tap, command, odps_sql, oss_bucket, oss_keys  # noqa: E402
+from mctest import KEY, OSS, SERVERS, Session, Tap, call, command, odps_content, odps_sql, oss_bucket, oss_keys  # noqa: E402
 
 tap = Tap()
 START = "2018-01-11 01:30:00+08"
@@ -196,6 +197,80 @@ def locks(s):
     as_role(s, None)
 
 
+def until(s, sql):
+    """waits for an answer that is true"""
+    for _ in range(300):
+        if one(s, sql) == "t":
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def commits():
+    return [x["api"] for x in call("log")].count("CommitUpload")
+
+
+def hang(session, sql):
+    """send the statement and return once the service leaves its request to publish without an answer"""
+    before = commits()
+    call("faults", [{"service": "maxcompute", "api": "CommitUpload", "action": "stall_before", "nth": 1}])
+    session.send(sql)
+    end = time.monotonic() + 30
+    while commits() == before and time.monotonic() < end:
+        time.sleep(0.01)
+    return commits() > before
+
+
+def meetings(s):
+    """a run waits for a sweeper that has its job, and does not wait for another run"""
+    odps_sql("CREATE TABLE demo.swept (a STRING)")
+    s.sql("CREATE FOREIGN TABLE swept (a text) SERVER odps")
+    job(s, "swept", "INSERT INTO swept VALUES (to_char($1 AT TIME ZONE 'Asia/Shanghai', 'HH24:MI'))")
+    dying = Session()
+    out, state = dying.try_sql("SET mc_fdw.fail_at = 'P1:exit'; CALL mc.run_job('swept', 1)")
+    dying.close()
+    tap.ok(state == "lost" and runs(s, "swept") == "prepared", "a session leaves an entry for the sweeper", "%s %s" % (runs(s, "swept"), out))
+    sweeper, runner = Session("SET mc_fdw.stall_timeout = '1min'"), Session("SET client_min_messages = notice")
+    tap.ok(hang(sweeper, "CALL mc.resolve_all()"), "the sweeper hangs while it publishes")
+    runner.send("CALL mc.run_job('swept', 1)")
+    waits = until(s, "SELECT state = 'idle' OR EXISTS (SELECT FROM pg_locks l WHERE l.pid = a.pid AND l.locktype = 'advisory' AND NOT granted)"
+                     " FROM pg_stat_activity a WHERE pid = %d AND query ~ 'swept'" % runner.pid)
+    waits = waits and one(s, "SELECT wait_event_type || ' ' || wait_event FROM pg_stat_activity WHERE pid = %d AND state = 'active'" % runner.pid)
+    tap.ok(waits == "Lock advisory", "a run that meets it waits", waits)
+    # the sweeper goes away without its answer: the run resolves the entry and goes on
+    call("faults", [])
+    s.sql("SELECT pg_cancel_backend(%d)" % sweeper.pid)
+    swept, ran = sweeper.finish(120), runner.finish(120)
+    tap.ok(ran[1] == "00000" and "another session" not in "".join(ran[0]) and runs(s, "swept") == "done done", "... and then runs its window",
+           "%s %s %s" % (runs(s, "swept"), ran, swept))
+    # cancelled while it waits
+    dying = Session()
+    dying.try_sql("SET mc_fdw.fail_at = 'P1:exit'; CALL mc.run_job('swept', 1)")
+    dying.close()
+    hang(sweeper, "CALL mc.resolve_all()")
+    out, state = runner.try_sql("SET statement_timeout = '300ms'; CALL mc.run_job('swept', 1)", 60)
+    held = one(s, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = %d" % runner.pid)
+    tap.ok(state == "57014" and held == "0", "the wait can be cancelled", "%s %s %s" % (state, held, out))
+    call("faults", [])
+    s.sql("SELECT pg_cancel_backend(%d)" % sweeper.pid)
+    sweeper.finish(120)
+    runner.sql("RESET statement_timeout")
+    # another run: its caller is told
+    tap.ok(hang(sweeper, "CALL mc.run_job('swept', 2)"), "a run hangs while it publishes")
+    out, state = runner.try_sql("CALL mc.run_job('swept', 1)", 60)
+    tap.ok(state == "00000" and "is being run by another session" in "".join(out), "a run that meets another run does not wait", "%s %s" % (state, out))
+    out, state = s.try_sql("CALL mc.resolve_all()", 60)
+    tap.ok(state == "00000" and runs(s, "swept").endswith("publishing"), "a sweeper leaves it alone", "%s %s %s" % (state, runs(s, "swept"), out))
+    call("faults", [])
+    s.sql("SELECT pg_cancel_backend(%d)" % sweeper.pid)
+    sweeper.finish(120)
+    runner.sql("CALL mc.run_job('swept', 1, true)")
+    n = runs(s, "swept").split().count("done")
+    tap.ok(sum(v[0] for v in odps_content("swept").values()) == n and n >= 4, "each window is published once", runs(s, "swept"))
+    for x in (sweeper, runner):
+        x.close()
+
+
 def times(s):
     as_role(s, "alice")
     for start in ("infinity", "-infinity"):
@@ -254,7 +329,7 @@ ANALYZE mc.run; ANALYZE mc.job""")
 
 s = Session("CREATE EXTENSION mc_fdw; SET client_min_messages = notice;" + SERVERS)
 s.sql("CREATE ROLE mallory; CREATE ROLE alice; CREATE SCHEMA m AUTHORIZATION mallory; CREATE SCHEMA a AUTHORIZATION alice; GRANT USAGE ON SCHEMA m, a TO PUBLIC")
-for part in (deferred, operators, owners, settings, entries, targets, locks, times, cron, speed):
+for part in (deferred, operators, owners, settings, entries, targets, locks, meetings, times, cron, speed):
     try:
         part(s)
     except Exception as e:      # the other parts still count
