@@ -233,6 +233,8 @@ check_targets(void)
 		mcPublishOpenTargets(targets);
 }
 
+static void take_part(void);
+
 List *
 mcPublishSeal(McJobRun *run)
 {
@@ -257,6 +259,8 @@ mcPublishSeal(McJobRun *run)
 		current->seal(run, &entries);
 	}
 	drop_memory();
+	/* also where nothing was uploaded: the mark must go with the transaction */
+	take_part();
 	sealed = GetCurrentSubTransactionId();
 	return entries;
 }
@@ -404,8 +408,8 @@ subxact_callback(SubXactEvent event, SubTransactionId mine, SubTransactionId par
 	}
 }
 
-void
-mcPublisherAdd(McWrapper wrapper, const McPublisher *publisher)
+static void
+take_part(void)
 {
 	static bool registered = false;
 
@@ -415,6 +419,12 @@ mcPublisherAdd(McWrapper wrapper, const McPublisher *publisher)
 		RegisterSubXactCallback(subxact_callback, NULL);
 		registered = true;
 	}
+}
+
+void
+mcPublisherAdd(McWrapper wrapper, const McPublisher *publisher)
+{
+	take_part();
 	for (int i = 0; i < lengthof(wrappers); i++)
 		if (wrappers[i] == wrapper)
 		{

@@ -98,7 +98,10 @@ def keys():
 
 
 command("sts", "role", arn=ARN)
-command("loghub", "create_project", project="web")
+try:
+    command("loghub", "create_project", project="web")
+except OSError:
+    pass    # it is there
 command("maxcompute", "create_project", project="demo")
 oss_bucket("judge-sts")
 ots_create("judge_sts", [("k", "INTEGER")])
