@@ -4,7 +4,7 @@ import hashlib
 import time
 
 from checks import equal, ok
-from loghub_client import PROXY, client, read_shard, shards  # noqa: F401
+from loghub_client import client, read_shard, shards
 from mctest import command
 
 NOW = int(time.time())
