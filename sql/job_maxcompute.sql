@@ -59,6 +59,18 @@ SELECT o.seq, regexp_replace(o.target, ':\d+/', '/') AS target FROM mc.target_ow
 CALL mc.backfill('jm_o', '2026-01-01 00:00:00+00', '2026-01-01 00:01:00+00');
 SELECT count(*), min(i) FROM jm_o;
 
+-- a new session whose first job writes to a local table only, and then writes to MaxCompute itself
+\c -
+\set VERBOSITY terse
+CREATE TABLE jm_local (i int);
+SELECT mc.create_job('jm_l', $$INSERT INTO jm_local SELECT i FROM jm_source WHERE at >= $1 AND at < $2$$,
+	every => '1 minute', start => '2026-01-01 00:00:00+00', lint => false) > 0 AS created;
+CALL mc.run_job('jm_l', 1);
+INSERT INTO jm_a VALUES (1, 'after');
+SELECT count(*) FROM jm_a WHERE w = 'after';
+SELECT mc.drop_job('jm_l');
+DROP TABLE jm_local;
+
 SELECT mc.drop_job('jm_a'), mc.drop_job('jm_o');
 DROP FOREIGN TABLE jm_a, jm_o;
 DROP TABLE jm_source;
