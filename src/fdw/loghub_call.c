@@ -6,6 +6,7 @@
 
 #include "miscadmin.h"
 
+#include "loghub.h"
 #include "loghub_call.h"
 
 static void
@@ -25,9 +26,7 @@ mcLogCallsOpen(McServer *server, MemoryContext cxt)
 
 	conn->server = server;
 	conn->alloc = mcContextAlloc(cxt);
-	conn->channel = mcOpenChannel(server, &conn->alloc, server->endpoint, server->project, mcs_loghub_retry_rules);
-	mcs_loghub_init(&conn->client, mcLoop(), conn->channel, &conn->alloc, &server->cred,
-					mcw_str(server->region ? server->region : ""));
+	mcLogConnect(server, &conn->alloc, &conn->channel, &conn->client);
 	mcs_call_init(&conn->call, &conn->client, 0);
 	conn->callback.func = release_conn;
 	conn->callback.arg = conn;
