@@ -217,6 +217,20 @@ class Session:
         return peak
 
 
+def recovered(gone, connect):
+    """a session of connect(), when the server has recovered, and not before it has noticed that the backend is gone"""
+    end = time.monotonic() + 60
+    while True:
+        try:
+            new = connect()
+            if new.sql("SELECT count(*) FROM pg_stat_activity WHERE pid = %d" % gone) == ["0"]:
+                return new
+        except Exception:  # noqa: BLE001  it is recovering
+            if time.monotonic() > end:
+                raise
+        time.sleep(0.2)
+
+
 class Tap:
     """Counts and prints results as TAP."""
 

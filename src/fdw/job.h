@@ -143,7 +143,7 @@ extern void mcJobEnd(void);
 extern void mcJobCount(const mcn_stats *now, const mcn_stats *before, bool write);
 /* the same for endings in which mcJob may be NULL already; the run is alive */
 extern void mcJobCountFor(McJobRun *run, const mcn_stats *now, const mcn_stats *before, bool write);
-/* endpoint without scheme and port as 'host', for keys of sources and targets */
+/* endpoint without scheme and path, in lower case, for keys of sources and targets */
 extern char *mcEndpointHost(const char *endpoint);
 
 #endif							/* MC_JOB_H */

@@ -5,7 +5,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-from mctest import SERVERS, Session, Tap, call, command, ots_create, ots_put, ots_rows  # noqa: E402
+from mctest import SERVERS, Session, Tap, call, command, ots_create, ots_put, ots_rows, recovered  # noqa: E402
 
 EVERY = 300
 LABELS = ("T0", "execute", "executed", "seal", "sealed", "T1", "committed")
@@ -35,17 +35,7 @@ def session(settings=""):
 
 
 def reconnect():
-    """when the server has recovered, and not before it has noticed that a backend is gone"""
-    gone, end = s.pid, time.monotonic() + 60
-    while True:
-        try:
-            new = session()
-            if new.sql("SELECT count(*) FROM pg_stat_activity WHERE pid = %d" % gone) == ["0"]:
-                return new
-        except Exception:  # noqa: BLE001  it is recovering
-            if time.monotonic() > end:
-                raise
-        time.sleep(0.2)
+    return recovered(s.pid, session)
 
 
 s = session()
