@@ -46,12 +46,6 @@ mcWriteIntents(void)
 	return intents;
 }
 
-MemoryContext
-mcWriteContext(void)
-{
-	return write_cxt;
-}
-
 void
 mcWriterBegin(void)
 {

@@ -130,8 +130,6 @@ typedef struct McIntent
 extern McTarget *mcWriteTargets(void);
 extern McUpload *mcWriteUploads(void);
 extern McIntent *mcWriteIntents(void);
-/* where they live; a child of it goes before the connections go.  NULL before the first target. */
-extern MemoryContext mcWriteContext(void);
 
 /* Makes or finds the target: connection, tunnel, metadata.  Refuses SERIALIZABLE. */
 extern McTarget *mcWriteTarget(Relation rel, Oid userid);

@@ -112,7 +112,4 @@ extern void mcOssScanPlace(const McOssScan *scan, McPlace *place);
 /* oss_scan.c: figures of all runs, the present one included */
 extern void mcOssScanStats(const McOssScan *scan, McOssSourceStats *listed, McOssRowsStats *read);
 
-/* oss_explain.c */
-extern void mcOssExplain(ForeignScanState *node, struct ExplainState *es);
-
 #endif							/* MC_OSS_SCAN_H */

@@ -633,9 +633,3 @@ mcOssSinkRejected(const McOssSink *sink)
 {
 	return sink->rejects.rejected;
 }
-
-const char *
-mcOssSinkCodec(const McOssSink *sink)
-{
-	return mcw_codec_file_name(sink->codec);
-}

@@ -183,7 +183,6 @@ extern void mcOssSinkEnd(McOssSink *sink);
 extern const McOssSinkStats *mcOssSinkGetStats(const McOssSink *sink);
 extern void mcOssSinkRequests(const McOssSink *sink, int64 *requests, int64 *retries);
 extern int64 mcOssSinkRejected(const McOssSink *sink);
-extern const char *mcOssSinkCodec(const McOssSink *sink);
 /* end of transaction: no sink may touch an upload any more */
 extern void mcOssSinkAbandonAll(void);
 

@@ -66,15 +66,6 @@ mcWrapperOfRelation(Oid relid)
 	return mcWrapperOfServer(GetForeignTable(relid)->serverid);
 }
 
-const char *
-mcWrapperName(McWrapper wrapper)
-{
-	for (int i = 0; i < lengthof(wrappers); i++)
-		if (wrappers[i].wrapper == wrapper)
-			return wrappers[i].name;
-	return "another wrapper";
-}
-
 Relation
 mcOpenForeign(Oid relid, int allowed, AclMode mode)
 {

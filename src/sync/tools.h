@@ -18,8 +18,6 @@
 extern McWrapper mcWrapperOfServer(Oid serverid);
 /* of a relation; 0 = not a foreign table of ours */
 extern McWrapper mcWrapperOfRelation(Oid relid);
-/* "loghub_fdw", ... */
-extern const char *mcWrapperName(McWrapper wrapper);
 /*
  * Opens the foreign table (AccessShareLock), checks 'mode' (ACL_SELECT, ...) of the
  * caller and that it belongs to one of the wrappers; raises.
