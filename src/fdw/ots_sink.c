@@ -148,6 +148,18 @@ write_mode(const McServer *server)
 	return MC_OTS_PUT;
 }
 
+/* The version is the present time; never older than one before in this session: it would be hidden */
+static void
+set_present(McOtsSink *sink, int64 now_ms)
+{
+	sink->run_ms = now_ms;
+	if (sink->run_ms <= last_run_ms && last_run_ms - sink->run_ms < CLOCK_TOLERANCE_US / 1000)
+		sink->run_ms = last_run_ms + 1;
+	if (sink->run_timestamp)
+		last_run_ms = sink->run_ms;
+	sink->run_at_us = mcn_now_us();
+}
+
 /*
  * In a job every attempt of a window writes the same version, so that a repetition
  * changes nothing, a newer window wins and what is left of an older one does not.  The
@@ -162,6 +174,7 @@ choose_run_version(McOtsSink *sink, int64 now_ms)
 	sink->run_ms = mcJob->write_ts;
 	sink->run_at_us = mcn_now_us() - Max(age_us, 0);
 	sink->own_since = mcJob->write_ts;
+	sink->own_until = mcJob->write_ts;
 	if (age_us < sink->deviation_us / 2 && age_us > -(sink->deviation_us / 2))
 		return;
 	if (age_us > 0)
@@ -178,23 +191,25 @@ choose_run_version(McOtsSink *sink, int64 now_ms)
 				 errhint("Set the clock of this server.")));
 		sink->own_since = 0;
 	}
-	sink->run_ms = now_ms;
-	sink->run_at_us = mcn_now_us();
+	/* an attempt in another session may have read the service's clock a little later than we do */
+	sink->own_until = now_ms + CLOCK_TOLERANCE_US / 1000;
+	set_present(sink, now_ms);
 }
 
 /*
  * The service judges versions by its clock, so ours counts only if the two agree.
- * Never older than the statement before in this session: it would be hidden.
  */
 static void
 choose_version(McOtsSink *sink)
 {
 	const char *option = mcServerOption(sink->server, "cell_timestamp");
-	int64		ours = mcn_unix_us() + sink->conn->client.clock_offset * 1000000;
+	int64		ours = mcn_unix_us();
 	int64		theirs = mcs_ots_service_now(&sink->conn->client);
 
 	sink->run_timestamp = !option || pg_strcasecmp(option, "server") != 0;
-	if (theirs != 0 && (theirs - ours > CLOCK_TOLERANCE_US || ours - theirs > CLOCK_TOLERANCE_US))
+	if (theirs == 0)
+		ours += sink->conn->client.clock_offset * 1000000;
+	else if (theirs - ours > CLOCK_TOLERANCE_US || ours - theirs > CLOCK_TOLERANCE_US)
 		ours = theirs;
 	sink->deviation_us = sink->live->deviation > 0 && sink->live->deviation < PG_INT64_MAX / 1000000 ?
 		sink->live->deviation * 1000000 : PG_INT64_MAX;
@@ -202,16 +217,9 @@ choose_version(McOtsSink *sink)
 	if (sink->live->time_to_live > 0)
 		sink->deviation_us = Min(sink->deviation_us, (int64) sink->live->time_to_live * 1000000);
 	if (mcJob != NULL)
-	{
 		choose_run_version(sink, ours / 1000);
-		return;
-	}
-	sink->run_ms = ours / 1000;
-	if (sink->run_ms <= last_run_ms && last_run_ms - sink->run_ms < CLOCK_TOLERANCE_US / 1000)
-		sink->run_ms = last_run_ms + 1;
-	if (sink->run_timestamp)
-		last_run_ms = sink->run_ms;
-	sink->run_at_us = mcn_now_us();
+	else
+		set_present(sink, ours / 1000);
 }
 
 /* ---- what became of rows ---- */
@@ -388,6 +396,7 @@ open_writer(McOtsSink *sink)
 		.returns = sink->auto_key >= 0 ? MCW_OTS_RETURN_KEY : MCW_OTS_RETURN_NONE,
 		.own_rows = mcJob != NULL && sink->mode == MC_OTS_INSERT && !sink->skip_existing,
 		.own_since = sink->own_since,
+		.own_until = sink->own_until,
 		.guard = sink->guarded ? sink->guard.name : (mcw_view) {NULL, 0},
 		.on_row = on_row,
 		.ctx = sink,

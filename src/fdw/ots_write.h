@@ -86,7 +86,8 @@ typedef struct McOtsSink
 	int64		run_ms;			/* cell version of this statement */
 	int64		run_at_us;		/* mcn_now_us() when it was taken */
 	int64		deviation_us;	/* a version may differ so much from the service's clock */
-	int64		own_since;		/* job: versions that attempts of this window may have given, from here to run_ms */
+	int64		own_since;		/* job: versions that attempts of this window may have given, from here */
+	int64		own_until;		/* ... to run_ms or to here */
 	bool		guarded;		/* option guard_column, see ots_guard.c */
 	mcw_ots_name guard;
 	McOtsSinkColumn *mark;		/* option delete_column, NULL = none */

@@ -50,10 +50,12 @@ typedef struct mcs_ots_writer_spec
 	/*
 	 * Rows may have been written by an earlier attempt of the same run: one that
 	 * EXPECT_NOT_EXIST meets is read, also if no outcome was unknown, and is ours if it
-	 * has all our cells with versions from 'own_since' to those we give.
+	 * has all our cells with versions from 'own_since' to those we give, or to 'own_until'
+	 * where an earlier attempt may have been given a later one than ours.
 	 */
 	bool		own_rows;
 	int64_t		own_since;
+	int64_t		own_until;
 	/*
 	 * A STRING column that every update sets: it is applied only where the column is
 	 * missing or not above the new value.  The values of a key must go up.  Empty = none.

@@ -216,6 +216,8 @@ ots_version_range(mcs_ots_writer *writer, mcw_view row, int64_t *low, int64_t *h
 	}
 	if (any && writer->spec.own_rows && writer->spec.own_since < *low)
 		*low = writer->spec.own_since;
+	if (any && writer->spec.own_rows && writer->spec.own_until >= *high)
+		*high = writer->spec.own_until + 1;
 	return any;
 }
 
@@ -276,7 +278,8 @@ static bool
 has_version(const mcs_ots_writer *writer, int64_t theirs, int64_t ours)
 {
 	return ours == MCW_OTS_NO_TIMESTAMP || theirs == ours ||
-		(writer->spec.own_rows && theirs >= writer->spec.own_since && theirs < ours);
+		(writer->spec.own_rows && theirs >= writer->spec.own_since &&
+		 (theirs < ours || theirs <= writer->spec.own_until));
 }
 
 static bool

@@ -81,10 +81,17 @@ for name, mode, more, move in (("late_put", "put", {"deviation": 7200}, 7300), (
         call("clock", {"now": int(time.time()) + move})
     late = Job(name, mode, **more)
     late.put(0, "'a', 1", "'b', 2")
+    if move < 0:
+        call("clock", {"now": int(time.time()) + move + 3})
     out, state = late.run("executed")
     before = late.versions()
     if move > 0:
         call("clock", {"now": int(time.time()) + move})
+    else:
+        # another session reads a clock that is behind what the first one took for it
+        call("clock", {"now": int(time.time()) + move + 2})
+        s.close()
+        s = session()
     late.put(0, "'c', 3")
     out2, state2 = late.run()
     after = late.versions()

@@ -488,12 +488,14 @@ test_conditions(void)
 	}
 }
 
-/* Rows that an earlier attempt of the run may have written, with versions from 45 or from 50 on */
+/* Rows that an earlier attempt of the run may have written, with versions from 45 or from 50 on, up to ours or to 51 */
 static void
 test_own_rows(void)
 {
-	for (int64_t since = 45; since <= 50; since += 5)
+	for (int variant = 0; variant < 4; variant++)
 	{
+		int64_t		since = variant % 2 == 0 ? 45 : 50;
+		int64_t		until = variant / 2 == 0 ? since : 51;
 		rig		   *g = begin(NULL, 0);
 		spec_cell	cells[2] = {{0, 50, 11}, {1, 50, 12}};
 
@@ -506,6 +508,7 @@ test_own_rows(void)
 		g->m.rows[8] = (w_row) {true, {false}, {0}, {0}};
 		g->spec.own_rows = true;
 		g->spec.own_since = since;
+		g->spec.own_until = until;
 		open_writer(g);
 		for (int k = 1; k <= 9; k++)
 			CHECK_OK(add(g, MCW_OTS_PUT_ROW, MCW_OTS_EXPECT_NOT_EXIST, k, (uint64_t) k, cells, 2));
@@ -515,9 +518,9 @@ test_own_rows(void)
 		CHECK_OK(add(g, MCW_OTS_PUT_ROW, MCW_OTS_EXPECT_NOT_EXIST, 9, 11, cells, 2));
 		CHECK_OK(flush(g));
 		for (int k = 1; k <= 11; k++)
-			if (!CHECK_INT(g->outcome[k], k == 1 || k == 5 || (k == 6 && since == 45) || k == 9 || k == 10 ?
+			if (!CHECK_INT(g->outcome[k], k == 1 || k == 5 || (k == 6 && since == 45) || (k == 7 && until == 51) || k == 9 || k == 10 ?
 						   MCS_OTS_ROW_DONE : MCS_OTS_ROW_EXISTS))
-				printf("    row %d, versions from %d\n", k, (int) since);
+				printf("    row %d, versions from %d to %d\n", k, (int) since, (int) until);
 		CHECK_INT(info(g)->settled, 9);
 		CHECK_INT(g->m.rows[9].value[1], 12);
 		end(g);
