@@ -8,91 +8,20 @@
  * number.  A private format of one machine: integers in its byte order, checked by
  * the magic, rejected when it does not fit.
  */
-#include "odps.h"
-
 #include <stdlib.h>
 
+#include "odps.h"
+#include "save.h"
+
 #define MAGIC UINT64_C(0x31305350444f434d)	/* "MCODPS01" */
-#define MAX_TEXT ((uint64_t) 1 << 24)
-
-/* ---- primitives ---- */
-
-static void
-put_int(FILE *f, uint64_t v)
-{
-	(void) fwrite(&v, sizeof(v), 1, f);
-}
-
-static void
-put_bytes(FILE *f, const char *data, uint64_t len)
-{
-	put_int(f, len);
-	if (len > 0)
-		(void) fwrite(data, 1, len, f);
-}
-
-static void
-put_text(FILE *f, const char *s)
-{
-	put_bytes(f, s ? s : "", s ? strlen(s) : 0);
-}
-
-typedef struct source
-{
-	FILE	   *f;
-	bool		bad;
-	odps_segment **segs;
-	uint64_t	nsegs;
-} source;
-
-static uint64_t
-get_int(source *s)
-{
-	uint64_t	v = 0;
-
-	if (!s->bad && fread(&v, sizeof(v), 1, s->f) != 1)
-		s->bad = true;
-	return s->bad ? 0 : v;
-}
-
-/* Bounded, so that a damaged file cannot ask for everything */
-static uint64_t
-get_count(source *s, uint64_t max)
-{
-	uint64_t	v = get_int(s);
-
-	if (v > max)
-		s->bad = true;
-	return s->bad ? 0 : v;
-}
-
-static char *
-get_data(source *s, uint64_t max, uint64_t *len)
-{
-	char	   *p;
-
-	*len = get_count(s, max);
-	p = emu_malloc(*len + 1);
-	if (*len > 0 && fread(p, 1, *len, s->f) != *len)
-	{
-		s->bad = true;
-		*len = 0;
-	}
-	p[*len] = '\0';
-	return p;
-}
-
-static char *
-get_text(source *s)
-{
-	uint64_t	len;
-
-	return get_data(s, MAX_TEXT, &len);
-}
 
 /* ---- segments: numbered in the order of first sight ---- */
 
 static uint64_t next_mark;
+
+/* those of the file that is read */
+static odps_segment **segments;
+static uint64_t nsegments;
 
 static void
 save_segment(FILE *f, odps_segment *seg)
@@ -100,9 +29,9 @@ save_segment(FILE *f, odps_segment *seg)
 	if (!seg || seg->mark)
 		return;
 	seg->mark = ++next_mark;
-	put_int(f, 1);
-	put_bytes(f, seg->data, seg->len);
-	put_int(f, seg->nrecords);
+	emu_put_int(f, 1);
+	emu_put_bytes(f, (mcw_view) {seg->data, seg->len});
+	emu_put_int(f, seg->nrecords);
 	(void) fwrite(seg->offsets, sizeof(uint32_t), seg->nrecords + 1, f);
 	(void) fwrite(seg->crcs, sizeof(uint32_t), seg->nrecords, f);
 }
@@ -140,20 +69,20 @@ unmark(FILE *f, odps_segment *seg)
 static void
 save_content(FILE *f, const odps_content *c)
 {
-	put_int(f, c->version);
-	put_int(f, c->nsegments);
+	emu_put_int(f, c->version);
+	emu_put_int(f, c->nsegments);
 	for (int i = 0; i < c->nsegments; i++)
-		put_int(f, c->segments[i]->mark);
+		emu_put_int(f, c->segments[i]->mark);
 }
 
 static void
-load_segments(source *s)
+load_segments(emu_saved *s)
 {
-	while (get_int(s) == 1 && !s->bad)
+	while (emu_get_int(s) == 1 && !s->bad)
 	{
 		uint64_t	len;
-		char	   *data = get_data(s, UINT32_MAX, &len);
-		uint32_t	n = (uint32_t) get_count(s, len);
+		char	   *data = emu_get_bytes(s, UINT32_MAX, &len);
+		uint32_t	n = (uint32_t) emu_get_count(s, len);
 		uint32_t   *offsets = emu_malloc(sizeof(uint32_t) * ((size_t) n + 1));
 		uint32_t   *crcs = emu_malloc(sizeof(uint32_t) * ((size_t) n + 1));
 
@@ -162,24 +91,24 @@ load_segments(source *s)
 			s->bad = true;
 		for (uint32_t i = 0; i < n && !s->bad; i++)
 			s->bad = offsets[i] > offsets[i + 1] || offsets[i + 1] > len;
-		s->segs = emu_realloc(s->segs, sizeof(odps_segment *) * (s->nsegs + 1));
-		s->segs[s->nsegs++] = odps_segment_take(data, len, n, offsets, crcs);
+		segments = emu_realloc(segments, sizeof(odps_segment *) * (nsegments + 1));
+		segments[nsegments++] = odps_segment_take(data, len, n, offsets, crcs);
 	}
 }
 
 static odps_segment *
-get_segment(source *s)
+get_segment(emu_saved *s)
 {
-	uint64_t	mark = get_count(s, s->nsegs);
+	uint64_t	mark = emu_get_count(s, nsegments);
 
-	return mark ? s->segs[mark - 1] : NULL;
+	return mark ? segments[mark - 1] : NULL;
 }
 
 static odps_content *
-load_content(source *s)
+load_content(emu_saved *s)
 {
-	uint64_t	version = get_int(s);
-	uint64_t	n = get_count(s, 1 << 24);
+	uint64_t	version = emu_get_int(s);
+	uint64_t	n = emu_get_count(s, 1 << 24);
 	odps_segment **segs = emu_malloc(sizeof(*segs) * (n + 1));
 	odps_content *c;
 
@@ -196,28 +125,28 @@ load_content(source *s)
 static void
 save_columns(FILE *f, const odps_column *cols, int n)
 {
-	put_int(f, n);
+	emu_put_int(f, n);
 	for (int i = 0; i < n; i++)
 	{
-		put_text(f, cols[i].name);
-		put_text(f, cols[i].type_text);
-		put_text(f, cols[i].comment);
-		put_int(f, cols[i].not_null);
+		emu_put_text(f, cols[i].name);
+		emu_put_text(f, cols[i].type_text);
+		emu_put_text(f, cols[i].comment);
+		emu_put_int(f, cols[i].not_null);
 	}
 }
 
 static odps_coldef *
-load_columns(source *s, int *n)
+load_columns(emu_saved *s, int *n)
 {
-	uint64_t	count = get_count(s, MCW_ODPS_MAX_COLUMNS);
+	uint64_t	count = emu_get_count(s, MCW_ODPS_MAX_COLUMNS);
 	odps_coldef *cols = emu_malloc(sizeof(*cols) * (count + 1));
 
 	for (uint64_t i = 0; i < count; i++)
 	{
-		cols[i].name = mcw_str(get_text(s));
-		cols[i].type = mcw_str(get_text(s));
-		cols[i].comment = mcw_str(get_text(s));
-		cols[i].not_null = get_int(s) != 0;
+		cols[i].name = mcw_str(emu_get_text(s));
+		cols[i].type = mcw_str(emu_get_text(s));
+		cols[i].comment = mcw_str(emu_get_text(s));
+		cols[i].not_null = emu_get_int(s) != 0;
 	}
 	*n = (int) count;
 	return cols;
@@ -243,7 +172,7 @@ save_schema(FILE *f, const odps_schema *schema)
 }
 
 static odps_schema *
-load_schema(source *s)
+load_schema(emu_saved *s)
 {
 	mcw_error	err = {0};
 	int			ncols;
@@ -262,52 +191,52 @@ load_schema(source *s)
 static void
 save_table(FILE *f, const odps_table *t)
 {
-	put_text(f, t->name);
-	put_text(f, t->id);
-	put_text(f, t->comment);
-	put_text(f, t->properties);
-	put_text(f, t->primary_key);
-	put_text(f, t->ddl_text);
-	put_int(f, t->created);
-	put_int(f, t->modified);
-	put_int(f, t->ddl);
-	put_int(f, t->lifecycle);
-	put_int(f, t->transactional);
+	emu_put_text(f, t->name);
+	emu_put_text(f, t->id);
+	emu_put_text(f, t->comment);
+	emu_put_text(f, t->properties);
+	emu_put_text(f, t->primary_key);
+	emu_put_text(f, t->ddl_text);
+	emu_put_int(f, t->created);
+	emu_put_int(f, t->modified);
+	emu_put_int(f, t->ddl);
+	emu_put_int(f, t->lifecycle);
+	emu_put_int(f, t->transactional);
 	save_schema(f, t->schema);
-	put_int(f, t->nparts);
+	emu_put_int(f, t->nparts);
 	for (int i = 0; i < t->nparts; i++)
 	{
 		for (int k = 0; k < t->schema->nkeys; k++)
-			put_text(f, t->parts[i]->values[k]);
-		put_int(f, t->parts[i]->created);
-		put_int(f, t->parts[i]->modified);
-		put_int(f, t->parts[i]->ddl);
+			emu_put_text(f, t->parts[i]->values[k]);
+		emu_put_int(f, t->parts[i]->created);
+		emu_put_int(f, t->parts[i]->modified);
+		emu_put_int(f, t->parts[i]->ddl);
 		save_content(f, t->parts[i]->content);
 	}
 }
 
 static void
-load_partition(source *s, odps_table *t)
+load_partition(emu_saved *s, odps_table *t)
 {
 	mcw_view	values[ODPS_MAX_KEYS];
 	odps_partition *part;
 	int64_t		ddl = t->ddl;
 
 	for (int k = 0; k < t->schema->nkeys; k++)
-		values[k] = mcw_str(get_text(s));
+		values[k] = mcw_str(emu_get_text(s));
 	part = odps_partition_add(t, values, 0);
 	for (int k = 0; k < t->schema->nkeys; k++)
 		free((char *) values[k].data);
 	t->ddl = ddl;
-	part->created = (int64_t) get_int(s);
-	part->modified = (int64_t) get_int(s);
-	part->ddl = (int64_t) get_int(s);
+	part->created = (int64_t) emu_get_int(s);
+	part->modified = (int64_t) emu_get_int(s);
+	part->ddl = (int64_t) emu_get_int(s);
 	odps_content_unref(part->content);
 	part->content = load_content(s);
 }
 
 static odps_table *
-load_table(source *s, const odps_project *p, const odps_namespace *ns)
+load_table(emu_saved *s, const odps_project *p, const odps_namespace *ns)
 {
 	odps_table *t = emu_malloc(sizeof(*t));
 	uint64_t	n;
@@ -317,21 +246,21 @@ load_table(source *s, const odps_project *p, const odps_namespace *ns)
 	t->refs = 1;
 	t->project = emu_strdup(mcw_str(p->name));
 	t->ns = emu_strdup(mcw_str(ns->name));
-	t->name = get_text(s);
-	id = get_text(s);
+	t->name = emu_get_text(s);
+	id = emu_get_text(s);
 	snprintf(t->id, sizeof(t->id), "%s", id);
 	free(id);
-	t->comment = get_text(s);
-	t->properties = get_text(s);
-	t->primary_key = get_text(s);
-	t->ddl_text = get_text(s);
-	t->created = (int64_t) get_int(s);
-	t->modified = (int64_t) get_int(s);
-	t->ddl = (int64_t) get_int(s);
-	t->lifecycle = (int64_t) get_int(s);
-	t->transactional = get_int(s) != 0;
+	t->comment = emu_get_text(s);
+	t->properties = emu_get_text(s);
+	t->primary_key = emu_get_text(s);
+	t->ddl_text = emu_get_text(s);
+	t->created = (int64_t) emu_get_int(s);
+	t->modified = (int64_t) emu_get_int(s);
+	t->ddl = (int64_t) emu_get_int(s);
+	t->lifecycle = (int64_t) emu_get_int(s);
+	t->transactional = emu_get_int(s) != 0;
 	t->schema = load_schema(s);
-	n = s->bad ? 0 : get_count(s, 1 << 24);
+	n = s->bad ? 0 : emu_get_count(s, 1 << 24);
 	for (uint64_t i = 0; i < n && !s->bad; i++)
 		load_partition(s, t);
 	return t;
@@ -344,43 +273,43 @@ save_session(FILE *f, const odps_session *x)
 {
 	bool		bound = x->table && !x->table->dropped && x->kind != ODPS_UPSERT;
 
-	put_int(f, bound);
+	emu_put_int(f, bound);
 	if (!bound)
 		return;
-	put_text(f, x->table->project);
-	put_text(f, x->table->ns);
-	put_text(f, x->table->name);
-	put_int(f, x->kind);
-	put_text(f, x->id);
-	put_int(f, x->created_us);
-	put_int(f, x->status);
-	put_int(f, x->slots);
-	put_int(f, x->values != NULL);
+	emu_put_text(f, x->table->project);
+	emu_put_text(f, x->table->ns);
+	emu_put_text(f, x->table->name);
+	emu_put_int(f, x->kind);
+	emu_put_text(f, x->id);
+	emu_put_int(f, x->created_us);
+	emu_put_int(f, x->status);
+	emu_put_int(f, x->slots);
+	emu_put_int(f, x->values != NULL);
 	for (int k = 0; x->values && k < x->schema->nkeys; k++)
-		put_text(f, x->values[k]);
-	put_int(f, x->content != NULL);
+		emu_put_text(f, x->values[k]);
+	emu_put_int(f, x->content != NULL);
 	if (x->content)
 		save_content(f, x->content);
-	put_int(f, x->overwrite);
-	put_int(f, x->apply_at);
-	put_int(f, x->close_at);
-	put_int(f, x->nblocks);
+	emu_put_int(f, x->overwrite);
+	emu_put_int(f, x->apply_at);
+	emu_put_int(f, x->close_at);
+	emu_put_int(f, x->nblocks);
 	for (int i = 0; i < x->nblocks; i++)
 	{
-		put_int(f, x->blocks[i].id);
-		put_int(f, x->blocks[i].version);
-		put_int(f, x->blocks[i].rows);
-		put_int(f, x->blocks[i].created);
-		put_int(f, x->blocks[i].segment ? x->blocks[i].segment->mark : 0);
+		emu_put_int(f, x->blocks[i].id);
+		emu_put_int(f, x->blocks[i].version);
+		emu_put_int(f, x->blocks[i].rows);
+		emu_put_int(f, x->blocks[i].created);
+		emu_put_int(f, x->blocks[i].segment ? x->blocks[i].segment->mark : 0);
 	}
 }
 
 static odps_table *
-load_table_name(source *s)
+load_table_name(emu_saved *s)
 {
-	char	   *project = get_text(s);
-	char	   *space = get_text(s);
-	char	   *name = get_text(s);
+	char	   *project = emu_get_text(s);
+	char	   *space = emu_get_text(s);
+	char	   *name = emu_get_text(s);
 	odps_project *p = odps_project_find(mcw_str(project));
 	odps_namespace *ns = p ? odps_namespace_find(p, mcw_str(space)) : NULL;
 	odps_table *t = ns ? odps_table_find(ns, mcw_str(name)) : NULL;
@@ -394,19 +323,19 @@ load_table_name(source *s)
 }
 
 static void
-load_blocks(source *s, odps_session *x)
+load_blocks(emu_saved *s, odps_session *x)
 {
-	uint64_t	n = get_count(s, ODPS_MAX_BLOCK_ID + 1);
+	uint64_t	n = emu_get_count(s, ODPS_MAX_BLOCK_ID + 1);
 
 	x->blocks = emu_malloc(sizeof(odps_block) * (n + 1));
 	for (uint64_t i = 0; i < n; i++)
 	{
 		odps_block *b = &x->blocks[x->nblocks++];
 
-		b->id = (int) get_int(s);
-		b->version = (uint32_t) get_int(s);
-		b->rows = (uint32_t) get_int(s);
-		b->created = (int64_t) get_int(s);
+		b->id = (int) emu_get_int(s);
+		b->version = (uint32_t) emu_get_int(s);
+		b->rows = (uint32_t) emu_get_int(s);
+		b->created = (int64_t) emu_get_int(s);
 		b->segment = get_segment(s);
 		if (b->segment)
 			b->segment->refs++;
@@ -414,81 +343,81 @@ load_blocks(source *s, odps_session *x)
 }
 
 static void
-load_session(source *s)
+load_session(emu_saved *s)
 {
 	odps_table *t;
 	odps_session *x;
 	odps_session_kind kind;
 	char	   *id;
 
-	if (!get_int(s))
+	if (!emu_get_int(s))
 		return;
 	t = load_table_name(s);
 	if (s->bad)
 		return;
-	kind = (odps_session_kind) get_count(s, ODPS_UPSERT);
-	id = get_text(s);
+	kind = (odps_session_kind) emu_get_count(s, ODPS_UPSERT);
+	id = emu_get_text(s);
 	x = odps_session_restore(kind, mcw_str(id));
 	free(id);
-	x->created_us = (int64_t) get_int(s);
-	x->status = (odps_status) get_count(s, ODPS_CRITICAL);
+	x->created_us = (int64_t) emu_get_int(s);
+	x->status = (odps_status) emu_get_count(s, ODPS_CRITICAL);
 	x->table = odps_table_ref(t);
 	x->schema = odps_schema_ref(t->schema);
-	x->slots = (int) get_count(s, 1 << 16);
-	if (get_int(s))
+	x->slots = (int) emu_get_count(s, 1 << 16);
+	if (emu_get_int(s))
 	{
 		x->values = emu_malloc(sizeof(char *) * (t->schema->nkeys + 1));
 		for (int k = 0; k < t->schema->nkeys; k++)
-			x->values[k] = get_text(s);
+			x->values[k] = emu_get_text(s);
 		x->values[t->schema->nkeys] = NULL;
 	}
-	if (get_int(s))
+	if (emu_get_int(s))
 		x->content = load_content(s);
-	x->overwrite = get_int(s) != 0;
-	x->apply_at = (int64_t) get_int(s);
-	x->close_at = (int64_t) get_int(s);
+	x->overwrite = emu_get_int(s) != 0;
+	x->apply_at = (int64_t) emu_get_int(s);
+	x->close_at = (int64_t) emu_get_int(s);
 	load_blocks(s, x);
 }
 
 static void
 save_commits(FILE *f)
 {
-	put_int(f, odps_ncommits);
+	emu_put_int(f, odps_ncommits);
 	for (int i = 0; i < odps_ncommits; i++)
 	{
 		const odps_commit *c = &odps_commits[i];
 
-		put_int(f, c->at_us);
-		put_int(f, c->request);
-		put_text(f, c->session);
-		put_text(f, c->table);
-		put_text(f, c->spec);
-		put_int(f, c->overwrite);
-		put_int(f, c->partial);
-		put_int(f, c->rows);
+		emu_put_int(f, c->at_us);
+		emu_put_int(f, c->request);
+		emu_put_text(f, c->session);
+		emu_put_text(f, c->table);
+		emu_put_text(f, c->spec);
+		emu_put_int(f, c->overwrite);
+		emu_put_int(f, c->partial);
+		emu_put_int(f, c->rows);
 	}
 }
 
 static void
-load_commits(source *s)
+load_commits(emu_saved *s)
 {
-	uint64_t	n = get_count(s, 1 << 24);
+	uint64_t	n = emu_get_count(s, 1 << 24);
 
 	for (uint64_t i = 0; i < n && !s->bad; i++)
 	{
 		odps_commit *c = odps_commit_new();
 		char	   *session;
 
-		c->at_us = (int64_t) get_int(s);
-		c->request = get_int(s);
-		session = get_text(s);
+		c->at_us = (int64_t) emu_get_int(s);
+		c->request = emu_get_int(s);
+		session = emu_get_text(s);
 		snprintf(c->session, sizeof(c->session), "%s", session);
 		free(session);
-		c->table = get_text(s);
-		c->spec = get_text(s);
-		c->overwrite = get_int(s) != 0;
-		c->partial = get_int(s) != 0;
-		c->rows = get_int(s);
+		c->table = emu_get_text(s);
+		c->spec = emu_get_text(s);
+		c->overwrite = emu_get_int(s) != 0;
+		c->partial = emu_get_int(s) != 0;
+		c->rows = emu_get_int(s);
 	}
 }
 
@@ -497,58 +426,58 @@ load_commits(source *s)
 bool
 odps_save(FILE *f)
 {
-	put_int(f, MAGIC);
-	put_int(f, odps_id_serial);
+	emu_put_int(f, MAGIC);
+	emu_put_int(f, odps_id_serial);
 	next_mark = 0;
 	each_segment(f, save_segment);
-	put_int(f, 0);
+	emu_put_int(f, 0);
 	for (odps_project *p = odps_projects; p; p = p->next)
 	{
-		put_int(f, 1);
-		put_text(f, p->name);
-		put_int(f, p->created);
-		put_int(f, p->three_tier);
-		put_int(f, p->nspaces);
+		emu_put_int(f, 1);
+		emu_put_text(f, p->name);
+		emu_put_int(f, p->created);
+		emu_put_int(f, p->three_tier);
+		emu_put_int(f, p->nspaces);
 		for (int n = 0; n < p->nspaces; n++)
 		{
-			put_text(f, p->spaces[n]->name);
-			put_text(f, p->spaces[n]->comment);
-			put_int(f, p->spaces[n]->created);
-			put_int(f, p->spaces[n]->ntables);
+			emu_put_text(f, p->spaces[n]->name);
+			emu_put_text(f, p->spaces[n]->comment);
+			emu_put_int(f, p->spaces[n]->created);
+			emu_put_int(f, p->spaces[n]->ntables);
 			for (int t = 0; t < p->spaces[n]->ntables; t++)
 				save_table(f, p->spaces[n]->tables[t]);
 		}
 	}
-	put_int(f, 0);
+	emu_put_int(f, 0);
 	for (const odps_session *s = odps_sessions; s; s = s->next)
 	{
-		put_int(f, 1);
+		emu_put_int(f, 1);
 		save_session(f, s);
 	}
-	put_int(f, 0);
+	emu_put_int(f, 0);
 	save_commits(f);
-	put_int(f, MAGIC);
+	emu_put_int(f, MAGIC);
 	each_segment(f, unmark);
 	return fflush(f) == 0 && !ferror(f);
 }
 
 static void
-load_project(source *s)
+load_project(emu_saved *s)
 {
-	char	   *name = get_text(s);
+	char	   *name = emu_get_text(s);
 	odps_project *p = odps_project_find(mcw_str(name));
 	uint64_t	spaces;
 
 	if (!p)
 		p = odps_project_create(mcw_str(name), 0);
 	free(name);
-	p->created = (int64_t) get_int(s);
-	p->three_tier = get_int(s) != 0;
-	spaces = get_count(s, 1 << 20);
+	p->created = (int64_t) emu_get_int(s);
+	p->three_tier = emu_get_int(s) != 0;
+	spaces = emu_get_count(s, 1 << 20);
 	for (uint64_t n = 0; n < spaces && !s->bad; n++)
 	{
-		char	   *space = get_text(s);
-		char	   *comment = get_text(s);
+		char	   *space = emu_get_text(s);
+		char	   *comment = emu_get_text(s);
 		odps_namespace *ns = odps_namespace_find(p, mcw_str(space));
 		uint64_t	tables;
 
@@ -556,8 +485,8 @@ load_project(source *s)
 			ns = odps_namespace_create(p, mcw_str(space), mcw_str(comment), 0);
 		free(space);
 		free(comment);
-		ns->created = (int64_t) get_int(s);
-		tables = get_count(s, 1 << 24);
+		ns->created = (int64_t) emu_get_int(s);
+		tables = emu_get_count(s, 1 << 24);
 		for (uint64_t t = 0; t < tables && !s->bad; t++)
 			odps_table_add(ns, load_table(s, p, ns));
 	}
@@ -566,21 +495,23 @@ load_project(source *s)
 bool
 odps_load(FILE *f, mcw_error *err)
 {
-	source		s = {f};
+	emu_saved	s = {f};
 
-	s.bad = get_int(&s) != MAGIC;
-	odps_id_serial = (uint32_t) get_int(&s);
+	s.bad = emu_get_int(&s) != MAGIC;
+	odps_id_serial = (uint32_t) emu_get_int(&s);
 	load_segments(&s);
-	while (get_int(&s) == 1 && !s.bad)
+	while (emu_get_int(&s) == 1 && !s.bad)
 		load_project(&s);
-	while (get_int(&s) == 1 && !s.bad)
+	while (emu_get_int(&s) == 1 && !s.bad)
 		load_session(&s);
 	load_commits(&s);
-	if (get_int(&s) != MAGIC)
+	if (emu_get_int(&s) != MAGIC)
 		s.bad = true;
-	for (uint64_t i = 0; i < s.nsegs; i++)
-		odps_segment_unref(s.segs[i]);
-	free(s.segs);
+	for (uint64_t i = 0; i < nsegments; i++)
+		odps_segment_unref(segments[i]);
+	free(segments);
+	segments = NULL;
+	nsegments = 0;
 	if (s.bad)
 		mcw_fail(err, MCW_ERR_FORMAT, "the saved state of MaxCompute is damaged or of another version");
 	return !s.bad;

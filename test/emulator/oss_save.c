@@ -10,71 +10,51 @@
 #include <stdlib.h>
 
 #include "oss.h"
+#include "save.h"
 
 #define MAGIC UINT64_C(0x313053534f434d)	/* "MCOSS01" */
-#define MAX_TEXT ((uint64_t) 1 << 20)
 #define MAX_BLOB ((uint64_t) 1 << 36)
-
-static void
-put_int(FILE *f, uint64_t v)
-{
-	(void) fwrite(&v, sizeof(v), 1, f);
-}
-
-static void
-put_bytes(FILE *f, const char *data, uint64_t len)
-{
-	put_int(f, len);
-	if (len > 0)
-		(void) fwrite(data, 1, len, f);
-}
-
-static void
-put_text(FILE *f, const char *s)
-{
-	put_bytes(f, s ? s : "", s ? strlen(s) : 0);
-}
 
 static void
 put_blob(FILE *f, const emu_blob *blob)
 {
-	put_int(f, blob != NULL);
+	emu_put_int(f, blob != NULL);
 	if (blob)
-		put_bytes(f, blob->data, blob->len);
+		emu_put_bytes(f, (mcw_view) {blob->data, blob->len});
 }
 
 static void
 put_meta(FILE *f, const oss_meta *m)
 {
-	put_int(f, m->acl);
-	put_text(f, m->storage_class);
-	put_int(f, m->nheaders);
+	emu_put_int(f, m->acl);
+	emu_put_text(f, m->storage_class);
+	emu_put_int(f, m->nheaders);
 	for (int i = 0; i < m->nheaders; i++)
 	{
-		put_text(f, m->headers[i].name);
-		put_text(f, m->headers[i].value);
+		emu_put_text(f, m->headers[i].name);
+		emu_put_text(f, m->headers[i].value);
 	}
-	put_int(f, m->ntags);
+	emu_put_int(f, m->ntags);
 	for (int i = 0; i < m->ntags; i++)
 	{
-		put_text(f, m->tags[i].name);
-		put_text(f, m->tags[i].value);
+		emu_put_text(f, m->tags[i].name);
+		emu_put_text(f, m->tags[i].value);
 	}
 }
 
 static void
 put_object(FILE *f, const oss_object *o)
 {
-	put_bytes(f, o->node.key, o->node.key_len);
-	put_int(f, o->kind);
-	put_int(f, o->size);
-	put_text(f, o->etag);
-	put_int(f, o->has_md5);
-	put_int(f, o->crc);
-	put_int(f, o->created_us);
-	put_int(f, o->modified_us);
-	put_int(f, o->sealed);
-	put_text(f, o->target);
+	emu_put_bytes(f, oss_key(&o->node));
+	emu_put_int(f, o->kind);
+	emu_put_int(f, o->size);
+	emu_put_text(f, o->etag);
+	emu_put_int(f, o->has_md5);
+	emu_put_int(f, o->crc);
+	emu_put_int(f, o->created_us);
+	emu_put_int(f, o->modified_us);
+	emu_put_int(f, o->sealed);
+	emu_put_text(f, o->target);
 	put_blob(f, o->blob);
 	put_meta(f, &o->meta);
 }
@@ -82,22 +62,22 @@ put_object(FILE *f, const oss_object *o)
 static void
 put_upload(FILE *f, const oss_upload *u)
 {
-	put_bytes(f, u->node.key, u->node.key_len);
-	put_int(f, u->object_len);
-	put_int(f, u->sequential);
-	put_int(f, u->forbid);
-	put_int(f, u->initiated_us);
+	emu_put_bytes(f, oss_key(&u->node));
+	emu_put_int(f, u->object_len);
+	emu_put_int(f, u->sequential);
+	emu_put_int(f, u->forbid);
+	emu_put_int(f, u->initiated_us);
 	put_meta(f, &u->meta);
-	put_int(f, u->nparts);
+	emu_put_int(f, u->nparts);
 	for (int i = 0; i < u->nparts; i++)
 	{
 		const oss_part *p = &u->parts[i];
 
-		put_int(f, p->number);
-		put_int(f, p->size);
+		emu_put_int(f, p->number);
+		emu_put_int(f, p->size);
 		(void) fwrite(p->md5, 1, 16, f);
-		put_int(f, p->crc);
-		put_int(f, p->modified_us);
+		emu_put_int(f, p->crc);
+		emu_put_int(f, p->modified_us);
 		put_blob(f, p->blob);
 	}
 }
@@ -107,93 +87,42 @@ oss_save(FILE *f)
 {
 	uint64_t	n = 0;
 
-	put_int(f, MAGIC);
+	emu_put_int(f, MAGIC);
 	for (const oss_cname *c = oss_cnames; c; c = c->next)
 		n++;
-	put_int(f, n);
+	emu_put_int(f, n);
 	for (const oss_cname *c = oss_cnames; c; c = c->next)
 	{
-		put_text(f, c->host);
-		put_text(f, c->bucket);
+		emu_put_text(f, c->host);
+		emu_put_text(f, c->bucket);
 	}
 	for (const oss_bucket *b = oss_buckets; b; b = b->next)
 	{
-		put_int(f, 1);
-		put_text(f, b->name);
-		put_int(f, b->acl);
-		put_text(f, b->storage_class);
-		put_int(f, b->created_us);
-		put_int(f, b->ndiscard);
+		emu_put_int(f, 1);
+		emu_put_text(f, b->name);
+		emu_put_int(f, b->acl);
+		emu_put_text(f, b->storage_class);
+		emu_put_int(f, b->created_us);
+		emu_put_int(f, b->ndiscard);
 		for (int i = 0; i < b->ndiscard; i++)
-			put_text(f, b->discard[i]);
-		put_int(f, b->objects.count);
+			emu_put_text(f, b->discard[i]);
+		emu_put_int(f, b->objects.count);
 		for (oss_node *o = oss_map_first(&b->objects); o; o = oss_next(o))
 			put_object(f, (oss_object *) o);
-		put_int(f, b->uploads.count);
+		emu_put_int(f, b->uploads.count);
 		for (oss_node *u = oss_map_first(&b->uploads); u; u = oss_next(u))
 			put_upload(f, (oss_upload *) u);
 	}
-	put_int(f, 0);
+	emu_put_int(f, 0);
 	return !ferror(f);
 }
 
 /* ---- reading ---- */
 
-typedef struct source
-{
-	FILE	   *f;
-	bool		bad;
-} source;
-
-static uint64_t
-get_int(source *s)
-{
-	uint64_t	v = 0;
-
-	if (!s->bad && fread(&v, sizeof(v), 1, s->f) != 1)
-		s->bad = true;
-	return s->bad ? 0 : v;
-}
-
-/* Bounded, so that a damaged file cannot ask for everything */
-static uint64_t
-get_count(source *s, uint64_t max)
-{
-	uint64_t	v = get_int(s);
-
-	if (v > max)
-		s->bad = true;
-	return s->bad ? 0 : v;
-}
-
-static char *
-get_data(source *s, uint64_t max, uint64_t *len)
-{
-	char	   *p;
-
-	*len = get_count(s, max);
-	p = emu_malloc(*len + 1);
-	if (*len > 0 && fread(p, 1, *len, s->f) != *len)
-	{
-		s->bad = true;
-		*len = 0;
-	}
-	p[*len] = '\0';
-	return p;
-}
-
-static char *
-get_text(source *s)
-{
-	uint64_t	len;
-
-	return get_data(s, MAX_TEXT, &len);
-}
-
 static const char *
-get_class(source *s)
+get_class(emu_saved *s)
 {
-	char	   *text = get_text(s);
+	char	   *text = emu_get_text(s);
 	const char *class = oss_class_parse(mcw_str(text));
 
 	free(text);
@@ -203,36 +132,36 @@ get_class(source *s)
 }
 
 static emu_blob *
-get_blob(source *s)
+get_blob(emu_saved *s)
 {
 	uint64_t	len;
 	char	   *data;
 
-	if (get_int(s) == 0)
+	if (emu_get_int(s) == 0)
 		return NULL;
-	data = get_data(s, MAX_BLOB, &len);
+	data = emu_get_bytes(s, MAX_BLOB, &len);
 	return emu_blob_take(data, len);
 }
 
 static void
-get_meta(source *s, oss_meta *m)
+get_meta(emu_saved *s, oss_meta *m)
 {
 	memset(m, 0, sizeof(*m));
-	m->acl = (oss_acl) get_count(s, OSS_ACL_READ_WRITE);
+	m->acl = (oss_acl) emu_get_count(s, OSS_ACL_READ_WRITE);
 	m->storage_class = get_class(s);
-	for (uint64_t n = get_count(s, 1000); n > 0; n--)
+	for (uint64_t n = emu_get_count(s, 1000); n > 0; n--)
 	{
-		char	   *name = get_text(s);
-		char	   *value = get_text(s);
+		char	   *name = emu_get_text(s);
+		char	   *value = emu_get_text(s);
 
 		oss_meta_add(m, name, mcw_str(value));
 		free(name);
 		free(value);
 	}
-	for (uint64_t n = get_count(s, 1000); n > 0; n--)
+	for (uint64_t n = emu_get_count(s, 1000); n > 0; n--)
 	{
-		char	   *name = get_text(s);
-		char	   *value = get_text(s);
+		char	   *name = emu_get_text(s);
+		char	   *value = emu_get_text(s);
 
 		oss_meta_tag(m, mcw_str(name), mcw_str(value));
 		free(name);
@@ -241,25 +170,25 @@ get_meta(source *s, oss_meta *m)
 }
 
 static void
-get_object(source *s, oss_bucket *b)
+get_object(emu_saved *s, oss_bucket *b)
 {
 	uint64_t	len;
-	char	   *key = get_data(s, OSS_MAX_KEY, &len);
+	char	   *key = emu_get_bytes(s, OSS_MAX_KEY, &len);
 	oss_object *o = oss_object_new((mcw_view) {key, len}, OSS_NORMAL, 0);
 	char	   *text;
 
 	free(key);
-	o->kind = (oss_kind) get_count(s, OSS_SYMLINK);
-	o->size = get_int(s);
-	text = get_text(s);
+	o->kind = (oss_kind) emu_get_count(s, OSS_SYMLINK);
+	o->size = emu_get_int(s);
+	text = emu_get_text(s);
 	snprintf(o->etag, sizeof(o->etag), "%.47s", text);
 	free(text);
-	o->has_md5 = get_int(s) != 0;
-	o->crc = get_int(s);
-	o->created_us = (int64_t) get_int(s);
-	o->modified_us = (int64_t) get_int(s);
-	o->sealed = get_int(s) != 0;
-	text = get_text(s);
+	o->has_md5 = emu_get_int(s) != 0;
+	o->crc = emu_get_int(s);
+	o->created_us = (int64_t) emu_get_int(s);
+	o->modified_us = (int64_t) emu_get_int(s);
+	o->sealed = emu_get_int(s) != 0;
+	text = emu_get_text(s);
 	if (o->kind == OSS_SYMLINK)
 		o->target = text;
 	else
@@ -279,21 +208,21 @@ get_object(source *s, oss_bucket *b)
 }
 
 static void
-get_upload(source *s, oss_bucket *b)
+get_upload(emu_saved *s, oss_bucket *b)
 {
 	oss_upload *u = emu_malloc(sizeof(*u));
 	uint64_t	len;
 
 	memset(u, 0, sizeof(*u));
-	u->node.key = get_data(s, OSS_MAX_KEY + 64, &len);
+	u->node.key = emu_get_bytes(s, OSS_MAX_KEY + 64, &len);
 	u->node.key_len = len;
-	u->object_len = get_count(s, len > 0 ? len - 1 : 0);
+	u->object_len = emu_get_count(s, len > 0 ? len - 1 : 0);
 	u->id = u->node.key + u->object_len + 1;
-	u->sequential = get_int(s) != 0;
-	u->forbid = get_int(s) != 0;
-	u->initiated_us = (int64_t) get_int(s);
+	u->sequential = emu_get_int(s) != 0;
+	u->forbid = emu_get_int(s) != 0;
+	u->initiated_us = (int64_t) emu_get_int(s);
 	get_meta(s, &u->meta);
-	u->nparts = (int) get_count(s, 10000);
+	u->nparts = (int) emu_get_count(s, 10000);
 	u->parts_cap = u->nparts;
 	u->parts = emu_malloc((size_t) u->nparts * sizeof(oss_part));
 	memset(u->parts, 0, (size_t) u->nparts * sizeof(oss_part));
@@ -301,12 +230,12 @@ get_upload(source *s, oss_bucket *b)
 	{
 		oss_part   *p = &u->parts[i];
 
-		p->number = (int) get_count(s, 10000);
-		p->size = get_int(s);
+		p->number = (int) emu_get_count(s, 10000);
+		p->size = emu_get_int(s);
 		if (fread(p->md5, 1, 16, s->f) != 16)
 			s->bad = true;
-		p->crc = get_int(s);
-		p->modified_us = (int64_t) get_int(s);
+		p->crc = emu_get_int(s);
+		p->modified_us = (int64_t) emu_get_int(s);
 		p->blob = get_blob(s);
 		if (p->blob && p->blob->len != p->size)
 			s->bad = true;
@@ -318,9 +247,9 @@ get_upload(source *s, oss_bucket *b)
 }
 
 static void
-get_bucket(source *s)
+get_bucket(emu_saved *s)
 {
-	char	   *name = get_text(s);
+	char	   *name = emu_get_text(s);
 	oss_bucket *b;
 
 	if (s->bad || !oss_bucket_name_ok(mcw_str(name)) || oss_bucket_find(mcw_str(name)))
@@ -331,36 +260,36 @@ get_bucket(source *s)
 	}
 	b = oss_bucket_create(mcw_str(name), 0);
 	free(name);
-	b->acl = (oss_acl) get_count(s, OSS_ACL_READ_WRITE);
+	b->acl = (oss_acl) emu_get_count(s, OSS_ACL_READ_WRITE);
 	b->storage_class = get_class(s);
-	b->created_us = (int64_t) get_int(s);
-	b->ndiscard = (int) get_count(s, 10000);
+	b->created_us = (int64_t) emu_get_int(s);
+	b->ndiscard = (int) emu_get_count(s, 10000);
 	b->discard = emu_malloc((size_t) b->ndiscard * sizeof(char *));
 	for (int i = 0; i < b->ndiscard; i++)
-		b->discard[i] = get_text(s);
-	for (uint64_t n = get_int(s); n > 0 && !s->bad; n--)
+		b->discard[i] = emu_get_text(s);
+	for (uint64_t n = emu_get_int(s); n > 0 && !s->bad; n--)
 		get_object(s, b);
-	for (uint64_t n = get_int(s); n > 0 && !s->bad; n--)
+	for (uint64_t n = emu_get_int(s); n > 0 && !s->bad; n--)
 		get_upload(s, b);
 }
 
 bool
 oss_load(FILE *f, mcw_error *err)
 {
-	source		s = {.f = f};
+	emu_saved	s = {.f = f};
 
-	if (get_int(&s) != MAGIC)
+	if (emu_get_int(&s) != MAGIC)
 		s.bad = true;
-	for (uint64_t n = get_count(&s, 10000); n > 0 && !s.bad; n--)
+	for (uint64_t n = emu_get_count(&s, 10000); n > 0 && !s.bad; n--)
 	{
 		oss_cname  *c = emu_malloc(sizeof(*c));
 
-		c->host = get_text(&s);
-		c->bucket = get_text(&s);
+		c->host = emu_get_text(&s);
+		c->bucket = emu_get_text(&s);
 		c->next = oss_cnames;
 		oss_cnames = c;
 	}
-	while (!s.bad && get_int(&s) == 1)
+	while (!s.bad && emu_get_int(&s) == 1)
 		get_bucket(&s);
 	if (s.bad)
 		mcw_fail(err, MCW_ERR_FORMAT, "not a state of oss, or a damaged one");

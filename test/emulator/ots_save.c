@@ -11,30 +11,17 @@
 #include <stdlib.h>
 
 #include "ots_private.h"
+#include "save.h"
 
 #define MAGIC UINT64_C(0x31305353544f434d)	/* "MCOTSS01" */
-#define MAX_TEXT ((uint64_t) 1 << 28)
-
-static void
-put_int(FILE *f, int64_t v)
-{
-	(void) fwrite(&v, sizeof(v), 1, f);
-}
-
-static void
-put_bytes(FILE *f, mcw_view v)
-{
-	put_int(f, (int64_t) v.len);
-	if (v.len > 0)
-		(void) fwrite(v.data, 1, v.len, f);
-}
+#define MAX_BYTES ((uint64_t) 1 << 28)
 
 static void
 put_value(FILE *f, const mcw_ots_value *v)
 {
-	put_int(f, v->type);
-	put_int(f, v->type == MCW_OTS_INTEGER ? v->i : 0);
-	put_bytes(f, v->type == MCW_OTS_STRING || v->type == MCW_OTS_BINARY ? v->s : MCW_LIT(""));
+	emu_put_int(f, v->type);
+	emu_put_int(f, v->type == MCW_OTS_INTEGER ? v->i : 0);
+	emu_put_bytes(f, v->type == MCW_OTS_STRING || v->type == MCW_OTS_BINARY ? v->s : MCW_LIT(""));
 }
 
 static void
@@ -43,51 +30,51 @@ save_table(FILE *f, const ots_table *t)
 	ots_cursor	c = {0, 0};
 	ots_row    *row;
 
-	put_bytes(f, mcw_str(t->name));
-	put_int(f, t->schema.nkeys);
+	emu_put_text(f, t->name);
+	emu_put_int(f, t->schema.nkeys);
 	for (int i = 0; i < t->schema.nkeys; i++)
 	{
-		put_bytes(f, t->schema.keys[i].name);
-		put_int(f, t->schema.keys[i].type);
-		put_int(f, t->schema.keys[i].auto_increment);
+		emu_put_bytes(f, t->schema.keys[i].name);
+		emu_put_int(f, t->schema.keys[i].type);
+		emu_put_int(f, t->schema.keys[i].auto_increment);
 	}
-	put_int(f, t->ndefined);
+	emu_put_int(f, t->ndefined);
 	for (int i = 0; i < t->ndefined; i++)
 	{
-		put_bytes(f, mcw_str(t->defined[i].name));
-		put_int(f, t->defined[i].type);
+		emu_put_text(f, t->defined[i].name);
+		emu_put_int(f, t->defined[i].type);
 	}
-	put_int(f, t->ttl);
-	put_int(f, t->max_versions);
-	put_int(f, t->deviation);
-	put_int(f, t->allow_update);
-	put_int(f, t->update_full_row);
-	put_int(f, t->local_txn);
-	put_int(f, t->reserved_read);
-	put_int(f, t->reserved_write);
-	put_int(f, t->increased_s);
-	put_int(f, t->decreased_s);
-	put_int(f, t->created_us);
-	put_int(f, t->ready_us);
-	put_int(f, t->auto_last);
-	put_int(f, t->nparts);
+	emu_put_int(f, t->ttl);
+	emu_put_int(f, t->max_versions);
+	emu_put_int(f, t->deviation);
+	emu_put_int(f, t->allow_update);
+	emu_put_int(f, t->update_full_row);
+	emu_put_int(f, t->local_txn);
+	emu_put_int(f, t->reserved_read);
+	emu_put_int(f, t->reserved_write);
+	emu_put_int(f, t->increased_s);
+	emu_put_int(f, t->decreased_s);
+	emu_put_int(f, t->created_us);
+	emu_put_int(f, t->ready_us);
+	emu_put_int(f, t->auto_last);
+	emu_put_int(f, t->nparts);
 	for (int i = 0; i < t->nparts; i++)
 	{
-		put_int(f, (int64_t) t->parts[i].id);
-		put_int(f, t->parts[i].epoch);
-		put_int(f, t->parts[i].created_us);
+		emu_put_int(f, t->parts[i].id);
+		emu_put_int(f, t->parts[i].epoch);
+		emu_put_int(f, t->parts[i].created_us);
 		put_value(f, &t->parts[i].begin_value);
 	}
-	put_int(f, t->stream.on);
-	put_bytes(f, mcw_str(t->stream.id));
-	put_int(f, t->stream.hours);
-	put_int(f, t->stream.enabled_us);
-	put_int(f, t->stream.ncolumns);
+	emu_put_int(f, t->stream.on);
+	emu_put_text(f, t->stream.id);
+	emu_put_int(f, t->stream.hours);
+	emu_put_int(f, t->stream.enabled_us);
+	emu_put_int(f, t->stream.ncolumns);
 	for (int i = 0; i < t->stream.ncolumns; i++)
-		put_bytes(f, mcw_str(t->stream.columns[i]));
-	put_int(f, (int64_t) t->rows.nrows);
+		emu_put_text(f, t->stream.columns[i]);
+	emu_put_int(f, t->rows.nrows);
 	for (; (row = ots_store_at(&t->rows, c)) != NULL; ots_store_next(&t->rows, &c))
-		put_bytes(f, ots_row_body(row));
+		emu_put_bytes(f, ots_row_body(row));
 }
 
 bool
@@ -97,12 +84,12 @@ ots_save(FILE *f)
 
 	for (ots_instance *i = ots_instances; i; i = i->next)
 		n++;
-	put_int(f, (int64_t) MAGIC);
-	put_int(f, n);
+	emu_put_int(f, MAGIC);
+	emu_put_int(f, n);
 	for (ots_instance *i = ots_instances; i; i = i->next)
 	{
-		put_bytes(f, mcw_str(i->name));
-		put_int(f, i->ntables);
+		emu_put_text(f, i->name);
+		emu_put_int(f, i->ntables);
 		for (int t = 0; t < i->ntables; t++)
 			save_table(f, i->tables[t]);
 	}
@@ -111,61 +98,31 @@ ots_save(FILE *f)
 
 /* ---- reading ---- */
 
-typedef struct source
-{
-	FILE	   *f;
-	bool		bad;
-	char	   *text;			/* of the last get_bytes */
-} source;
+/* Valid until the next one; ots_load frees the last */
+static char *last;
 
-static int64_t
-get_int(source *s)
-{
-	int64_t		v = 0;
-
-	if (!s->bad && fread(&v, sizeof(v), 1, s->f) != 1)
-		s->bad = true;
-	return s->bad ? 0 : v;
-}
-
-static int64_t
-get_count(source *s, int64_t max)
-{
-	int64_t		n = get_int(s);
-
-	if (n < 0 || n > max)
-		s->bad = true;
-	return s->bad ? 0 : n;
-}
-
-/* Valid until the next one */
 static mcw_view
-get_bytes(source *s)
+get_bytes(emu_saved *s)
 {
-	int64_t		len = get_count(s, (int64_t) MAX_TEXT);
+	uint64_t	len;
 
-	s->text = emu_realloc(s->text, (size_t) len + 1);
-	if (len > 0 && fread(s->text, 1, (size_t) len, s->f) != (size_t) len)
-	{
-		s->bad = true;
-		len = 0;
-	}
-	s->text[len] = '\0';
-	return (mcw_view) {s->text, (size_t) len};
+	free(last);
+	last = emu_get_bytes(s, MAX_BYTES, &len);
+	return (mcw_view) {last, (size_t) len};
 }
 
 static void
-load_parts(source *s, ots_table *t)
+load_parts(emu_saved *s, ots_table *t)
 {
-	int64_t		n = get_count(s, 1 << 20);
+	int64_t		n = emu_get_count(s, 1 << 20);
 
 	for (int64_t i = 0; i < n && !s->bad; i++)
 	{
-		uint64_t	id = (uint64_t) get_int(s);
-		int32_t		epoch = (int32_t) get_int(s);
-		int64_t		created = get_int(s);
-		mcw_ots_value v = mcw_ots_none((mcw_ots_type) get_int(s));
-		int64_t		number = get_int(s);
+		uint64_t	id = emu_get_int(s);
+		int32_t		epoch = (int32_t) emu_get_int(s);
+		int64_t		created = emu_get_int(s);
+		mcw_ots_value v = mcw_ots_none((mcw_ots_type) emu_get_int(s));
+		int64_t		number = emu_get_int(s);
 		mcw_view	text = get_bytes(s);
 
 		if (v.type == MCW_OTS_INTEGER)
@@ -182,67 +139,67 @@ load_parts(source *s, ots_table *t)
 }
 
 static void
-load_stream(source *s, ots_table *t)
+load_stream(emu_saved *s, ots_table *t)
 {
 	mcw_view	id;
 	int64_t		n;
 
-	t->stream.on = get_int(s) != 0;
+	t->stream.on = emu_get_int(s) != 0;
 	id = get_bytes(s);
 	snprintf(t->stream.id, sizeof(t->stream.id), "%.*s", (int) id.len, id.data);
-	t->stream.hours = (int32_t) get_int(s);
-	t->stream.enabled_us = get_int(s);
-	n = get_count(s, 64);
+	t->stream.hours = (int32_t) emu_get_int(s);
+	t->stream.enabled_us = emu_get_int(s);
+	n = emu_get_count(s, 64);
 	t->stream.columns = n > 0 ? emu_malloc((size_t) n * sizeof(char *)) : NULL;
 	for (int64_t i = 0; i < n; i++)
-		t->stream.columns[t->stream.ncolumns++] = emu_strdup(get_bytes(s));
+		t->stream.columns[t->stream.ncolumns++] = emu_get_text(s);
 }
 
 static void
-load_options(source *s, ots_table *t)
+load_options(emu_saved *s, ots_table *t)
 {
-	t->ttl = (int32_t) get_int(s);
-	t->max_versions = (int32_t) get_int(s);
-	t->deviation = get_int(s);
-	t->allow_update = get_int(s) != 0;
-	t->update_full_row = get_int(s) != 0;
-	t->local_txn = get_int(s) != 0;
-	t->reserved_read = (int32_t) get_int(s);
-	t->reserved_write = (int32_t) get_int(s);
-	t->increased_s = get_int(s);
-	t->decreased_s = get_int(s);
-	t->created_us = get_int(s);
-	t->ready_us = get_int(s);
-	t->auto_last = get_int(s);
+	t->ttl = (int32_t) emu_get_int(s);
+	t->max_versions = (int32_t) emu_get_int(s);
+	t->deviation = emu_get_int(s);
+	t->allow_update = emu_get_int(s) != 0;
+	t->update_full_row = emu_get_int(s) != 0;
+	t->local_txn = emu_get_int(s) != 0;
+	t->reserved_read = (int32_t) emu_get_int(s);
+	t->reserved_write = (int32_t) emu_get_int(s);
+	t->increased_s = emu_get_int(s);
+	t->decreased_s = emu_get_int(s);
+	t->created_us = emu_get_int(s);
+	t->ready_us = emu_get_int(s);
+	t->auto_last = emu_get_int(s);
 }
 
 static void
-load_table(source *s, ots_instance *inst)
+load_table(emu_saved *s, ots_instance *inst)
 {
 	ots_table  *t = ots_table_new(inst, get_bytes(s));
-	int64_t		n = get_count(s, MCW_OTS_MAX_KEYS);
+	int64_t		n = emu_get_count(s, MCW_OTS_MAX_KEYS);
 
 	for (int64_t i = 0; i < n; i++)
 	{
-		char	   *name = emu_strdup(get_bytes(s));
-		int64_t		type = get_int(s);
-		bool		auto_increment = get_int(s) != 0;
+		char	   *name = emu_get_text(s);
+		int64_t		type = emu_get_int(s);
+		bool		auto_increment = emu_get_int(s) != 0;
 
 		ots_schema_add(t, mcw_str(name), (mcw_ots_type) type, auto_increment);
 		free(name);
 	}
-	n = n > 0 ? get_count(s, 32) : 0;
+	n = n > 0 ? emu_get_count(s, 32) : 0;
 	t->defined = n > 0 ? emu_malloc((size_t) n * sizeof(ots_defined)) : NULL;
 	for (int64_t i = 0; i < n; i++)
 	{
-		t->defined[t->ndefined].name = emu_strdup(get_bytes(s));
-		t->defined[t->ndefined++].type = (int) get_int(s);
+		t->defined[t->ndefined].name = emu_get_text(s);
+		t->defined[t->ndefined++].type = (int) emu_get_int(s);
 	}
 	load_options(s, t);
 	if (t->schema.nkeys > 0)
 		load_parts(s, t);
 	load_stream(s, t);
-	n = get_count(s, INT64_MAX);
+	n = emu_get_count(s, INT64_MAX);
 	for (int64_t i = 0; i < n && !s->bad; i++)
 	{
 		mcw_view	body = get_bytes(s);
@@ -268,21 +225,22 @@ load_table(source *s, ots_instance *inst)
 bool
 ots_load(FILE *f, mcw_error *err)
 {
-	source		s = {.f = f};
+	emu_saved	s = {.f = f};
 	int64_t		n;
 
-	if ((uint64_t) get_int(&s) != MAGIC)
+	if (emu_get_int(&s) != MAGIC)
 		s.bad = true;
-	n = get_count(&s, 1 << 20);
+	n = emu_get_count(&s, 1 << 20);
 	for (int64_t i = 0; i < n && !s.bad; i++)
 	{
 		ots_instance *inst = ots_instance_create(get_bytes(&s));
-		int64_t		tables = get_count(&s, 1 << 20);
+		int64_t		tables = emu_get_count(&s, 1 << 20);
 
 		for (int64_t t = 0; t < tables && !s.bad; t++)
 			load_table(&s, inst);
 	}
-	free(s.text);
+	free(last);
+	last = NULL;
 	if (s.bad)
 	{
 		mcw_fail(err, MCW_ERR_FORMAT, "not a state of this program, or damaged");
