@@ -85,7 +85,8 @@ read_run(int64 run_id, char **text, char **settings)
 	run->stem = pstrdup(mcSpiText(0, RUN_STEM));
 	run->overwrite_scope = pstrdup(mcSpiText(0, RUN_OVERWRITE_SCOPE));
 	run->on_object_change = pstrdup(mcSpiText(0, RUN_ON_OBJECT_CHANGE));
-	run->lookback_us = mcSpiInt(0, RUN_LOOKBACK, 0);
+	/* what is of the window itself is never too old for it */
+	run->lookback_us = Max(mcSpiInt(0, RUN_LOOKBACK, 0), run->hi - run->lo);
 	run->prepare_margin_us = mcSpiInt(0, RUN_MARGIN, 0);
 	run->at_least_once = DatumGetBool(mcSpiDatum(0, RUN_AT_LEAST_ONCE, &isnull));
 	run->start = DatumGetTimestampTz(mcSpiDatum(0, RUN_START, &isnull));

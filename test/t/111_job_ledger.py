@@ -158,6 +158,14 @@ y.put("too-late", inside(1))
 y.run(count=2)
 tap.ok(s.sql("SELECT count(*) FROM y_got WHERE object = 'y/too-late'") == ["0"], "what is older than the lookback is not noticed")
 
+for name, lookback in (("y_short", "1 minute"), ("y_none", "0"), ("y_negative", "-1 day")):
+    short = Source(name, start, W, lookback="'%s'" % lookback)
+    short.put("first", inside(0, 0))
+    short.put("middle", inside(0))
+    short.put("next", inside(1, EVERY - 1))
+    out, state = short.run(count=3)
+    tap.ok(state == "00000" and not short.difference(), "a lookback of %s leaves out no object of the window" % lookback, (out, short.difference()))
+
 # ---- changed while it is read ----
 
 z = Source("z", start, W)
