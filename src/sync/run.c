@@ -226,6 +226,7 @@ mc_execute_run(PG_FUNCTION_ARGS)
 	SetUserIdAndSecContext(run->owner, context | SECURITY_LOCAL_USERID_CHANGE |
 						   (caller != run->owner ? SECURITY_RESTRICTED_OPERATION : 0));
 	apply_settings(settings);
+	mcWatchOtherWrites();
 	mcJobBegin(run);
 	wrote = TransactionIdIsValid(GetCurrentTransactionIdIfAny());
 	PG_TRY();

@@ -64,6 +64,11 @@ extern void mcLockTarget(uint32 hash, bool shared);
  */
 extern void mcCheckTargets(const List *targets, int64 job_id);
 
+/* ---- other_writes.c ---- */
+
+/* From now on this session notes what statements of jobs write by other foreign-data wrappers */
+extern void mcWatchOtherWrites(void);
+
 /* ---- step.c ---- */
 
 /* A point of the protocol that has a name: does nothing unless mc_fdw.fail_at asks for it */
