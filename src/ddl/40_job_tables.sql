@@ -33,7 +33,7 @@ CREATE TABLE mc.job (
 	lookback interval NOT NULL DEFAULT '7 days',
 	keep_rejects boolean NOT NULL DEFAULT true,
 	retention interval NOT NULL DEFAULT '90 days',
-	notify text,
+	notify text CHECK (notify <> '' AND octet_length(notify) < 64),
 	paused boolean NOT NULL DEFAULT false,
 	created_at timestamptz NOT NULL DEFAULT now(),
 	comment text,

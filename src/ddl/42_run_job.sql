@@ -47,11 +47,12 @@ END
 $$;
 COMMENT ON FUNCTION mc._settle(bigint) IS 'moves a run to the state that follows from its entries';
 
+-- A payload has less than 8000 bytes, and JSON takes up to six for a character
 CREATE FUNCTION mc._notify(job_id bigint, event text, window_begin timestamptz, window_end timestamptz, message text) RETURNS void
 LANGUAGE sql VOLATILE
 RETURN (SELECT pg_catalog.pg_notify(j.notify, pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object(
 		'job', j.name, 'event', event, 'window_begin', window_begin, 'window_end', window_end,
-		'message', pg_catalog.left(message, 2000)))::text)
+		'message', pg_catalog.left(message, 1000)))::text)
 	FROM mc.job j WHERE j.job_id = $1 AND j.notify IS NOT NULL);
 COMMENT ON FUNCTION mc._notify(bigint, text, timestamptz, timestamptz, text) IS 'notifies the channel of a job, if it has one';
 

@@ -295,6 +295,21 @@ CREATE FUNCTION far.put(timestamptz) RETURNS void LANGUAGE sql AS 'INSERT INTO f
     tap.ok(got[1] == "00000", "one that only read is", got)
 
 
+def notices(s):
+    """NOTIFY takes less than 8000 bytes and 64 of a channel's name"""
+    s.sql("LISTEN attacks")
+    for name, text in (("emoji", "repeat(chr(128512), 2500)"), ("control", "repeat(chr(1), 2500)"), ("quotes", "repeat('\"', 2500)")):
+        job(s, "says_" + name, "DO $x$ BEGIN RAISE EXCEPTION USING MESSAGE = %s; END $x$" % text, notify="'attacks'")
+        out = s.try_sql("CALL mc.run_job('says_%s', 1)" % name)
+        n = one(s, "SELECT length(error_message) FROM mc.run JOIN mc.job USING (job_id) WHERE name = 'says_%s'" % name)
+        tap.ok(out[1] == "P0001" and runs(s, "says_" + name) == "failed" and n == "2500", "a failure with a long message of %s is recorded and told" % name,
+               "%s %s %s" % (out[1], n, str(out[0])[:300]))
+    s.sql("UNLISTEN attacks")
+    for channel in ("''", "repeat('x', 64)", "repeat(chr(28450), 22)"):
+        got = s.try_sql("SELECT mc.create_job('quiet', 'SELECT 1', '1 min', notify => %s)" % channel)[1]
+        tap.ok(got == "23514", "no channel: " + channel, got)
+
+
 def times(s):
     as_role(s, "alice")
     for start in ("infinity", "-infinity"):
@@ -353,7 +368,7 @@ ANALYZE mc.run; ANALYZE mc.job""")
 
 s = Session("CREATE EXTENSION mc_fdw; SET client_min_messages = notice;" + SERVERS)
 s.sql("CREATE ROLE mallory; CREATE ROLE alice; CREATE SCHEMA m AUTHORIZATION mallory; CREATE SCHEMA a AUTHORIZATION alice; GRANT USAGE ON SCHEMA m, a TO PUBLIC")
-for part in (deferred, operators, owners, settings, entries, targets, locks, meetings, others, times, cron, speed):
+for part in (deferred, operators, owners, settings, entries, targets, locks, meetings, others, notices, times, cron, speed):
     try:
         part(s)
     except Exception as e:      # the other parts still count
