@@ -341,11 +341,3 @@ mcn_response_status(const mcn_request *req)
 {
 	return req->transfer ? req->transfer->answer : req->http_status;
 }
-
-bool
-mcn_response_headers_ready(const mcn_request *req)
-{
-	if (req->transfer)
-		return req->transfer->headers_ready;
-	return req->http_status != 0;
-}

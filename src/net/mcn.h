@@ -232,11 +232,11 @@ struct mcn_request
 	int64_t		start_after_us;	/* mcn_now_us() before which nothing is sent, 0 = at once */
 	/*
 	 * Not 0: the body of a 2xx answer is read as a stream.  When 'response' would hold
-	 * more than that many bytes the transfer pauses until mcn_response_drain or _take
-	 * makes room (a pause is no stall; one piece of the network may be larger than a
-	 * tiny window).  Once bytes were taken nothing is repeated here: the request ends
-	 * with what it has.  'accept' sees only the headers and what is left.  Pieces may
-	 * be taken while mcn_response_status is 2xx.
+	 * more than that many bytes the transfer pauses until mcn_response_take makes room (a
+	 * pause is no stall; one piece of the network may be larger than a tiny window).  Once
+	 * bytes were taken nothing is repeated here: the request ends with what it has.
+	 * 'accept' sees only the headers and what is left.  Pieces may be taken while
+	 * mcn_response_status is 2xx.
 	 */
 	size_t		window;
 
@@ -277,14 +277,10 @@ extern mcw_status mcn_request_wait(mcn_request *req);
  */
 extern int	mcn_response_headers(const mcn_request *req, const char *prefix, mcw_pair *pairs, int max);
 /*
- * A streamed body, between loop steps, also after the end: forget the first n bytes; or
- * exchange all there is for the empty buffer 'into' (same allocator, same maximum).
+ * A streamed body, between loop steps, also after the end: exchange all there is for the empty buffer 'into' (same allocator, same maximum).
  */
-extern void mcn_response_drain(mcn_request *req, size_t n);
 extern void mcn_response_take(mcn_request *req, mcw_buf *into);
 /* HTTP status of the running attempt, or of the last one; 0 while its header section is not complete */
 extern int	mcn_response_status(const mcn_request *req);
-/* True once response headers of the running attempt are complete (body may still be arriving) */
-extern bool mcn_response_headers_ready(const mcn_request *req);
 
 #endif							/* MCN_H */

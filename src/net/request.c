@@ -330,42 +330,22 @@ mcn_request_start(mcn_request *req)
 
 /* ---- streamed bodies ---- */
 
-/* Half of the window is free again: go on.  'taken' bytes cannot be asked for a second time. */
-static void
-make_room(mcn_request *req, bool taken)
-{
-	mcn_transfer *transfer = req->transfer;
-
-	if (transfer == NULL)
-		return;
-	transfer->taken |= taken;
-	if (!transfer->held || req->response.len > req->window / 2)
-		return;
-	mcn_transfer_resume(transfer, mcn_now_us());
-	transfer->loop->finished = true;
-	mcn_loop_arm(transfer->loop);
-}
-
-void
-mcn_response_drain(mcn_request *req, size_t n)
-{
-	mcw_buf    *response = &req->response;
-
-	if (n > response->len)
-		n = response->len;
-	if (n > 0 && n < response->len)
-		memmove(response->data, response->data + n, response->len - n);
-	response->len -= n;
-	make_room(req, n > 0);
-}
-
 void
 mcn_response_take(mcn_request *req, mcw_buf *into)
 {
+	mcn_transfer *transfer = req->transfer;
 	mcw_buf		full = req->response;
 
 	req->response = *into;
 	req->response.len = 0;
 	*into = full;
-	make_room(req, full.len > 0);
+	if (transfer == NULL)
+		return;
+	/* what was taken cannot be asked for a second time */
+	transfer->taken |= full.len > 0;
+	if (!transfer->held)
+		return;
+	mcn_transfer_resume(transfer, mcn_now_us());
+	transfer->loop->finished = true;
+	mcn_loop_arm(transfer->loop);
 }

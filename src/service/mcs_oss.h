@@ -187,8 +187,6 @@ extern mcw_status mcs_oss_read_open(mcs_oss *oss, const mcs_oss_read_spec *spec,
 extern mcw_status mcs_oss_read_next(mcs_oss_reader *reader, bool wait, bool *pending, mcs_oss_chunk *chunk, mcw_error *err);
 /* would mcs_oss_read_next return without waiting? */
 extern bool mcs_oss_read_ready(const mcs_oss_reader *reader);
-/* the rest of the present object is not wanted: the next chunk is of the next object */
-extern void mcs_oss_read_skip(mcs_oss_reader *reader);
 extern const mcs_oss_read_stats *mcs_oss_read_get_stats(const mcs_oss_reader *reader);
 extern void mcs_oss_read_close(mcs_oss_reader *reader);
 

@@ -474,18 +474,3 @@ mcs_oss_read_ready(const mcs_oss_reader *reader)
 	return head_ready(r) || r->failed.status != MCW_OK ||
 		(r->count == 0 && (r->ended || r->source_failed.status != MCW_OK));
 }
-
-void
-mcs_oss_read_skip(mcs_oss_reader *r)
-{
-	mcs_oss_source *source = r->current;
-
-	if (source == NULL)
-		return;
-	while (r->count > 0 && r->slots[r->head].source == source)
-		free_slot(&r->slots[r->head]);
-	if (r->issuing == source)
-		r->issuing = NULL;
-	source->delivered = UINT64_MAX;
-	r->current = NULL;
-}

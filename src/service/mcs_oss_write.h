@@ -45,14 +45,15 @@ extern mcw_status mcs_oss_upload_new_part(mcs_oss_upload *upload, int *number, m
  */
 extern void mcs_oss_upload_put_part(mcs_oss_call *call, mcs_oss *oss, const mcs_oss_upload *upload, int number, mcw_view body);
 extern mcw_status mcs_oss_upload_stored(mcs_oss_call *call, mcs_oss_upload *upload, int number, mcw_error *err);
-/* The service's list of parts must be exactly ours (numbers, ETags, sizes); MCW_ERR_PROTOCOL if not */
-extern mcw_status mcs_oss_upload_verify(mcs_oss *oss, mcs_oss_upload *upload, mcw_error *err);
-/* The same in two steps, for several uploads at the same time; 'end' waits and frees the call */
+/*
+ * The service's list of parts must be exactly ours (numbers, ETags, sizes); MCW_ERR_PROTOCOL
+ * if not.  In two steps, for several uploads at the same time; 'end' waits and frees the call.
+ */
 extern void mcs_oss_upload_verify_begin(mcs_oss_call *call, mcs_oss *oss, const mcs_oss_upload *upload);
 extern mcw_status mcs_oss_upload_verify_end(mcs_oss_call *call, mcs_oss *oss, mcs_oss_upload *upload, mcw_error *err);
 /* Does the service still keep the upload?  MCW_OK, MCW_END = no such upload, or an error */
 extern mcw_status mcs_oss_upload_waits(mcs_oss *oss, const mcs_oss_upload *upload, mcw_error *err);
-/* Best effort, never waits longer than deadline_us; MCW_OK also if it is gone already */
+/* MCW_OK also if it is gone already; an interrupt ends the wait, not what is on its way */
 extern mcw_status mcs_oss_upload_abort(mcs_oss *oss, mcw_view key, mcw_view upload_id, mcw_error *err);
 
 typedef enum mcs_oss_outcome
@@ -82,8 +83,6 @@ extern mcs_oss_publication *mcs_oss_publish_begin(mcs_oss *oss, mcn_channel *onc
 extern mcs_oss_outcome mcs_oss_publish_end(mcs_oss_publication *publication, bool again, mcw_error *err);
 extern void mcs_oss_publish_drop(mcs_oss_publication *publication);
 
-/* The ETag the finished object will have: MD5 of the part MD5s, "-", number of parts */
-extern mcw_status mcs_oss_upload_etag(const mcs_oss_upload *upload, mcw_buf *etag, mcw_error *err);
 /* the record of the parts; not needed where the allocator's memory goes as a whole */
 extern void mcs_oss_upload_free(mcs_oss_upload *upload);
 

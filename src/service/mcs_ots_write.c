@@ -271,7 +271,6 @@ ots_settled(mcs_ots_writer *writer, ots_entry *entry, mcs_ots_row_outcome outcom
 		r.tag = change->tag;
 		report(writer, entry, &r);
 		entry->first = change->next;
-		writer->pending--;
 		free_change(writer, change);
 	}
 	entry->attempts = 0;
@@ -376,12 +375,6 @@ mcs_ots_writer_get_info(const mcs_ots_writer *writer)
 	return &writer->info;
 }
 
-int64_t
-mcs_ots_writer_pending(const mcs_ots_writer *writer)
-{
-	return writer->pending;
-}
-
 const char *
 mcs_ots_writer_failed_at(const mcs_ots_writer *writer)
 {
@@ -447,7 +440,6 @@ take(mcs_ots_writer *writer, mcw_ots_change kind, mcw_ots_existence existence,
 		writer->held += change_size(row.len);
 		entry->last->next = change;
 		entry->last = change;
-		writer->pending++;
 		return MCW_OK;
 	}
 
@@ -464,7 +456,6 @@ take(mcs_ots_writer *writer, mcw_ots_change kind, mcw_ots_existence existence,
 	fill_change(entry->first, kind, existence, row, tag);
 	entry->first->embedded = true;
 	writer->held += size;
-	writer->pending++;
 	if (++writer->nentries > writer->nbuckets)
 		grow_table(writer);
 	if (!keyless)
@@ -550,15 +541,5 @@ mcs_ots_writer_flush(mcs_ots_writer *writer, mcw_error *err)
 		if (writer->failed == MCW_OK && drive(writer, ots_next_timeout(writer)))
 			return mcw_fail(err, MCW_ERR_INTERRUPTED, "interrupted");
 	}
-	return why_failed(writer, err);
-}
-
-mcw_status
-mcs_ots_writer_progress(mcs_ots_writer *writer, mcw_error *err)
-{
-	if (writer->busy > 0)
-		(void) drive(writer, 0);
-	if (writer->failed == MCW_OK)
-		(void) ots_start(writer, false);
 	return why_failed(writer, err);
 }

@@ -101,11 +101,7 @@ extern mcw_status mcs_ots_writer_add(mcs_ots_writer *writer, mcw_ots_change chan
 									 const mcw_ots_key *key, mcw_view row, uint64_t tag, mcw_error *err);
 /* Send everything and wait until every row is settled; same results as add */
 extern mcw_status mcs_ots_writer_flush(mcs_ots_writer *writer, mcw_error *err);
-/* Drive the loop without waiting */
-extern mcw_status mcs_ots_writer_progress(mcs_ots_writer *writer, mcw_error *err);
 extern const mcs_ots_writer_info *mcs_ots_writer_get_info(const mcs_ots_writer *writer);
-/* changes taken and not settled yet */
-extern int64_t mcs_ots_writer_pending(const mcs_ots_writer *writer);
 /* rows that were sent and whose fate is not known: what a writer that is freed leaves in doubt */
 extern int64_t mcs_ots_writer_unknown(const mcs_ots_writer *writer);
 /* the key of the row (or first row of the request) that failed, as text ("" = none) */

@@ -78,7 +78,6 @@ struct mcs_ots_writer
 	ots_entry **buckets;
 	uint32_t	nbuckets;		/* power of two */
 	uint32_t	nentries;		/* hashed or not */
-	int64_t		pending;		/* changes */
 	size_t		held;			/* bytes of entries and changes */
 	size_t		requests;		/* bytes of bodies and answers */
 
