@@ -90,6 +90,7 @@ CREATE INDEX ON mc.run (job_id) WHERE state IN ('running', 'prepared', 'publishi
 COMMENT ON TABLE mc.run IS 'attempts to run a window of a job, with what they moved and how they ended';
 COMMENT ON COLUMN mc.run.family IS '0 = the job''s own windows; others are backfills, each with windows of its own';
 COMMENT ON COLUMN mc.run.write_ts IS 'version of the cells it writes to Tablestore, Unix milliseconds; kept by retries';
+COMMENT ON COLUMN mc.run.rows_out IS 'rows that the statement has inserted, updated, deleted or merged, whatever wrote them; without temporary tables';
 COMMENT ON COLUMN mc.run.direct_effects IS 'it wrote something that is visible without being published';
 
 CREATE TABLE mc.run_shard (

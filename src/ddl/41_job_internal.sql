@@ -11,7 +11,7 @@ COMMENT ON FUNCTION mc._unlock_job() IS 'releases the lock of the job that this 
 
 CREATE FUNCTION mc._execute(run_id bigint) RETURNS bigint
 LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'mc_execute_run';
-COMMENT ON FUNCTION mc._execute(bigint) IS 'executes the statement of a run as the owner of its job; returns the rows it processed';
+COMMENT ON FUNCTION mc._execute(bigint) IS 'executes the statement of a run as the owner of its job; returns the rows it has written';
 
 CREATE FUNCTION mc._seal(run_id bigint) RETURNS int
 LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'mc_seal_run';

@@ -84,10 +84,13 @@ typedef struct McJobRun
 	bool		direct_effects; /* something was written that is visible without being published */
 	List	   *sources;		/* McJobSource * used so far */
 
+	/* what the executor has counted, less what subtransactions took back (sync/written.c) */
+	int64		rows_out;
+	List	   *levels;
+
 	/* counters of all scans (in) and writes (out) of the run, for mc.run; each adds its own when it ends */
 	int64		rows_in;
 	int64		bytes_in;
-	int64		rows_out;
 	int64		bytes_out;
 	int64		requests;
 	int64		retries;

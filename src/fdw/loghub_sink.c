@@ -757,7 +757,6 @@ count(McLogSink *sink)
 		return;
 	if (sink->writer)
 		info = *mcs_log_writer_get_info(sink->writer);
-	mcJob->rows_out += info.logs + sink->kept_rows;
 	mcJob->bytes_out += info.bytes_sent + sink->kept_bytes;
 	mcJob->requests += now->requests - sink->before.requests;
 	mcJob->retries += now->retries - sink->before.retries;

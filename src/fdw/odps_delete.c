@@ -21,6 +21,7 @@
 #include "utils/rel.h"
 #include "utils/ruleutils.h"
 
+#include "job.h"
 #include "odps_delete.h"
 #include "odps_write.h"
 #include "qual.h"
@@ -182,6 +183,8 @@ iterate_direct(ForeignScanState *node)
 	}
 	if (del->can_set_tag)
 		estate->es_processed += rows;
+	else if (mcJob)
+		mcJob->rows_out += rows;
 	if (node->ss.ps.instrument)
 		node->ss.ps.instrument->tuplecount += rows;
 	return ExecClearTuple(node->ss.ss_ScanTupleSlot);

@@ -410,8 +410,6 @@ mcSinkEnd(McSink *sink)
 	mcBlockFlush(sink);
 	mcRejectsReport(&sink->rejects, sink->relname);
 	mcJobCount(mcn_channel_stats(sink->target->odps->service.tunnel), &sink->before, true);
-	if (mcJob)
-		mcJob->rows_out += sink->stats.rows;
 	sink->ended = true;
 	mcWriterEnd();
 	mcBlockAbandon(sink);

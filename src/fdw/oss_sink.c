@@ -590,7 +590,6 @@ count_for_job(McOssSink *sink)
 	if (!sink->job || sink->job != mcJob)
 		return;
 	mcOssSinkRequests(sink, &requests, &retries);
-	mcJob->rows_out += sink->stats.rows;
 	mcJob->bytes_out += sink->stats.sent_bytes;
 	mcJob->requests += requests;
 	mcJob->retries += retries;

@@ -601,7 +601,6 @@ mcOtsSinkEnd(McOtsSink *sink)
 	mcJobCount(mcn_channel_stats(sink->conn->channel), &sink->before, true);
 	if (mcJob != NULL)
 	{
-		mcJob->rows_out += info->rows;
 		mcJob->read_cu += info->read_units;
 		mcJob->write_cu += info->write_units;
 	}

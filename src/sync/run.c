@@ -127,11 +127,31 @@ static void
 utility(PlannedStmt *pstmt, const char *query, bool read_only_tree, ProcessUtilityContext context, ParamListInfo params,
 		QueryEnvironment *env, DestReceiver *dest, QueryCompletion *completion)
 {
+	QueryCompletion own;
+
+	if (completion == NULL)
+	{
+		InitializeQueryCompletion(&own);
+		completion = &own;
+	}
 	if (checking && IsA(pstmt->utilityStmt, ConstraintsSetStmt) && ((ConstraintsSetStmt *) pstmt->utilityStmt)->deferred)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("constraints cannot be deferred any more when a job checks them")));
 	(next_utility ? next_utility : standard_ProcessUtility) (pstmt, query, read_only_tree, context, params, env, dest, completion);
+	mcWrittenByUtility(pstmt, completion);
+}
+
+static void
+hook_utility(void)
+{
+	static bool hooked = false;
+
+	if (hooked)
+		return;
+	next_utility = ProcessUtility_hook;
+	ProcessUtility_hook = utility;
+	hooked = true;
 }
 
 /* Deferred triggers run as the owner, and before the run is sealed */
@@ -145,14 +165,6 @@ make_immediate(void)
 static void
 check_constraints(void)
 {
-	static bool hooked = false;
-
-	if (!hooked)
-	{
-		next_utility = ProcessUtility_hook;
-		ProcessUtility_hook = utility;
-		hooked = true;
-	}
 	checking = true;
 	PG_TRY();
 	{
@@ -165,7 +177,7 @@ check_constraints(void)
 	PG_END_TRY();
 }
 
-static uint64
+static void
 execute(const McJobRun *run, const char *text)
 {
 	SPIExecuteOptions options;
@@ -186,7 +198,6 @@ execute(const McJobRun *run, const char *text)
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("the statement of job \"%s\" cannot be executed: %s", run->name, SPI_result_code_string(result)),
 				 errhint("COMMIT, ROLLBACK and savepoints are not possible in a job; each window is a transaction of its own.")));
-	return SPI_processed;
 }
 
 static void
@@ -209,7 +220,6 @@ mc_execute_run(PG_FUNCTION_ARGS)
 	Oid			caller;
 	int			context;
 	int			nest;
-	volatile uint64 rows = 0;
 	bool		wrote;
 
 	if (mcJob != NULL)
@@ -227,6 +237,8 @@ mc_execute_run(PG_FUNCTION_ARGS)
 						   (caller != run->owner ? SECURITY_RESTRICTED_OPERATION : 0));
 	apply_settings(settings);
 	mcWatchOtherWrites();
+	hook_utility();
+	mcWrittenCount();
 	mcJobBegin(run);
 	wrote = TransactionIdIsValid(GetCurrentTransactionIdIfAny());
 	PG_TRY();
@@ -235,7 +247,7 @@ mc_execute_run(PG_FUNCTION_ARGS)
 		/* nothing can be deferred in a security-restricted operation */
 		if (caller != run->owner)
 			make_immediate();
-		rows = execute(run, text);
+		execute(run, text);
 		check_constraints();
 		mcCheckJobLock();
 		mcStep("executed");
@@ -253,5 +265,5 @@ mc_execute_run(PG_FUNCTION_ARGS)
 	AtEOXact_GUC(false, nest);
 	SetUserIdAndSecContext(caller, context);
 	SPI_finish();
-	PG_RETURN_INT64((int64) rows);
+	PG_RETURN_INT64(run->rows_out);
 }

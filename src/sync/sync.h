@@ -8,6 +8,7 @@
 #include "../fdw/entry.h"
 
 #include "executor/spi.h"
+#include "tcop/cmdtag.h"
 
 /* ---- spi.c: bookkeeping statements ---- */
 
@@ -40,6 +41,13 @@ extern void mcBooksEnd(const McBooks *books);
 
 /* The run that was executed last in this transaction; NULL = none */
 extern McJobRun *mcLastRun(void);
+
+/* ---- written.c: rows that the text of a job writes, in run->rows_out ---- */
+
+/* from now on in this session */
+extern void mcWrittenCount(void);
+/* after a utility statement; does nothing unless the text of a job executes it */
+extern void mcWrittenByUtility(const PlannedStmt *pstmt, const QueryCompletion *completion);
 
 /* ---- position.c: recorded positions of sources ---- */
 extern void mcLoadSource(McJobRun *run, McJobSource *source);

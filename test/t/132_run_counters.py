@@ -135,6 +135,71 @@ def rejects():
         tap.ok((n["rows_in"], n["rows_out"], n["rejected"]) == (read, ROWS - ROWS // 10, ROWS // 10), "%s: rejected rows" % job, n)
 
 
+def written():
+    """rows_out is what was written, whatever wrote it"""
+    s.sql("CREATE TABLE w1 (n int PRIMARY KEY, v int); CREATE TABLE w2 (n int); CREATE TABLE w3 (n int REFERENCES w1 ON DELETE CASCADE);"
+          "CREATE TABLE parts (n int, v int) PARTITION BY LIST (v); CREATE TABLE parts_1 PARTITION OF parts FOR VALUES IN (1); CREATE TABLE parts_2 PARTITION OF parts FOR VALUES IN (2);"
+          "CREATE VIEW seen AS SELECT n FROM w2;"
+          "CREATE FUNCTION store() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO w2 VALUES (NEW.n); RETURN NEW; END $$;"
+          "CREATE TRIGGER store INSTEAD OF INSERT ON seen FOR EACH ROW EXECUTE FUNCTION store();"
+          "CREATE TABLE noted (n int); CREATE TRIGGER note AFTER INSERT ON noted FOR EACH ROW EXECUTE FUNCTION store();"
+          "CREATE FUNCTION fill(upto int) RETURNS int LANGUAGE plpgsql AS $$ BEGIN INSERT INTO w2 SELECT generate_series(1, upto);"
+          " BEGIN INSERT INTO w2 SELECT generate_series(1, 100); PERFORM 1 / 0; EXCEPTION WHEN division_by_zero THEN NULL; END;"
+          " BEGIN INSERT INTO w2 VALUES (1); EXCEPTION WHEN division_by_zero THEN NULL; END;"
+          " EXECUTE 'DELETE FROM w2 WHERE n = 1'; RETURN 0; END $$;"
+          "CREATE FUNCTION fill_sql(upto int) RETURNS bigint LANGUAGE sql AS 'INSERT INTO w2 SELECT generate_series(1, upto); SELECT count(*) FROM w2';"
+          "COPY (SELECT generate_series(1, 6)) TO '/dev/null'")
+    odps_sql("CREATE TABLE demo.w_odps (c1 STRING)")
+    odps_sql("CREATE TABLE demo.w_parts (c1 STRING) PARTITIONED BY (dt STRING)")
+    ots_create("w_ots", [("k", "INTEGER")])
+    s.sql("CREATE FOREIGN TABLE w_odps (c1 text) SERVER odps; CREATE FOREIGN TABLE w_parts (c1 text, dt text) SERVER odps;"
+          "CREATE FOREIGN TABLE w_ots (k bigint OPTIONS (key '1') NOT NULL, v text) SERVER ots;"
+          "INSERT INTO w_parts VALUES ('a', 'x'), ('b', 'x'), ('c', 'x'), ('d', 'y'); INSERT INTO w_ots SELECT g, 'old' FROM generate_series(1, 4) g")
+    base = "INSERT INTO w1 SELECT g, g FROM generate_series(1, 10) g"
+    cases = (
+        ("last statement reads", base + "; SELECT count(*) FROM w1", 10),
+        ("last statement writes nothing", base + "; DELETE FROM w2 WHERE n = -1", 10),
+        ("two statements", base + "; INSERT INTO w2 SELECT generate_series(1, 5)", 15),
+        ("a statement that only reads", "SELECT generate_series(1, 5)", 0),
+        ("two targets, one in a CTE", "WITH a AS (INSERT INTO w2 SELECT generate_series(1, 7) RETURNING n) INSERT INTO w1 SELECT n, n FROM a WHERE n < 4", 10),
+        ("CTEs that nobody reads", "WITH a AS (INSERT INTO w2 SELECT generate_series(1, 7)), b AS (INSERT INTO w2 SELECT 1) SELECT 1", 8),
+        ("a CTE that moves", base + "; WITH a AS (DELETE FROM w1 WHERE n > 6 RETURNING n), b AS (INSERT INTO w2 SELECT n FROM a RETURNING n) SELECT count(*) FROM b", 18),
+        ("MERGE", base + "; MERGE INTO w1 USING generate_series(6, 15) g ON w1.n = g WHEN MATCHED AND g = 6 THEN DELETE WHEN MATCHED AND g < 9 THEN UPDATE SET v = 0"
+         " WHEN MATCHED THEN DO NOTHING WHEN NOT MATCHED THEN INSERT VALUES (g, g)", 10 + 8),
+        ("ON CONFLICT", base + "; INSERT INTO w1 SELECT g, 0 FROM generate_series(8, 12) g ON CONFLICT (n) DO UPDATE SET v = 0 WHERE w1.v < 10;"
+         " INSERT INTO w1 SELECT g, 0 FROM generate_series(1, 20) g ON CONFLICT DO NOTHING", 10 + 4 + 8),
+        ("foreign keys", base + "; INSERT INTO w3 SELECT n FROM w1 WHERE n < 4; DELETE FROM w1 WHERE n < 3", 10 + 3 + 2 + 2),
+        ("a row that moves to another partition", "INSERT INTO parts SELECT g, 1 FROM generate_series(1, 4) g; UPDATE parts SET v = 2 WHERE n = 1", 5),
+        ("triggers", "INSERT INTO noted SELECT generate_series(1, 3)", 6),
+        ("a view", "INSERT INTO seen SELECT generate_series(1, 3)", 3),
+        ("functions, and what they took back", "SELECT fill(4)", 4 + 1 + 2),
+        ("SQL functions", "SELECT fill_sql(4)", 4),
+        ("DO, with dynamic SQL", "DO $x$ BEGIN FOR i IN 1 .. 3 LOOP EXECUTE 'INSERT INTO w2 VALUES ($1)' USING i; END LOOP; END $x$", 3),
+        ("PREPARE", "PREPARE w AS INSERT INTO w2 SELECT generate_series(1, 5); EXECUTE w; DEALLOCATE w", 5),
+        ("temporary tables", "DO $x$ BEGIN CREATE TEMP TABLE staged ON COMMIT DROP AS SELECT generate_series(1, 5) n; INSERT INTO staged VALUES (6);"
+         " INSERT INTO w2 SELECT n FROM staged; WITH a AS (DELETE FROM staged RETURNING n) INSERT INTO w2 SELECT n FROM a; END $x$", 12),
+        ("CREATE TABLE AS", "CREATE TABLE w4 AS SELECT generate_series(1, 5) n; DROP TABLE w4", 5),
+        ("COPY", "COPY w2 FROM PROGRAM 'seq 6'", 6),
+        ("MaxCompute beside a local table", "WITH a AS (INSERT INTO w_odps SELECT 'x' FROM generate_series(1, 3)) INSERT INTO w2 SELECT generate_series(1, 2)", 5),
+        ("partitions dropped", "WITH a AS (DELETE FROM w_parts WHERE dt = 'x') INSERT INTO w2 VALUES (1)", 4),
+        ("rows of Tablestore", "UPDATE w_ots SET v = 'new' WHERE k < 4; INSERT INTO w_ots VALUES (4, 'x'), (5, 'y') ON CONFLICT DO NOTHING; DELETE FROM w_ots WHERE k = 1", 3 + 1 + 1),
+    )
+    for i, (what, text, rows) in enumerate(cases):
+        s.sql("TRUNCATE w1, w2, w3, parts, noted")
+        s.sql("SELECT mc.create_job('written_%d', $j$%s$j$, '5 min', start => to_timestamp(%d), max_windows => 1, at_least_once => true, lint => false)" % (i, text, START))
+        out = s.try_sql("CALL mc.run_job('written_%d')" % i)
+        n = numbers("written_%d" % i)
+        tap.ok((n["state"], n["rows_out"]) == ("done", rows), "rows_out of %s: %d" % (what, rows), "%s %s" % (n, out))
+    rest = s.sql("SET plan_cache_mode = auto; TRUNCATE w2; WITH a AS (INSERT INTO w2 VALUES (1), (2)) SELECT 1; DO $$ DECLARE n int; BEGIN"
+                 " WITH a AS (INSERT INTO w2 VALUES (1), (2)) INSERT INTO w2 VALUES (3); GET DIAGNOSTICS n = ROW_COUNT; RAISE EXCEPTION 'counted %', n USING ERRCODE = 'P0001'; "
+                 "EXCEPTION WHEN SQLSTATE 'P0001' THEN IF SQLERRM <> 'counted 1' THEN RAISE; END IF; END $$")
+    tap.ok(rest == ["1"], "command tags outside of jobs stay as they were", rest)
+    s.sql("SELECT mc.create_job('written_tag', $j$DO $x$ DECLARE n int; BEGIN WITH a AS (INSERT INTO w2 VALUES (1), (2)) INSERT INTO w2 VALUES (3); GET DIAGNOSTICS n = ROW_COUNT;"
+          " INSERT INTO w1 VALUES (n, n); END $x$$j$, '5 min', start => to_timestamp(%d), max_windows => 1, lint => false)" % START)
+    s.sql("TRUNCATE w1, w3; CALL mc.run_job('written_tag')")
+    tap.ok(s.sql("SELECT n FROM w1") == ["1"] and numbers("written_tag")["rows_out"] == 4, "... and those that a job's text sees", s.sql("SELECT n FROM w1"))
+
+
 s = Session("SET client_min_messages = error")
 prepare()
 for source in SOURCES:
@@ -147,4 +212,5 @@ for source in SOURCES:
         pair(source, target)
 repetitions()
 rejects()
+written()
 tap.done()
