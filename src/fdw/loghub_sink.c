@@ -55,7 +55,7 @@ struct McLogGroups
 /* ---- start ---- */
 
 static void
-bind(McLogOut *out, const McLogColumn *column, const McLogSink *sink)
+bind_to(McLogOut *out, const McLogColumn *column, const McLogSink *sink)
 {
 	out->column = column;
 	out->at = column->attnum - 1;
@@ -74,7 +74,7 @@ bind_new(const McLogColumn *column, const McLogSink *sink)
 {
 	McLogOut   *out = palloc0(sizeof(McLogOut));
 
-	bind(out, column, sink);
+	bind_to(out, column, sink);
 	return out;
 }
 
@@ -137,13 +137,13 @@ bind_columns(McLogSink *sink)
 
 		if (is_fixed(column))
 		{
-			bind(&sink->fixed[sink->nfixed++], column, sink);
+			bind_to(&sink->fixed[sink->nfixed++], column, sink);
 			continue;
 		}
 		switch (column->kind)
 		{
 			case MC_LOG_FIELD:
-				bind(&sink->fields[sink->nfields], column, sink);
+				bind_to(&sink->fields[sink->nfields], column, sink);
 				if (sink->dedup.len > 0 && mcw_view_eq(sink->fields[sink->nfields].name, sink->dedup))
 					sink->dedup_column = &sink->fields[sink->nfields];
 				sink->nfields++;
@@ -163,7 +163,7 @@ bind_columns(McLogSink *sink)
 				attnos[nattnos++] = column->attnum - 1;
 				break;
 			default:
-				bind(&sink->group[sink->ngroup++], column, sink);
+				bind_to(&sink->group[sink->ngroup++], column, sink);
 				attnos[nattnos++] = column->attnum - 1;
 				break;
 		}
