@@ -12,6 +12,7 @@
 #include "nodes/execnodes.h"
 #include "nodes/value.h"
 #include "optimizer/pathnode.h"
+#include "optimizer/paths.h"
 #include "parser/parsetree.h"
 #include "catalog/pg_foreign_server.h"
 #include "datatype/timestamp.h"
@@ -128,6 +129,24 @@ mcServerAclCheck(Oid serverid, Oid userid, AclMode mode)
 #define mcPathKeyStrategy(key) ((key)->pk_strategy)
 #define mcRowStrategy(row) ((int) (row)->rctype)
 #endif
+
+/* the members of a class that may be of these relations; 18 keeps those of partitions apart from the others */
+static inline List *
+mcClassMembers(EquivalenceClass *ec, Relids relids)
+{
+#if PG_VERSION_NUM >= 180000
+	EquivalenceMemberIterator it;
+	EquivalenceMember *em;
+	List	   *members = NIL;
+
+	setup_eclass_member_iterator(&it, ec, relids);
+	while ((em = eclass_member_iterator_next(&it)) != NULL)
+		members = lappend(members, em);
+	return members;
+#else
+	return ec->ec_members;
+#endif
+}
 
 /* does the collation order by bytes? */
 static inline bool

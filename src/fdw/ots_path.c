@@ -88,7 +88,7 @@ class_of(PlannerInfo *root, RelOptInfo *rel, const McOtsRel *info, const McOtsCo
 			!mcOtsCollationFits(column->remote, EC_MUST_BE_REDUNDANT(ec) ? BTEqualStrategyNumber : BTLessStrategyNumber,
 								ec->ec_collation))
 			continue;
-		foreach(lm, ec->ec_members)
+		foreach(lm, mcClassMembers(ec, rel->relids))
 		{
 			EquivalenceMember *em = lfirst(lm);
 
