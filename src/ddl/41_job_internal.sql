@@ -33,16 +33,17 @@ CREATE FUNCTION mc._raise(code text, message text, detail text, hint text, conte
 LANGUAGE c VOLATILE PARALLEL SAFE AS 'MODULE_PATHNAME', 'mc_raise';
 COMMENT ON FUNCTION mc._raise(text, text, text, text, text) IS 'raises an error; NULL and empty fields are left out';
 
-CREATE FUNCTION mc._begin() RETURNS void
+CREATE FUNCTION mc._begin(sweep boolean DEFAULT false) RETURNS void
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 AS $$
 	SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true),
 		pg_catalog.set_config('synchronous_commit',
 			CASE WHEN pg_catalog.current_setting('synchronous_commit') IN ('off', 'local') THEN 'on'
 				ELSE pg_catalog.current_setting('synchronous_commit') END, true),
-		pg_catalog.set_config('default_transaction_read_only', 'off', true);
+		pg_catalog.set_config('default_transaction_read_only', 'off', true),
+		pg_catalog.set_config('lock_timeout', CASE WHEN sweep THEN '5s' ELSE pg_catalog.current_setting('lock_timeout') END, true);
 $$;
-COMMENT ON FUNCTION mc._begin() IS 'settings of a transaction that keeps books about jobs';
+COMMENT ON FUNCTION mc._begin(boolean) IS 'settings of a transaction that keeps books about jobs; a sweeper waits for no row that somebody keeps locked';
 
 CREATE FUNCTION mc._job(job text) RETURNS mc.job
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$

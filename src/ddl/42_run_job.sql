@@ -56,59 +56,97 @@ RETURN (SELECT pg_catalog.pg_notify(j.notify, pg_catalog.jsonb_strip_nulls(pg_ca
 	FROM mc.job j WHERE j.job_id = $1 AND j.notify IS NOT NULL);
 COMMENT ON FUNCTION mc._notify(bigint, text, timestamptz, timestamptz, text) IS 'notifies the channel of a job, if it has one';
 
+-- A sweeper goes on with the other jobs, whose owners are others: what is wrong in the books of
+-- one, or locked in them, stops only that one.
+CREATE FUNCTION mc._sweep_failed(job_id bigint, code text, message text) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	RAISE WARNING 'the runs of job "%" could not be settled: %', (SELECT name FROM mc.job j WHERE j.job_id = _sweep_failed.job_id), message
+		USING ERRCODE = code, DETAIL = 'The other jobs are not touched by this.';
+END
+$$;
+COMMENT ON FUNCTION mc._sweep_failed(bigint, text, text) IS 'tells that a sweeper passes over a job';
+
 -- P1 and T2.  The caller has the job's lock.
-CREATE PROCEDURE mc._publish_run(run_id bigint, recovery boolean, INOUT state text)
+CREATE PROCEDURE mc._publish_run(run_id bigint, recovery boolean, INOUT state text, sweep boolean DEFAULT false)
 LANGUAGE plpgsql AS $$
 DECLARE
 	distrust boolean;
 	failure text;
 BEGIN
-	PERFORM mc._begin();
-	SELECT EXISTS (SELECT FROM mc.publish p WHERE p.run_id = r.run_id AND p.token <> ''
-			AND NOT pg_catalog.starts_with(p.token, j.uuid || '/' || j.incarnation || '/'))
-		INTO distrust FROM mc.run r JOIN mc.job j USING (job_id) WHERE r.run_id = _publish_run.run_id;
-	UPDATE mc.run SET state = 'publishing' WHERE run.run_id = _publish_run.run_id AND run.state IN ('prepared', 'publishing');
-	IF NOT FOUND THEN
-		RAISE object_not_in_prerequisite_state USING MESSAGE = pg_catalog.format('run %s is settled already', run_id);
-	END IF;
-	UPDATE mc.publish SET state = 'publishing', sent = sent + 1
-		WHERE publish.run_id = _publish_run.run_id AND publish.state IN ('prepared', 'publishing');
-	PERFORM mc._step('P1');
-	COMMIT;
-	PERFORM mc._begin();
-	PERFORM mc._wait_standby();
-	PERFORM mc._marks(run_id);
-	PERFORM mc._step('publish');
+	PERFORM mc._begin(sweep);
 	BEGIN
-		PERFORM mc._publish(run_id, recovery, distrust);
+		SELECT EXISTS (SELECT FROM mc.publish p WHERE p.run_id = r.run_id AND p.token <> ''
+				AND NOT pg_catalog.starts_with(p.token, j.uuid || '/' || j.incarnation || '/'))
+			INTO distrust FROM mc.run r JOIN mc.job j USING (job_id) WHERE r.run_id = _publish_run.run_id;
+		UPDATE mc.run SET state = 'publishing' WHERE run.run_id = _publish_run.run_id AND run.state IN ('prepared', 'publishing');
+		IF NOT FOUND THEN
+			RAISE object_not_in_prerequisite_state USING MESSAGE = pg_catalog.format('run %s is settled already', run_id);
+		END IF;
+		UPDATE mc.publish SET state = 'publishing', sent = sent + 1
+			WHERE publish.run_id = _publish_run.run_id AND publish.state IN ('prepared', 'publishing');
+		PERFORM mc._step('P1');
 	EXCEPTION WHEN OTHERS THEN
-		-- whatever was published shows when it is tried again
-		failure := SQLERRM;
+		IF NOT sweep THEN
+			RAISE;
+		END IF;
+		PERFORM mc._sweep_failed((SELECT r.job_id FROM mc.run r WHERE r.run_id = _publish_run.run_id), SQLSTATE, SQLERRM);
+		state := 'publishing';
+		RETURN;
 	END;
-	PERFORM mc._step('published');
-	state := mc._settle(run_id);
-	IF failure IS NOT NULL THEN
-		UPDATE mc.run SET note = failure WHERE run.run_id = _publish_run.run_id;
-	END IF;
-	PERFORM mc._step('T2');
+	COMMIT;
+	PERFORM mc._begin(sweep);
+	BEGIN
+		PERFORM mc._wait_standby();
+		PERFORM mc._marks(run_id);
+		PERFORM mc._step('publish');
+		BEGIN
+			PERFORM mc._publish(run_id, recovery, distrust);
+		EXCEPTION WHEN OTHERS THEN
+			-- whatever was published shows when it is tried again
+			failure := SQLERRM;
+		END;
+		PERFORM mc._step('published');
+		state := mc._settle(run_id);
+		IF failure IS NOT NULL THEN
+			UPDATE mc.run SET note = failure WHERE run.run_id = _publish_run.run_id;
+		END IF;
+		PERFORM mc._step('T2');
+	EXCEPTION WHEN OTHERS THEN
+		IF NOT sweep THEN
+			RAISE;
+		END IF;
+		PERFORM mc._sweep_failed((SELECT r.job_id FROM mc.run r WHERE r.run_id = _publish_run.run_id), SQLSTATE, SQLERRM);
+		state := 'publishing';
+		RETURN;
+	END;
 	COMMIT;
 	PERFORM mc._step('done');
 END
 $$;
-COMMENT ON PROCEDURE mc._publish_run(bigint, boolean, text) IS 'publishes the entries of a sealed run';
+COMMENT ON PROCEDURE mc._publish_run(bigint, boolean, text, boolean) IS 'publishes the entries of a sealed run';
 
 -- Everything of the job that is neither done nor failed, oldest first.  The caller has the lock.
-CREATE PROCEDURE mc._resolve(job_id bigint, INOUT state text)
+CREATE PROCEDURE mc._resolve(job_id bigint, INOUT state text, sweep boolean DEFAULT false)
 LANGUAGE plpgsql AS $$
 DECLARE
 	r record;
 BEGIN
-	PERFORM mc._begin();
-	PERFORM mc._check_identity(j) FROM mc.job j WHERE j.job_id = _resolve.job_id;
-	-- whoever ran them is gone: he had the lock that we have now
-	UPDATE mc.run SET state = 'failed', finished_at = pg_catalog.clock_timestamp(), error_code = '57P01',
-			error_message = 'the session ended before the run was sealed'
-		WHERE run.job_id = _resolve.job_id AND run.state = 'running';
+	PERFORM mc._begin(sweep);
+	BEGIN
+		PERFORM mc._check_identity(j) FROM mc.job j WHERE j.job_id = _resolve.job_id;
+		-- whoever ran them is gone: he had the lock that we have now
+		UPDATE mc.run SET state = 'failed', finished_at = pg_catalog.clock_timestamp(), error_code = '57P01',
+				error_message = 'the session ended before the run was sealed'
+			WHERE run.job_id = _resolve.job_id AND run.state = 'running';
+	EXCEPTION WHEN OTHERS THEN
+		IF NOT sweep THEN
+			RAISE;
+		END IF;
+		PERFORM mc._sweep_failed(job_id, SQLSTATE, SQLERRM);
+		state := 'open';
+		RETURN;
+	END;
 	COMMIT;
 	state := 'settled';
 	FOR r IN SELECT run.run_id, run.state, run.window_begin, run.window_end FROM mc.run
@@ -116,8 +154,10 @@ BEGIN
 			ORDER BY run.run_id LOOP
 		state := r.state;
 		IF state <> 'conflict' THEN
-			CALL mc._publish_run(r.run_id, true, state);
-			IF state <> 'publishing' AND EXISTS (SELECT FROM mc.job j WHERE j.job_id = _resolve.job_id AND j.status_table IS NOT NULL) THEN
+			CALL mc._publish_run(r.run_id, true, state, sweep);
+			-- a status table may have triggers: only its owner's sweeper runs them
+			IF state <> 'publishing' AND EXISTS (SELECT FROM mc.job j WHERE j.job_id = _resolve.job_id AND j.status_table IS NOT NULL
+					AND (NOT sweep OR j.owner = pg_catalog.quote_ident(current_user)::pg_catalog.regrole)) THEN
 				PERFORM mc._begin();
 				PERFORM mc._write_status(r.run_id, NULL);
 				COMMIT;
@@ -130,7 +170,7 @@ BEGIN
 	END LOOP;
 END
 $$;
-COMMENT ON PROCEDURE mc._resolve(bigint, text) IS 'settles the runs of a job that were sealed and not published';
+COMMENT ON PROCEDURE mc._resolve(bigint, text, boolean) IS 'settles the runs of a job that were sealed and not published';
 
 -- T0 to T2 of one window.  The caller has the lock and has settled what was before.
 CREATE PROCEDURE mc._run_window(job_id bigint, family int, seq bigint, attempt int, lo timestamptz, hi timestamptz,

@@ -157,7 +157,7 @@ BEGIN
 		END IF;
 		CONTINUE WHEN NOT mc._lock_job(j.job_id, sweep => true);
 		COMMIT;
-		CALL mc._resolve(j.job_id, state);
+		CALL mc._resolve(j.job_id, state, true);
 		PERFORM mc._unlock_job();
 		COMMIT;
 	END LOOP;

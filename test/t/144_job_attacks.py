@@ -310,6 +310,52 @@ def notices(s):
         tap.ok(got == "23514", "no channel: " + channel, got)
 
 
+def sealed(s, role, name, text, **more):
+    """a job whose session ended when its first run was sealed"""
+    as_role(s, role)
+    job(s, name, text, **more)
+    as_role(s, None)
+    s.sql("SET mc_fdw.fail_at = 'committed'")
+    s.try_sql("CALL mc.run_job('%s', 1)" % name)
+    s.sql("RESET mc_fdw.fail_at")
+    return runs(s, name)
+
+
+def sweepers(s):
+    """what a role does with its books or its status table stops no other role's job, and runs nothing as the sweeper"""
+    oss_bucket("swept")
+    s.sql("""CREATE SERVER swept FOREIGN DATA WRAPPER oss_fdw OPTIONS (endpoint '%s', bucket 'swept');
+CREATE USER MAPPING FOR PUBLIC SERVER swept OPTIONS (access_key_id '%s', access_key_secret '%s');
+CREATE FOREIGN TABLE swept_t (a int) SERVER swept OPTIONS (prefix 't/', format 'csv');
+GRANT INSERT ON swept_t TO alice, mallory""" % ((OSS,) + KEY))
+    mallory = Session("SET SESSION AUTHORIZATION mallory")
+    for n, (sql, sqlstate, undo) in enumerate((
+            ("UPDATE mc.job SET sources = '{1.2.3.4.5}' WHERE name = 'poison%d'", "42601", "UPDATE mc.job SET sources = '{}' WHERE name = 'poison%d'"),
+            ("UPDATE mc.job SET sources = '{x y}' WHERE name = 'poison%d'", "42602", "UPDATE mc.job SET sources = '{}' WHERE name = 'poison%d'"),
+            ("BEGIN; SELECT FROM mc.run JOIN mc.job USING (job_id) WHERE name = 'poison%d' FOR UPDATE OF run", "55P03", "ROLLBACK"),
+            ("BEGIN; SELECT FROM mc.publish FOR UPDATE", None, "ROLLBACK"))):
+        before = sealed(s, "mallory", "poison%d" % n, "INSERT INTO swept_t VALUES (%d)" % n), sealed(s, "alice", "victim%d" % n, "INSERT INTO swept_t VALUES (%d)" % n)
+        mallory.try_sql(sql % n if "%" in sql else sql)
+        out, state = s.try_sql("CALL mc.resolve_all()")
+        got = runs(s, "poison%d" % n), runs(s, "victim%d" % n)
+        # who may not UPDATE every column may not lock either
+        tap.ok(before == ("prepared", "prepared") and state == "00000" and got[1] == "done" and
+               (sqlstate is None or (got[0] in ("prepared", "publishing") and any(sqlstate in x and "poison%d" % n in x for x in out))),
+               "a sweeper passes over a job (%s)" % sql[:60], "%s %s %s" % (before, got, out))
+        mallory.try_sql(undo % n if "%" in undo else undo)
+        out, state = s.try_sql("CALL mc.resolve_all()")
+        tap.ok(state == "00000" and runs(s, "poison%d" % n) == "done", "... until it can be settled", "%s %s" % (runs(s, "poison%d" % n), out))
+    mallory.sql("""CREATE TABLE m.status (project_logstore text, shard text, target_table text, timestamp bigint);
+CREATE FUNCTION m.trap() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO m.seen VALUES ('trap ' || session_user); RETURN NULL; END $$;
+CREATE TRIGGER trap BEFORE INSERT ON m.status FOR EACH ROW EXECUTE FUNCTION m.trap()""")
+    before = sealed(s, "mallory", "trapped", "INSERT INTO swept_t VALUES (9)", status_table="'m.status'")
+    mallory.sql("INSERT INTO mc.checkpoint (job_id, source, shard, position, finished, window_end) SELECT job_id, 'loghub:h/p/l', '0', 'x', false, now() FROM mc.job WHERE name = 'trapped'")
+    out, state = s.try_sql("CALL mc.resolve_all()")
+    seen = one(s, "SELECT string_agg(who, ' ') FROM m.seen WHERE who ~ '^trap'")
+    tap.ok(before == "prepared" and state == "00000" and runs(s, "trapped") == "done" and seen == "", "another's sweeper runs no trigger of a status table",
+           "%s %s %s" % (runs(s, "trapped"), seen, out))
+
+
 def times(s):
     as_role(s, "alice")
     for start in ("infinity", "-infinity"):
@@ -368,7 +414,7 @@ ANALYZE mc.run; ANALYZE mc.job""")
 
 s = Session("CREATE EXTENSION mc_fdw; SET client_min_messages = notice;" + SERVERS)
 s.sql("CREATE ROLE mallory; CREATE ROLE alice; CREATE SCHEMA m AUTHORIZATION mallory; CREATE SCHEMA a AUTHORIZATION alice; GRANT USAGE ON SCHEMA m, a TO PUBLIC")
-for part in (deferred, operators, owners, settings, entries, targets, locks, meetings, others, notices, times, cron, speed):
+for part in (deferred, operators, owners, settings, entries, targets, locks, meetings, others, notices, sweepers, times, cron, speed):
     try:
         part(s)
     except Exception as e:      # the other parts still count
