@@ -60,6 +60,10 @@ DECLARE
 	j mc.job := mc._job(drop_job.job);
 	n bigint;
 BEGIN
+	IF NOT mc._lock_job_now(j.job_id) THEN
+		PERFORM mc._raise('55006', pg_catalog.format('job "%s" is being run by another session', j.name), NULL,
+			'Wait for the end of its window, or end the session that mc.progress shows.');
+	END IF;
 	SELECT count(*) INTO n FROM mc.publish p JOIN mc.run r USING (run_id)
 		WHERE r.job_id = j.job_id AND p.state IN ('prepared', 'publishing', 'conflict');
 	IF n > 0 AND NOT force THEN
@@ -263,8 +267,16 @@ RETURN r.state = 'done' AND (r.direct_effects OR EXISTS (SELECT FROM mc.publish 
 COMMENT ON FUNCTION mc._repeats_harm(mc.run) IS 'would another run of this window add its rows a second time?';
 
 CREATE FUNCTION mc._lock_job_now(job_id bigint) RETURNS boolean
-LANGUAGE sql STRICT VOLATILE PARALLEL UNSAFE
-RETURN pg_catalog.pg_try_advisory_xact_lock(x'6d63'::int, job_id::int);
+LANGUAGE plpgsql STRICT VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	-- a snapshot that is older than the lock does not show what the lock's last holder has done
+	IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
+		PERFORM mc._raise('0A000', 'jobs cannot be changed by hand in a ' || current_setting('transaction_isolation') || ' transaction',
+			'It may not see what their last run has done.', 'Use isolation level READ COMMITTED.');
+	END IF;
+	RETURN pg_try_advisory_xact_lock(x'6d63'::int, job_id::int);
+END
+$$;
 COMMENT ON FUNCTION mc._lock_job_now(bigint) IS 'the lock of mc._lock_job() until the end of the transaction';
 
 CREATE PROCEDURE mc.backfill(job text, from_ timestamptz, until timestamptz, duplicate_ok boolean DEFAULT false)

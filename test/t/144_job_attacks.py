@@ -310,6 +310,36 @@ def notices(s):
         tap.ok(got == "23514", "no channel: " + channel, got)
 
 
+def snapshots(s):
+    """what changes a job by hand sees what its runs have done, and does not meddle with one"""
+    s.sql("CREATE TABLE once (at timestamptz); CREATE TABLE fails (yes bool); INSERT INTO fails VALUES (true)")
+    job(s, "seen", "INSERT INTO once SELECT $1 FROM fails WHERE NOT yes OR 1 / (yes::int - 1) = 0")
+    state = s.try_sql("CALL mc.run_job('seen', 1)")[1]
+    old = Session()
+    old.sql("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM mc.run")
+    s.sql("UPDATE fails SET yes = false")
+    s.sql("CALL mc.run_job('seen', 3)")
+    run = one(s, "SELECT min(run_id) FROM mc.run JOIN mc.job USING (job_id) WHERE name = 'seen'")
+    for sql in ("SELECT mc.reset_job('seen', '%s')" % START, "SELECT mc.adopt_job('seen')", "SELECT mc.resolve_run(%s, 'discard')" % run, "SELECT mc.drop_job('seen')"):
+        got = old.try_sql("SAVEPOINT a; %s" % sql)[1]
+        old.sql("ROLLBACK TO a")
+        tap.ok(got == "0A000", "with an old snapshot refused: " + sql.split("(")[0], got)
+    old.sql("ROLLBACK")
+    tap.ok(state == "22012" and runs(s, "seen") == "failed done done done", "the job is as it was", runs(s, "seen"))
+    got = s.try_sql("SELECT mc.reset_job('seen', '%s')" % START)[1]
+    tap.ok(got == "55000", "with a new one the rows that are there are seen", got)
+    job(s, "busy", "INSERT INTO once SELECT $1 FROM (SELECT pg_advisory_xact_lock(4711)) x")
+    s.sql("SELECT pg_advisory_lock(4711)")
+    runner = Session()
+    runner.send("CALL mc.run_job('busy', 1)")
+    until(s, "SELECT count(*) = 1 FROM pg_locks WHERE locktype = 'advisory' AND objid = 4711 AND NOT granted")
+    got = s.try_sql("SELECT mc.drop_job('busy', true)")[1]
+    s.sql("SELECT pg_advisory_unlock(4711)")
+    ran = runner.finish(60)
+    tap.ok(got == "55006" and ran[1] == "00000" and runs(s, "busy") == "done", "a job that runs is not dropped", "%s %s %s" % (got, ran, runs(s, "busy")))
+    tap.ok(s.try_sql("SELECT mc.drop_job('busy')")[1] == "00000", "... but afterwards")
+
+
 def sealed(s, role, name, text, **more):
     """a job whose session ended when its first run was sealed"""
     as_role(s, role)
@@ -414,7 +444,7 @@ ANALYZE mc.run; ANALYZE mc.job""")
 
 s = Session("CREATE EXTENSION mc_fdw; SET client_min_messages = notice;" + SERVERS)
 s.sql("CREATE ROLE mallory; CREATE ROLE alice; CREATE SCHEMA m AUTHORIZATION mallory; CREATE SCHEMA a AUTHORIZATION alice; GRANT USAGE ON SCHEMA m, a TO PUBLIC")
-for part in (deferred, operators, owners, settings, entries, targets, locks, meetings, others, notices, sweepers, times, cron, speed):
+for part in (deferred, operators, owners, settings, entries, targets, locks, meetings, others, notices, snapshots, sweepers, times, cron, speed):
     try:
         part(s)
     except Exception as e:      # the other parts still count
