@@ -1,4 +1,17 @@
 
+-- Its owner could put functions beside ours that fit a call better, and superusers would run them
+DO $$
+DECLARE
+	who pg_catalog.name := (SELECT r.rolname FROM pg_catalog.pg_namespace n JOIN pg_catalog.pg_roles r ON r.oid OPERATOR(pg_catalog.=) n.nspowner
+		WHERE n.nspname OPERATOR(pg_catalog.=) 'mc' AND NOT r.rolsuper);
+BEGIN
+	IF who IS NOT NULL THEN
+		RAISE insufficient_privilege USING MESSAGE = pg_catalog.format('schema "mc" belongs to role "%s", which is no superuser', who),
+			HINT = 'Look at what is in it, drop it, and create the extension again.';
+	END IF;
+END
+$$;
+
 COMMENT ON SCHEMA mc IS 'mc_fdw: functions around the foreign-data wrappers of Alibaba Cloud services';
 GRANT USAGE ON SCHEMA mc TO PUBLIC;
 

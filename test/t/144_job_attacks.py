@@ -310,6 +310,22 @@ def notices(s):
         tap.ok(got == "23514", "no channel: " + channel, got)
 
 
+def schema(s):
+    """who owns the schema of an extension owns the calls of its functions"""
+    s.sql("CREATE DATABASE squatted")
+    s.sql("GRANT CREATE ON DATABASE squatted TO mallory")
+    other = Session(database="squatted")
+    other.sql("SET ROLE mallory; CREATE SCHEMA mc; RESET ROLE")
+    got = other.try_sql("CREATE EXTENSION mc_fdw")
+    tap.ok(got[1] == "42501" and "mallory" in "".join(got[0]), "the extension does not move in with another role", got)
+    other.sql("ALTER SCHEMA mc OWNER TO CURRENT_USER")
+    got = other.try_sql("CREATE EXTENSION mc_fdw")
+    tap.ok(got[1] == "00000", "... but into a schema of a superuser", got)
+    other.sql("SET ROLE mallory")
+    got = other.try_sql("CREATE FUNCTION mc._raise(text, text, text, text) RETURNS void LANGUAGE sql AS 'SELECT'")[1]
+    tap.ok(got == "42501", "others make nothing in it", got)
+
+
 def snapshots(s):
     """what changes a job by hand sees what its runs have done, and does not meddle with one"""
     s.sql("CREATE TABLE once (at timestamptz); CREATE TABLE fails (yes bool); INSERT INTO fails VALUES (true)")
@@ -444,7 +460,7 @@ ANALYZE mc.run; ANALYZE mc.job""")
 
 s = Session("CREATE EXTENSION mc_fdw; SET client_min_messages = notice;" + SERVERS)
 s.sql("CREATE ROLE mallory; CREATE ROLE alice; CREATE SCHEMA m AUTHORIZATION mallory; CREATE SCHEMA a AUTHORIZATION alice; GRANT USAGE ON SCHEMA m, a TO PUBLIC")
-for part in (deferred, operators, owners, settings, entries, targets, locks, meetings, others, notices, snapshots, sweepers, times, cron, speed):
+for part in (deferred, operators, owners, settings, entries, targets, locks, meetings, others, notices, schema, snapshots, sweepers, times, cron, speed):
     try:
         part(s)
     except Exception as e:      # the other parts still count
