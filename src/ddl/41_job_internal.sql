@@ -60,6 +60,10 @@ END
 $$;
 COMMENT ON FUNCTION mc._job(text) IS 'the job of that name, or an error';
 
+CREATE FUNCTION mc._safe_until(relation regclass, owner regrole) RETURNS timestamptz
+LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'mc_safe_until_as';
+COMMENT ON FUNCTION mc._safe_until(regclass, regrole) IS 'mc.safe_until() with the rights of a role';
+
 CREATE FUNCTION mc._service_now(j mc.job) RETURNS timestamptz
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -78,7 +82,7 @@ BEGIN
 		WHERE w.fdwname = 'loghub_fdw'
 			OR w.fdwname = 'tablestore_fdw' AND 'mode=stream' = ANY (f.ftoptions)
 	LOOP
-		t := mc.safe_until(rel) + CASE WHEN fdw = 'loghub_fdw' THEN '1 minute' ELSE '5 minutes' END::interval;
+		t := mc._safe_until(rel, j.owner) + CASE WHEN fdw = 'loghub_fdw' THEN '1 minute' ELSE '5 minutes' END::interval;
 		result := LEAST(result, t);
 	END LOOP;
 	RETURN COALESCE(result, pg_catalog.clock_timestamp());

@@ -310,6 +310,25 @@ def notices(s):
         tap.ok(got == "23514", "no channel: " + channel, got)
 
 
+def clocks(s):
+    """the service is asked for its time as the owner of the job, whoever runs it"""
+    command("loghub", "create_project", project="web")
+    command("loghub", "create_logstore", project="web", logstore="clocks", shards=2, ttl=3650)
+    s.sql("CREATE ROLE boss SUPERUSER; CREATE ROLE deputy; GRANT alice TO deputy")
+    s.sql("GRANT USAGE ON FOREIGN SERVER sls TO alice; CREATE USER MAPPING FOR alice SERVER sls OPTIONS (access_key_id '%s', access_key_secret '%s')" % KEY)
+    as_role(s, "alice")
+    s.sql("CREATE FOREIGN TABLE a.logs (__receive_time__ timestamptz, v text) SERVER sls OPTIONS (logstore 'clocks');"
+          "CREATE TABLE a.copy (v text)")
+    job(s, "clocks", "INSERT INTO a.copy SELECT v FROM a.logs WHERE __receive_time__ >= $1 AND __receive_time__ < $2")
+    for role in ("boss", "deputy", "alice"):
+        as_role(s, role)
+        out, state = s.try_sql("CALL mc.run_job('clocks', 1)")
+        tap.ok(state == "00000", "%s runs a job over a logstore that alice reads" % role, out)
+    got = s.try_sql("SELECT mc._safe_until('a.logs', 'mallory')")[1]
+    tap.ok(got == "42501", "nobody asks with the rights of others", got)
+    as_role(s, None)
+
+
 def schema(s):
     """who owns the schema of an extension owns the calls of its functions"""
     s.sql("CREATE DATABASE squatted")
@@ -460,7 +479,7 @@ ANALYZE mc.run; ANALYZE mc.job""")
 
 s = Session("CREATE EXTENSION mc_fdw; SET client_min_messages = notice;" + SERVERS)
 s.sql("CREATE ROLE mallory; CREATE ROLE alice; CREATE SCHEMA m AUTHORIZATION mallory; CREATE SCHEMA a AUTHORIZATION alice; GRANT USAGE ON SCHEMA m, a TO PUBLIC")
-for part in (deferred, operators, owners, settings, entries, targets, locks, meetings, others, notices, schema, snapshots, sweepers, times, cron, speed):
+for part in (deferred, operators, owners, settings, entries, targets, locks, meetings, others, notices, clocks, schema, snapshots, sweepers, times, cron, speed):
     try:
         part(s)
     except Exception as e:      # the other parts still count
