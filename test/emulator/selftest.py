@@ -614,6 +614,8 @@ def test_data():
         s, a = e.command(op='generate', project='proj', logstore=profile.replace('_', '-'), profile=profile, rows=1234,
                          logs_per_group=10, seed=3, **{'from': '2026-01-01T00:00:00Z', 'to': '2026-01-02T00:00:00Z'})
         check('generate ' + profile, a == {'rows': 1234, 'groups': 124}, a)
+        a = e.call('GET', '/logstores/%s/shards' % profile.replace('_', '-')).json
+        check('no shard is younger than what it holds', [x['createTime'] for x in a] == [1767225600] * 2, a)
     put(e, 'store', [log(int(time.time()), [('k', 'v')])])
     e.command(op='split', project='proj', logstore='store', shard=1)
     e.call('POST', '/logstores/store/consumergroups', (), {'consumerGroup': 'g', 'timeout': 30, 'order': False})

@@ -343,6 +343,10 @@ sls_generate(const mcw_node *cmd, sls_logstore *store, mcw_buf *reply, mcw_error
 
 	mcw_buf_init(&buf, &mcw_malloc, (size_t) 64 << 20);
 	r.state = ok ? p.seed : 0;
+	/* no shard is younger than what it holds */
+	for (int i = 0; ok && groups > 0 && i < p.nshards; i++)
+		if (p.shards[i]->create_us > p.from)
+			p.shards[i]->create_us = p.from;
 	for (int64_t i = 0; ok && i < groups; i++)
 		ok = one_group(&p, i, &r, &buf, store->append_meta || sls_conf.show_meta, err);
 	mcw_buf_free(&buf);
