@@ -112,6 +112,34 @@ SELECT mc.adopt_job('ja_days', '2026-04-02 12:00+02');
 SELECT mc.adopt_job('ja_days', '2026-04-03 00:00+02');
 CALL mc.run_job('ja_days', max_windows => 1);
 SELECT seq, state, window_begin, note FROM mc.run r JOIN mc.job j USING (job_id) WHERE j.name = 'ja_days' AND seq > 5 ORDER BY seq;
+-- parameters that cannot be
+\set t '''INSERT INTO ja.dst SELECT t, v FROM ja.src WHERE t >= $1 AND t < $2'''
+SELECT mc.create_job('ja_bad', NULL, '5 min');
+SELECT mc.create_job('ja_bad', '-- nothing', '5 min');
+SELECT mc.create_job('ja_bad', :t, '5 min', lag => NULL);
+SELECT mc.create_job('ja_bad', :t, '5 min', retry_limit => -1);
+SELECT mc.create_job('ja_bad', :t, '5 min', retention => '-1 day');
+SELECT mc.create_job('ja_bad', :t, '5 min', on_failure => 'ignore');
+SELECT mc.create_job('ja_bad', :t, '5 min', max_runtime => '0');
+SELECT mc.create_job('ja_bad', :t, '5 min', notify => repeat('n', 64));
+SELECT mc.create_job('ja_bad', :t, '5 min', timezone => 'Mars/Phobos');
+SELECT mc.create_job('ja_bad', :t, '5 min', status_table => '');
+SELECT mc.create_job('ja_bad', :t, '5 min', depends_on => '{ja_days,NULL}');
+SELECT mc.create_job('ja_bad', :t, '5 min', depends_on => '{ja_bad}');
+SELECT mc.create_job('ja_bad', :t, '5 min', settings => '[]');
+SELECT mc.create_job('ja_bad', :t, '5 min', settings => '{"work_mem": {"MB": 64}}');
+SELECT mc.create_job('ja_bad', :t, '5 min', settings => '{"Role": "ja_other"}');
+SELECT mc.create_job('ja_bad', :t, '5 min', settings => '{"mc_fdw.nope": "1"}');
+SELECT mc.create_job('ja_bad', :t, '5 min', settings => '{"fsync": "off"}');
+SELECT mc.create_job('ja_bad', :t, '1 month', start => '2026-08-31');
+SELECT mc.create_job('ja_month', :t, '1 month', depends_on => '{ja_never}', settings => '{"work_mem": "1MB"}', lint => false) > 0 AS created;
+SHOW work_mem;
+SELECT start = date_trunc('month', now()) AS first_of_month FROM mc.job WHERE name = 'ja_month';
+UPDATE mc.job SET start = '2026-01-01' WHERE name = 'ja_month';
+CALL mc.run_job('ja_month', max_windows => 1);
+SELECT mc.alter_job('ja_days', depends_on => '{ja_after}');
+SELECT mc.alter_job('ja_days', overwrite_scope => 'all');
+SELECT mc.alter_job('ja_days', settings => '{"nope": "1"}');
 -- forgets
 SELECT mc.prune('0 s') > 0 AS pruned;
 SELECT j.name, count(*) FROM mc.run r JOIN mc.job j USING (job_id) WHERE j.name LIKE 'ja%' GROUP BY 1 ORDER BY 1;

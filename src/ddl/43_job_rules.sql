@@ -105,8 +105,11 @@ DECLARE
 BEGIN
 	FOREACH other IN ARRAY j.depends_on LOOP
 		SELECT mc._published_until(d) INTO until FROM mc.job d WHERE d.name = other;
-		IF until IS NULL OR until < hi THEN
-			RAISE NOTICE 'job "%" waits for job "%", which is published until %', j.name, other, COALESCE(until::text, 'never');
+		IF until IS NULL THEN
+			RAISE NOTICE 'job "%" waits for job "%", which is not there', j.name, other;
+			RETURN false;
+		ELSIF until < hi THEN
+			RAISE NOTICE 'job "%" waits for job "%", which is published until %', j.name, other, until;
 			RETURN false;
 		END IF;
 	END LOOP;

@@ -1,7 +1,7 @@
 -- Making and keeping jobs.
 
-CREATE FUNCTION mc._check_every(every interval) RETURNS void
-LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+CREATE FUNCTION mc._check_every(every interval, first timestamptz, zone text) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
 	IF every IS NULL OR every <= '0' THEN
 		PERFORM mc._raise('22023', 'the length of a window must be positive', NULL, NULL);
@@ -12,9 +12,102 @@ BEGIN
 	IF extract(microseconds FROM every)::bigint % 1000000 <> 0 THEN
 		PERFORM mc._raise('22023', 'windows are whole seconds long', NULL, NULL);
 	END IF;
+	IF date_trunc('month', every) <> '0' AND isfinite(first) AND extract(day FROM first AT TIME ZONE zone) > 28 THEN
+		PERFORM mc._raise('22023', 'windows of months begin on a day from 1 to 28', pg_catalog.format('The next one begins at %s.', first),
+			'Not every month has a later day.');
+	END IF;
 END
 $$;
-COMMENT ON FUNCTION mc._check_every(interval) IS 'raises unless an interval can be the length of windows';
+COMMENT ON FUNCTION mc._check_every(interval, timestamptz, text) IS 'raises unless an interval can be the length of windows of which the next begins at first';
+
+CREATE FUNCTION mc._check_rules(given jsonb) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	key text;
+	word text;
+	allowed text[];
+BEGIN
+	FOR key, word IN SELECT * FROM jsonb_each_text(given) LOOP
+		allowed := CASE key WHEN 'on_failure' THEN '{block,skip}' WHEN 'overwrite_scope' THEN '{window,snapshot}'
+			WHEN 'on_object_change' THEN '{error,reread,ignore}' END;
+		IF word IS NULL THEN
+			IF key NOT IN ('max_windows', 'max_runtime', 'notify') THEN
+				PERFORM mc._raise('22004', format('%s of a job must not be NULL', key), NULL,
+					CASE key WHEN 'statement' THEN NULL ELSE 'Leave it out for its default.' END);
+			END IF;
+		ELSIF allowed IS NOT NULL THEN
+			IF word <> ALL (allowed) THEN
+				PERFORM mc._raise('22023', format('%s cannot be "%s"', key, word), NULL, format('It is one of: %s.', array_to_string(allowed, ', ')));
+			END IF;
+		ELSIF key IN ('max_windows', 'max_runtime') THEN
+			IF word::numeric <= 0 THEN
+				PERFORM mc._raise('22023', format('%s must be positive', key), NULL, 'Without it there is no limit.');
+			END IF;
+		ELSIF key IN ('lag', 'retry_limit', 'retry_delay', 'lookback', 'retention') THEN
+			IF word::numeric < 0 THEN
+				PERFORM mc._raise('22023', format('the %s must not be negative', key), NULL, NULL);
+			END IF;
+		ELSIF key = 'notify' AND octet_length(word) NOT BETWEEN 1 AND 63 THEN
+			PERFORM mc._raise('22023', format('"%s" cannot be a channel', word), NULL, 'The names of channels have 1 to 63 bytes.');
+		END IF;
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION mc._check_rules(jsonb) IS 'raises unless these can be parameters of mc.create_job(); intervals are given in seconds';
+
+CREATE FUNCTION mc._check_settings(settings jsonb) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	key text;
+	value jsonb;
+BEGIN
+	IF jsonb_typeof(settings) <> 'object' THEN
+		PERFORM mc._raise('22023', 'settings of a job must be a JSON object', NULL, 'For example ''{"mc_fdw.on_error": "reject"}''.');
+	END IF;
+	FOR key, value IN SELECT * FROM jsonb_each(settings) LOOP
+		IF jsonb_typeof(value) IN ('object', 'array') THEN
+			PERFORM mc._raise('22023', format('"%s" in the settings of a job must be a text, a number or a boolean', key), NULL, NULL);
+		END IF;
+		IF lower(key) IN ('role', 'session_authorization') THEN
+			PERFORM mc._raise('22023', format('"%s" cannot be in the settings of a job', key), 'A job runs as its owner.', NULL);
+		END IF;
+		BEGIN
+			PERFORM set_config(key, settings ->> key, true);
+			RAISE assert_failure;	-- the setting is not to stay
+		EXCEPTION
+			WHEN assert_failure THEN
+				NULL;
+			WHEN others THEN
+				PERFORM mc._raise(SQLSTATE, format('a job cannot have the setting "%s": %s', key, SQLERRM), NULL, NULL);
+		END;
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION mc._check_settings(jsonb) IS 'raises unless the current role can set these';
+
+CREATE FUNCTION mc._check_depends(job text, others text[]) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	other text;
+BEGIN
+	IF array_position(others, NULL) IS NOT NULL THEN
+		PERFORM mc._raise('22004', 'names in depends_on must not be NULL', NULL, NULL);
+	END IF;
+	IF EXISTS (
+			WITH RECURSIVE before (name) AS (
+				SELECT unnest(others)
+				UNION
+				SELECT unnest(j.depends_on) FROM before JOIN mc.job j USING (name))
+			SELECT FROM before WHERE name = job) THEN
+		PERFORM mc._raise('22023', format('job "%s" would wait for itself', job), format('depends_on is {%s}.', array_to_string(others, ',')), NULL);
+	END IF;
+	FOR other IN SELECT o FROM unnest(others) AS u (o) WHERE NOT EXISTS (SELECT FROM mc.job j WHERE j.name = o) LOOP
+		RAISE WARNING 'job "%" depends on job "%", which is not there', job, other
+			USING HINT = 'No window begins before that job is there, may be seen by the owner of this one, and has published the same time.';
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION mc._check_depends(text, text[]) IS 'raises if a job would wait for ever, warns if it waits for a job that is not there';
 
 CREATE FUNCTION mc.create_job(name text, statement text, every interval, lag interval DEFAULT '5 minutes',
 	start timestamptz DEFAULT NULL, timezone text DEFAULT NULL, depends_on text[] DEFAULT '{}',
@@ -34,15 +127,20 @@ BEGIN
 		PERFORM mc._raise('42602', pg_catalog.format('"%s" cannot be the name of a job', name), 'It becomes part of names of objects.',
 			'Use at most 63 letters, digits, "_" and "-".');
 	END IF;
-	PERFORM mc._check_every(every);
-	IF lag < '0' THEN
-		PERFORM mc._raise('22023', 'the lag must not be negative', NULL, NULL);
-	END IF;
+	PERFORM mc._check_rules(pg_catalog.jsonb_build_object('statement', statement, 'lag', extract(epoch FROM lag), 'depends_on', depends_on,
+		'retry_limit', retry_limit, 'retry_delay', extract(epoch FROM retry_delay), 'on_failure', on_failure, 'max_windows', max_windows,
+		'max_runtime', extract(epoch FROM max_runtime), 'overwrite_scope', overwrite_scope, 'adopt_target', adopt_target,
+		'at_least_once', at_least_once, 'on_object_change', on_object_change, 'lookback', extract(epoch FROM lookback),
+		'keep_rejects', keep_rejects, 'retention', extract(epoch FROM retention), 'notify', notify, 'settings', settings));
+	PERFORM mc._check_settings(pg_catalog.jsonb_build_object('TimeZone', zone) || settings);
+	PERFORM mc._check_depends(name, depends_on);
 	first := COALESCE(start, CASE WHEN pg_catalog.date_trunc('day', every) = '0'
-		THEN pg_catalog.date_bin(every, pg_catalog.clock_timestamp(), '2000-01-01 00:00:00+00')
-		ELSE pg_catalog.date_trunc('day', pg_catalog.clock_timestamp(), zone) END);
+		THEN pg_catalog.date_bin(NULLIF(every, '0'), pg_catalog.clock_timestamp(), '2000-01-01 00:00:00+00')
+		ELSE pg_catalog.date_trunc(CASE WHEN pg_catalog.date_trunc('month', every) = '0' THEN 'day' ELSE 'month' END, pg_catalog.clock_timestamp(), zone) END);
+	PERFORM mc._check_every(every, first, zone);
 	IF NOT pg_catalog.isfinite(first) OR pg_catalog.date_trunc('second', first) <> first THEN
-		PERFORM mc._raise('22023', 'windows begin at whole seconds', pg_catalog.format('start is %s.', first), NULL);
+		PERFORM mc._raise('22023', 'windows begin at whole seconds', pg_catalog.format('start is %s.', first),
+			'date_trunc(''minute'', now()) is a whole minute.');
 	END IF;
 	INSERT INTO mc.job (name, every, lag, start, timezone, settings, depends_on, retry_limit, retry_delay, on_failure, max_windows,
 			max_runtime, overwrite_scope, adopt_target, at_least_once, on_object_change, lookback, keep_rejects, retention,
@@ -64,7 +162,7 @@ BEGIN
 	END IF;
 	INSERT INTO mc.job_version (job_id, version, statement) VALUES (id, 1, statement);
 	PERFORM mc._describe(id);
-	IF lint THEN
+	IF lint IS NOT FALSE THEN
 		PERFORM mc._lint_job(id);
 	END IF;
 	RETURN id;

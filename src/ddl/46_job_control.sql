@@ -12,11 +12,14 @@ DECLARE
 	j mc.job := mc._job(alter_job.job);
 BEGIN
 	IF every IS NOT NULL THEN
-		PERFORM mc._check_every(every);
+		PERFORM mc._check_every(every, mc._published_until(j), j.timezone);
 	END IF;
-	IF lag < '0' THEN
-		PERFORM mc._raise('22023', 'the lag must not be negative', NULL, NULL);
-	END IF;
+	PERFORM mc._check_rules(pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object('lag', extract(epoch FROM lag),
+		'retry_limit', retry_limit, 'retry_delay', extract(epoch FROM retry_delay), 'on_failure', on_failure, 'max_windows', max_windows,
+		'max_runtime', extract(epoch FROM max_runtime), 'overwrite_scope', overwrite_scope, 'on_object_change', on_object_change,
+		'lookback', extract(epoch FROM lookback), 'retention', extract(epoch FROM retention), 'notify', notify)));
+	PERFORM mc._check_settings(settings);
+	PERFORM mc._check_depends(j.name, depends_on);
 	IF statement IS NOT NULL THEN
 		j.version := j.version + 1;
 		INSERT INTO mc.job_version (job_id, version, statement, owner) VALUES (j.job_id, j.version, statement, j.owner);
@@ -45,7 +48,7 @@ BEGIN
 		WHERE t.job_id = j.job_id;
 	IF statement IS NOT NULL THEN
 		PERFORM mc._describe(j.job_id);
-		IF lint THEN
+		IF lint IS NOT FALSE THEN
 			PERFORM mc._lint_job(j.job_id);
 		END IF;
 	END IF;

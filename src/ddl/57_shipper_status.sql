@@ -18,7 +18,7 @@ BEGIN
 		RETURN NULL;
 	END IF;
 	PERFORM pg_catalog.set_config('search_path', path, true);
-	rel := pg_catalog.to_regclass(name);
+	rel := pg_catalog.to_regclass(NULLIF(name, ''));
 	PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
 	IF rel IS NULL THEN
 		PERFORM mc._raise('42P01', pg_catalog.format('status table "%s" does not exist', name), NULL, NULL);

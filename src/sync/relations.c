@@ -118,6 +118,7 @@ mc_relations(PG_FUNCTION_ARGS)
 	char	   *sql = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	Oid			types[] = {TIMESTAMPTZOID, TIMESTAMPTZOID};
 	Found		found = {NIL, NIL};
+	List	   *parsed;
 	ListCell   *lc;
 	ListCell   *lc2;
 	int			nest;
@@ -132,7 +133,11 @@ mc_relations(PG_FUNCTION_ARGS)
 	outer = error_context_stack;
 	callback = (ErrorContextCallback) {NULL, error_position, sql};
 	error_context_stack = &callback;
-	foreach(lc, pg_parse_query(sql))
+	parsed = pg_parse_query(sql);
+	if (parsed == NIL)
+		ereport(ERROR, (errcode(ERRCODE_SYNTAX_ERROR), errmsg("the text of a job has no statement"),
+						errhint("A job is INSERT INTO target SELECT ... FROM source WHERE time >= $1 AND time < $2.")));
+	foreach(lc, parsed)
 		foreach(lc2, pg_analyze_and_rewrite_fixedparams(lfirst_node(RawStmt, lc), sql, types, lengthof(types), NULL))
 			(void) walk(lfirst(lc2), &found);
 	error_context_stack = outer;
