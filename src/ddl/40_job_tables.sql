@@ -38,11 +38,13 @@ CREATE TABLE mc.job (
 	created_at timestamptz NOT NULL DEFAULT now(),
 	comment text,
 	status_table text,
+	pruned_at timestamptz,
 	UNIQUE (job_id, owner));
 COMMENT ON TABLE mc.job IS 'jobs: a statement with window parameters $1 and $2, its schedule and its rules';
 COMMENT ON COLUMN mc.job.system_identifier IS 'of the cluster that ran the job last, with timeline and database: another one must adopt it';
 COMMENT ON COLUMN mc.job.settings IS 'configuration parameters the statement runs with, search_path and TimeZone among them';
 COMMENT ON COLUMN mc.job.status_table IS 'foreign table that gets a row for each shard and run, as LogHub Shipper writes them';
+COMMENT ON COLUMN mc.job.pruned_at IS 'when the sweeper has last forgotten what is beyond the retention';
 COMMENT ON COLUMN mc.job.sources IS 'foreign tables the statement reads, as of its last version';
 
 CREATE TABLE mc.job_version (
@@ -86,6 +88,7 @@ CREATE TABLE mc.run (
 	FOREIGN KEY (job_id, owner) REFERENCES mc.job (job_id, owner) ON DELETE CASCADE ON UPDATE CASCADE,
 	UNIQUE (run_id, owner));
 CREATE INDEX ON mc.run (job_id, family, window_begin);
+CREATE INDEX ON mc.run (job_id, started_at);
 CREATE INDEX ON mc.run (job_id) WHERE state IN ('running', 'prepared', 'publishing', 'conflict', 'lost');
 COMMENT ON TABLE mc.run IS 'attempts to run a window of a job, with what they moved and how they ended';
 COMMENT ON COLUMN mc.run.family IS '0 = the job''s own windows; others are backfills, each with windows of its own';

@@ -168,10 +168,11 @@ BEGIN
 		PERFORM mc._unlock_job();
 		COMMIT;
 	END LOOP;
+	CALL mc._prune_all();
 END
 $$;
 COMMENT ON PROCEDURE mc.resolve_all() IS
-'publishes what runs of jobs have prepared and not published; begins no window. Schedule it every minute';
+'publishes what runs of jobs have prepared and not published, and forgets what is beyond its retention; begins no window. Schedule it every minute';
 
 CREATE FUNCTION mc.resolve_run(run_id bigint, how text) RETURNS text
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
@@ -380,22 +381,3 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION mc._backfill_windows(mc.job, timestamptz, timestamptz) IS 'windows of a backfill: recorded ones where they exist';
-
-CREATE FUNCTION mc.prune(older_than interval DEFAULT NULL) RETURNS bigint
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-	n bigint;
-BEGIN
-	DELETE FROM mc.run r USING mc.job j
-		WHERE j.job_id = r.job_id AND r.state IN ('done', 'failed', 'skipped', 'discarded')
-			AND r.finished_at < pg_catalog.clock_timestamp() - COALESCE(older_than, j.retention)
-			-- the last window says where the next one begins; the ledger is needed within the lookback
-			AND NOT (r.family = 0 AND r.seq = (SELECT pg_catalog.max(l.seq) FROM mc.run l WHERE l.job_id = r.job_id AND l.family = 0))
-			AND NOT EXISTS (SELECT FROM mc.source_object o WHERE o.run_id = r.run_id
-				AND o.last_modified >= (SELECT pg_catalog.max(l.window_end) FROM mc.run l WHERE l.job_id = r.job_id AND l.family = 0) - j.lookback - interval '1 day');
-	GET DIAGNOSTICS n = ROW_COUNT;
-	RETURN n;
-END
-$$;
-COMMENT ON FUNCTION mc.prune(interval) IS
-'forgets runs that ended longer ago than the retention of their job, with their rejects and positions; returns their number';
