@@ -17,6 +17,7 @@
 #include "utils/timestamp.h"
 
 #include "compat.h"
+#include "explain.h"
 #include "loghub.h"
 
 static const char *
@@ -75,7 +76,6 @@ static void
 show_window(const McLogScan *scan, ExplainState *es)
 {
 	StringInfoData out;
-	const int64 epoch = INT64CONST(86400) * (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE);
 
 	initStringInfo(&out);
 	if (scan->selection.nwindows == 0)
@@ -83,9 +83,9 @@ show_window(const McLogScan *scan, ExplainState *es)
 	else
 	{
 		appendStringInfo(&out, "[%s, ", scan->window.has_begin ?
-						 timestamptz_to_str((scan->window.begin - epoch) * USECS_PER_SEC) : "-infinity");
+						 timestamptz_to_str((scan->window.begin - MC_EPOCH_SECONDS) * USECS_PER_SEC) : "-infinity");
 		appendStringInfo(&out, "%s)", scan->window.has_end ?
-						 timestamptz_to_str((scan->window.end - epoch) * USECS_PER_SEC) : "end of data");
+						 timestamptz_to_str((scan->window.end - MC_EPOCH_SECONDS) * USECS_PER_SEC) : "end of data");
 		if (scan->selection.nwindows > 1)
 			appendStringInfo(&out, ", last of %d", scan->selection.nwindows);
 	}
@@ -124,29 +124,13 @@ show_run(const McLogScan *scan, ExplainState *es)
 	ExplainPropertyInteger("Raw Bytes", NULL, stats.bytes_raw, es);
 	if (stats.late_groups > 0)
 		ExplainPropertyInteger("Late Groups", NULL, stats.late_groups, es);
-	if (scan->rejects.on_error != MC_ON_ERROR_STOP)
-	{
-		ExplainPropertyInteger("Rejected Rows", NULL, scan->rejects.rejected, es);
-		ExplainPropertyInteger("Values Set to NULL", NULL, scan->rejects.nulled, es);
-	}
+	mcExplainRejects(&scan->rejects, es);
 	ExplainPropertyInteger("Waits", NULL, stats.stalls, es);
 	if (scan->channel == NULL)
 		return;
 	net = mcn_channel_stats(scan->channel);
-	ExplainPropertyInteger("Requests", NULL, net->requests, es);
-	ExplainPropertyInteger("Retries", NULL, net->retries, es);
-	if (net->throttled > 0)
-		ExplainPropertyInteger("Throttled", NULL, net->throttled, es);
-	if (scan->client.clock_fixed > 0)
-		ExplainPropertyInteger("Clock Corrections", NULL, scan->client.clock_fixed, es);
-	if (es->timing)
-	{
-		ExplainPropertyFloat("Wait Time", "ms", net->wait_us / 1000.0, 3, es);
-		if (net->backoff_us > 0)
-			ExplainPropertyFloat("Back-off Time", "ms", net->backoff_us / 1000.0, 3, es);
-		if (net->rate_us > 0)
-			ExplainPropertyFloat("Rate Limit Time", "ms", net->rate_us / 1000.0, 3, es);
-	}
+	mcExplainRequests(net, scan->client.clock_fixed, es);
+	mcExplainTimes(net, es);
 }
 
 void

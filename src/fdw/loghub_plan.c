@@ -9,25 +9,22 @@
  */
 #include "postgres.h"
 
-#include <math.h>
-
-#include "access/sysattr.h"
 #include "access/table.h"
 #include "nodes/makefuncs.h"
 #include "optimizer/cost.h"
 #include "optimizer/optimizer.h"
-#include "optimizer/pathnode.h"
-#include "optimizer/paths.h"
 #include "optimizer/planmain.h"
 #include "optimizer/restrictinfo.h"
 #include "utils/rel.h"
 
 #include "compat.h"
 #include "loghub.h"
+#include "scan_path.h"
 
 #define DEFAULT_ROWS 10000000.0	/* of a week, without statistics */
 #define WEEK (7 * 86400.0)
 #define OPEN_WINDOW 3600.0		/* seconds assumed for bounds not known yet */
+#define JOIN_ROWS (DEFAULT_ROWS * OPEN_WINDOW / WEEK)	/* each bound from a join leaves an hour's worth */
 #define STARTUP_COST 1000.0		/* some round trips */
 #define ROW_COST 0.02			/* beside cpu_tuple_cost: receive, decompress, decode */
 
@@ -54,7 +51,7 @@ classify(PlannerInfo *root, RelOptInfo *rel, const McLogRel *info, RestrictInfo 
 
 /* Rows the scan will fetch, as far as the bounds are known at plan time */
 static double
-estimate_rows(PlannerInfo *root, RelOptInfo *rel, List *quals, double tuples)
+estimate_rows(PlannerInfo *root, List *quals, double tuples)
 {
 	int			n = list_length(quals);
 	Datum	   *values = palloc0(sizeof(Datum) * (n + 1));
@@ -116,22 +113,11 @@ mcLogGetRelSize(PlannerInfo *root, RelOptInfo *rel, Oid relid)
 		if (!classify(root, rel, info, rinfo, &info->quals))
 			info->local = lappend(info->local, rinfo);
 	}
-	info->rows_scanned = estimate_rows(root, rel, info->quals, tuples);
+	info->rows_scanned = estimate_rows(root, info->quals, tuples);
 	rel->tuples = info->rows_scanned;
 	set_baserel_size_estimates(root, rel);
 	rel->rows = clamp_row_est(info->rows_scanned *
 							  clauselist_selectivity(root, info->local, 0, JOIN_INNER, NULL));
-}
-
-static void
-cost_of(PlannerInfo *root, RelOptInfo *rel, const McLogRel *info, double scanned, Cost *startup, Cost *total)
-{
-	QualCost	local;
-	QualCost	target = rel->reltarget->cost;
-
-	cost_qual_eval(&local, info->local, root);
-	*startup = STARTUP_COST + local.startup + target.startup;
-	*total = *startup + scanned * (ROW_COST + cpu_tuple_cost + local.per_tuple + target.per_tuple);
 }
 
 /* A column whose equality conditions are pushed down, for the equivalence classes */
@@ -156,38 +142,19 @@ bounds_scan(PlannerInfo *root, RelOptInfo *rel, RestrictInfo *rinfo)
 	return classify(root, rel, rel->fdw_private, rinfo, &quals);
 }
 
-/* Paths that take bounds or shards from other relations */
-static void
-add_parameterized_paths(PlannerInfo *root, RelOptInfo *rel, const McLogRel *info)
-{
-	/* each bound from a join is taken to leave an hour's worth */
-	double		scanned = clamp_row_est(Min(info->rows_scanned, DEFAULT_ROWS * OPEN_WINDOW / WEEK));
-	ListCell   *lc;
-
-	foreach(lc, mcBoundingRelids(root, rel, is_pushed_column, bounds_scan))
-	{
-		Relids		outer = lfirst(lc);
-		ParamPathInfo *param = get_baserel_parampathinfo(root, rel, outer);
-		Cost		startup;
-		Cost		total;
-
-		cost_of(root, rel, info, scanned, &startup, &total);
-		add_path(rel, (Path *) mcCreateForeignScanPath(root, rel, param->ppi_rows, startup, total,
-													   NIL, outer, NIL));
-	}
-}
-
 void
 mcLogGetPaths(PlannerInfo *root, RelOptInfo *rel, Oid relid)
 {
 	const McLogRel *info = rel->fdw_private;
-	Cost		startup;
-	Cost		total;
+	McScanCost	cost = {
+		.startup = STARTUP_COST,
+		.row = ROW_COST,
+		.rows = info->rows_scanned,
+		.joined_rows = JOIN_ROWS,
+		.local = info->local,
+	};
 
-	cost_of(root, rel, info, info->rows_scanned, &startup, &total);
-	add_path(rel, (Path *) mcCreateForeignScanPath(root, rel, rel->rows, startup, total, NIL,
-												   rel->lateral_relids, NIL));
-	add_parameterized_paths(root, rel, info);
+	mcAddScanPaths(root, rel, &cost, is_pushed_column, bounds_scan);
 }
 
 ForeignScan *

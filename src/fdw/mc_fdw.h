@@ -11,6 +11,7 @@
 
 #include "postgres.h"
 
+#include "datatype/timestamp.h"
 #include "foreign/fdwapi.h"
 #include "foreign/foreign.h"
 #include "lib/stringinfo.h"
@@ -22,6 +23,11 @@
 #include "compat.h"
 
 #include "../net/mcn.h"
+
+/* from the Unix epoch to PostgreSQL's */
+#define MC_EPOCH_DAYS (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE)
+#define MC_EPOCH_SECONDS (MC_EPOCH_DAYS * INT64CONST(86400))
+#define MC_EPOCH_US (MC_EPOCH_SECONDS * USECS_PER_SEC)
 
 typedef enum McWrapper
 {

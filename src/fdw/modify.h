@@ -1,7 +1,7 @@
 /*
  * modify.h
- *		The executor's side of an INSERT whose rows go to a sink one by one (MaxCompute,
- *		OSS).
+ *		The executor's side of an INSERT whose rows go to a sink one by one
+ *		(LogHub, MaxCompute, OSS).
  */
 #ifndef MC_MODIFY_H
 #define MC_MODIFY_H
@@ -30,13 +30,13 @@ typedef struct McModify
 extern void mcModifyBegin(const McSinkOps *ops, ModifyTableState *mtstate, ResultRelInfo *rinfo, int eflags);
 /* BeginForeignInsert: COPY, and rows routed through a partitioned parent */
 extern void mcModifyBeginInsert(const McSinkOps *ops, ModifyTableState *mtstate, ResultRelInfo *rinfo);
-/* ExecForeignInsert */
 /*
  * Checks a row before it is written.  Core makes a view's check afterwards, too late for
  * what is sent at once, and leaves out the row-level security of a partitioned parent where
  * the partition is foreign.
  */
 extern void mcCheckNewRow(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot);
+/* ExecForeignInsert */
 extern TupleTableSlot *mcModifyInsert(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot, TupleTableSlot *plan_slot);
 /* EndForeignModify, EndForeignInsert */
 extern void mcModifyEnd(EState *estate, ResultRelInfo *rinfo);

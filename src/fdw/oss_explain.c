@@ -16,6 +16,7 @@
 #include "utils/timestamp.h"
 
 #include "compat.h"
+#include "explain.h"
 #include "job.h"
 #include "oss_scan.h"
 
@@ -109,7 +110,7 @@ show_fields(ForeignScanState *node, const McOssScan *scan, ExplainState *es)
 static char *
 instant(int64 micros)
 {
-	return pstrdup(timestamptz_to_str(micros - INT64CONST(86400000000) * (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE)));
+	return pstrdup(timestamptz_to_str(micros - MC_EPOCH_US));
 }
 
 static void
@@ -178,24 +179,10 @@ show_run(const McOssScan *scan, ExplainState *es)
 	ExplainPropertyInteger("Received", "bytes", read.bytes, es);
 	if (read.decoded > 0)
 		ExplainPropertyInteger("Decompressed", "bytes", read.decoded, es);
-	if (scan->rejects.on_error != MC_ON_ERROR_STOP)
-	{
-		ExplainPropertyInteger("Rejected Rows", NULL, scan->rejects.rejected, es);
-		ExplainPropertyInteger("Values Set to NULL", NULL, scan->rejects.nulled, es);
-	}
-	ExplainPropertyInteger("Requests", NULL, net->requests, es);
-	ExplainPropertyInteger("Retries", NULL, net->retries, es);
-	if (net->throttled > 0)
-		ExplainPropertyInteger("Throttled", NULL, net->throttled, es);
+	mcExplainRejects(&scan->rejects, es);
+	mcExplainRequests(net, 0, es);
 	ExplainPropertyInteger("Waits", NULL, read.stalls, es);
-	if (es->timing)
-	{
-		ExplainPropertyFloat("Wait Time", "ms", net->wait_us / 1000.0, 3, es);
-		if (net->backoff_us > 0)
-			ExplainPropertyFloat("Back-off Time", "ms", net->backoff_us / 1000.0, 3, es);
-		if (net->rate_us > 0)
-			ExplainPropertyFloat("Rate Limit Time", "ms", net->rate_us / 1000.0, 3, es);
-	}
+	mcExplainTimes(net, es);
 }
 
 static void

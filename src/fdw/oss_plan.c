@@ -13,14 +13,13 @@
 #include "nodes/makefuncs.h"
 #include "optimizer/cost.h"
 #include "optimizer/optimizer.h"
-#include "optimizer/pathnode.h"
-#include "optimizer/paths.h"
 #include "optimizer/planmain.h"
 #include "optimizer/restrictinfo.h"
 #include "utils/rel.h"
 
 #include "compat.h"
 #include "oss.h"
+#include "scan_path.h"
 
 #define DEFAULT_ROWS 1000000.0	/* without statistics */
 #define JOIN_ROWS 10000.0		/* ... of the objects that one value of a join chooses, at most */
@@ -71,17 +70,6 @@ oss_rel_size(PlannerInfo *root, RelOptInfo *rel, Oid relid)
 	set_baserel_size_estimates(root, rel);
 }
 
-static void
-cost_of(PlannerInfo *root, RelOptInfo *rel, const McOssRel *info, double scanned, Cost *startup, Cost *total)
-{
-	QualCost	local;
-	QualCost	target = rel->reltarget->cost;
-
-	cost_qual_eval(&local, info->local, root);
-	*startup = STARTUP_COST + local.startup + target.startup;
-	*total = *startup + scanned * (ROW_COST + cpu_tuple_cost + local.per_tuple + target.per_tuple);
-}
-
 /* A column whose equality conditions choose objects, for the equivalence classes */
 static bool
 is_object_column(PlannerInfo *root, RelOptInfo *rel, EquivalenceClass *ec, EquivalenceMember *em, void *arg)
@@ -92,37 +80,19 @@ is_object_column(PlannerInfo *root, RelOptInfo *rel, EquivalenceClass *ec, Equiv
 		mcOssIsObjectQual(info->table, rel, em->em_expr);
 }
 
-/* Paths that take conditions on objects from other relations */
-static void
-add_parameterized_paths(PlannerInfo *root, RelOptInfo *rel, const McOssRel *info)
-{
-	double		scanned = clamp_row_est(Min(info->rows_scanned, JOIN_ROWS));
-	ListCell   *lc;
-
-	foreach(lc, mcBoundingRelids(root, rel, is_object_column, chooses_objects))
-	{
-		Relids		outer = lfirst(lc);
-		ParamPathInfo *param = get_baserel_parampathinfo(root, rel, outer);
-		Cost		startup;
-		Cost		total;
-
-		cost_of(root, rel, info, scanned, &startup, &total);
-		add_path(rel, (Path *) mcCreateForeignScanPath(root, rel, param->ppi_rows, startup, total,
-													   NIL, outer, NIL));
-	}
-}
-
 static void
 oss_paths(PlannerInfo *root, RelOptInfo *rel, Oid relid)
 {
 	const McOssRel *info = rel->fdw_private;
-	Cost		startup;
-	Cost		total;
+	McScanCost	cost = {
+		.startup = STARTUP_COST,
+		.row = ROW_COST,
+		.rows = info->rows_scanned,
+		.joined_rows = JOIN_ROWS,
+		.local = info->local,
+	};
 
-	cost_of(root, rel, info, info->rows_scanned, &startup, &total);
-	add_path(rel, (Path *) mcCreateForeignScanPath(root, rel, rel->rows, startup, total, NIL,
-												   rel->lateral_relids, NIL));
-	add_parameterized_paths(root, rel, info);
+	mcAddScanPaths(root, rel, &cost, is_object_column, chooses_objects);
 }
 
 static ForeignScan *

@@ -15,6 +15,7 @@
 #include "utils/ruleutils.h"
 
 #include "compat.h"
+#include "explain.h"
 #include "ots_plan.h"
 
 static const char *const operators[] = {"", "<", "<=", "=", ">=", ">"};
@@ -207,26 +208,10 @@ show_run(const McOtsScan *scan, ExplainState *es)
 	ExplainPropertyInteger("Remote Rows", NULL, scan->rows, es);
 	ExplainPropertyInteger("Received", "bytes", info.bytes, es);
 	ExplainPropertyInteger("Read Capacity Units", NULL, scan->conn->client.read_units, es);
-	if (scan->rejects.on_error != MC_ON_ERROR_STOP)
-	{
-		ExplainPropertyInteger("Rejected Rows", NULL, scan->rejects.rejected, es);
-		ExplainPropertyInteger("Values Set to NULL", NULL, scan->rejects.nulled, es);
-	}
-	ExplainPropertyInteger("Requests", NULL, net->requests, es);
-	ExplainPropertyInteger("Retries", NULL, net->retries, es);
-	if (net->throttled > 0)
-		ExplainPropertyInteger("Throttled", NULL, net->throttled, es);
-	if (scan->conn->client.clock_fixed > 0)
-		ExplainPropertyInteger("Clock Corrections", NULL, scan->conn->client.clock_fixed, es);
+	mcExplainRejects(&scan->rejects, es);
+	mcExplainRequests(net, scan->conn->client.clock_fixed, es);
 	ExplainPropertyInteger("Waits", NULL, info.stalls, es);
-	if (es->timing)
-	{
-		ExplainPropertyFloat("Wait Time", "ms", net->wait_us / 1000.0, 3, es);
-		if (net->backoff_us > 0)
-			ExplainPropertyFloat("Back-off Time", "ms", net->backoff_us / 1000.0, 3, es);
-		if (net->rate_us > 0)
-			ExplainPropertyFloat("Rate Limit Time", "ms", net->rate_us / 1000.0, 3, es);
-	}
+	mcExplainTimes(net, es);
 }
 
 void

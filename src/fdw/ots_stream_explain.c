@@ -16,9 +16,8 @@
 #include "utils/timestamp.h"
 
 #include "compat.h"
+#include "explain.h"
 #include "ots_stream.h"
-
-#define EPOCH_MICROS (INT64CONST(86400000000) * (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE))
 
 static const char *
 column_of_kind(const McStreamScan *scan, McStreamQualKind kind)
@@ -61,7 +60,7 @@ show_columns(ForeignScanState *node, McStreamScan *scan, ExplainState *es)
 }
 
 static void
-show_window(const McStreamScan *scan, const mcs_ots_stream_info *info, ExplainState *es)
+show_window(const mcs_ots_stream_info *info, ExplainState *es)
 {
 	StringInfoData out;
 
@@ -70,41 +69,22 @@ show_window(const McStreamScan *scan, const mcs_ots_stream_info *info, ExplainSt
 		appendStringInfoString(&out, "empty");
 	else
 	{
-		appendStringInfo(&out, "[%s, ", info->has_begin ? timestamptz_to_str(info->begin_us - EPOCH_MICROS) : "-infinity");
-		appendStringInfo(&out, "%s)", timestamptz_to_str(info->end_us - EPOCH_MICROS));
+		appendStringInfo(&out, "[%s, ", info->has_begin ? timestamptz_to_str(info->begin_us - MC_EPOCH_US) : "-infinity");
+		appendStringInfo(&out, "%s)", timestamptz_to_str(info->end_us - MC_EPOCH_US));
 	}
 	ExplainPropertyText("Window", out.data, es);
 }
 
 static void
-show_net(const McStreamScan *scan, ExplainState *es)
-{
-	const mcn_stats *net = mcn_channel_stats(scan->conn->channel);
-
-	ExplainPropertyInteger("Requests", NULL, net->requests, es);
-	ExplainPropertyInteger("Retries", NULL, net->retries, es);
-	if (net->throttled > 0)
-		ExplainPropertyInteger("Throttled", NULL, net->throttled, es);
-	if (scan->conn->client.clock_fixed > 0)
-		ExplainPropertyInteger("Clock Corrections", NULL, scan->conn->client.clock_fixed, es);
-	if (!es->timing)
-		return;
-	ExplainPropertyFloat("Wait Time", "ms", net->wait_us / 1000.0, 3, es);
-	if (net->backoff_us > 0)
-		ExplainPropertyFloat("Back-off Time", "ms", net->backoff_us / 1000.0, 3, es);
-	if (net->rate_us > 0)
-		ExplainPropertyFloat("Rate Limit Time", "ms", net->rate_us / 1000.0, 3, es);
-}
-
-static void
 show_run(const McStreamScan *scan, ExplainState *es)
 {
+	const mcn_stats *net = mcn_channel_stats(scan->conn->channel);
 	mcs_ots_stream_info info;
 
 	mcStreamStatsNow(scan, &info);
 	if (info.resolved)
 		ExplainPropertyText("Stream", mcPrintable(info.stream_id), es);
-	show_window(scan, &info, es);
+	show_window(&info, es);
 	if (mcJob != NULL)
 		ExplainPropertyText("Read By", scan->source == NULL ? "time, not chained" : scan->source->replay ?
 							"recorded positions" : "position", es);
@@ -118,13 +98,10 @@ show_run(const McStreamScan *scan, ExplainState *es)
 	ExplainPropertyInteger("Bytes", NULL, info.bytes, es);
 	if (scan->step_us > 0)
 		ExplainPropertyFloat("Largest Step Back Of A Clock", "s", scan->step_us / 1e6, 6, es);
-	if (scan->rejects.on_error != MC_ON_ERROR_STOP)
-	{
-		ExplainPropertyInteger("Rejected Rows", NULL, scan->rejects.rejected, es);
-		ExplainPropertyInteger("Values Set to NULL", NULL, scan->rejects.nulled, es);
-	}
+	mcExplainRejects(&scan->rejects, es);
 	ExplainPropertyInteger("Waits", NULL, info.stalls, es);
-	show_net(scan, es);
+	mcExplainRequests(net, scan->conn->client.clock_fixed, es);
+	mcExplainTimes(net, es);
 }
 
 void

@@ -9,24 +9,22 @@
  */
 #include "postgres.h"
 
-#include "access/sysattr.h"
 #include "access/table.h"
 #include "nodes/makefuncs.h"
-#include "nodes/nodeFuncs.h"
 #include "optimizer/cost.h"
 #include "optimizer/optimizer.h"
-#include "optimizer/pathnode.h"
-#include "optimizer/paths.h"
 #include "optimizer/planmain.h"
 #include "optimizer/restrictinfo.h"
 #include "utils/rel.h"
 
 #include "compat.h"
 #include "ots_stream.h"
+#include "scan_path.h"
 
 #define DEFAULT_ROWS 1000000.0	/* of a day, without statistics */
 #define DAY 86400e6				/* microseconds */
 #define OPEN_WINDOW 3600e6		/* assumed for bounds not known yet */
+#define JOIN_ROWS (DEFAULT_ROWS * OPEN_WINDOW / DAY)	/* each bound from a join leaves an hour's worth */
 #define STARTUP_COST 1000.0		/* some round trips */
 #define ROW_COST 0.03			/* beside cpu_tuple_cost: receive, verify, decode */
 
@@ -124,17 +122,6 @@ mcOtsStreamGetRelSize(PlannerInfo *root, RelOptInfo *rel, Oid relid)
 							  clauselist_selectivity(root, info->local, 0, JOIN_INNER, NULL));
 }
 
-static void
-cost_of(PlannerInfo *root, RelOptInfo *rel, const McStreamRel *info, double scanned, Cost *startup, Cost *total)
-{
-	QualCost	local;
-	QualCost	target = rel->reltarget->cost;
-
-	cost_qual_eval(&local, info->local, root);
-	*startup = STARTUP_COST + local.startup + target.startup;
-	*total = *startup + scanned * (ROW_COST + cpu_tuple_cost + local.per_tuple + target.per_tuple);
-}
-
 /* A column whose equality conditions are pushed down, for the equivalence classes */
 static bool
 is_pushed_column(PlannerInfo *root, RelOptInfo *rel, EquivalenceClass *ec, EquivalenceMember *em, void *arg)
@@ -158,38 +145,19 @@ bounds_scan(PlannerInfo *root, RelOptInfo *rel, RestrictInfo *rinfo)
 	return mcStreamMatchQual(root, rinfo, rel, info->columns, &qual);
 }
 
-/* Paths that take bounds or shards from other relations */
-static void
-add_parameterized_paths(PlannerInfo *root, RelOptInfo *rel, const McStreamRel *info)
-{
-	/* each bound from a join is taken to leave an hour's worth */
-	double		scanned = clamp_row_est(Min(info->rows_scanned, DEFAULT_ROWS * OPEN_WINDOW / DAY));
-	ListCell   *lc;
-
-	foreach(lc, mcBoundingRelids(root, rel, is_pushed_column, bounds_scan))
-	{
-		Relids		outer = lfirst(lc);
-		ParamPathInfo *param = get_baserel_parampathinfo(root, rel, outer);
-		Cost		startup;
-		Cost		total;
-
-		cost_of(root, rel, info, scanned, &startup, &total);
-		add_path(rel, (Path *) mcCreateForeignScanPath(root, rel, param->ppi_rows, startup, total,
-													   NIL, outer, NIL));
-	}
-}
-
 void
 mcOtsStreamGetPaths(PlannerInfo *root, RelOptInfo *rel, Oid relid)
 {
 	const McStreamRel *info = rel->fdw_private;
-	Cost		startup;
-	Cost		total;
+	McScanCost	cost = {
+		.startup = STARTUP_COST,
+		.row = ROW_COST,
+		.rows = info->rows_scanned,
+		.joined_rows = JOIN_ROWS,
+		.local = info->local,
+	};
 
-	cost_of(root, rel, info, info->rows_scanned, &startup, &total);
-	add_path(rel, (Path *) mcCreateForeignScanPath(root, rel, rel->rows, startup, total, NIL,
-												   rel->lateral_relids, NIL));
-	add_parameterized_paths(root, rel, info);
+	mcAddScanPaths(root, rel, &cost, is_pushed_column, bounds_scan);
 }
 
 ForeignScan *

@@ -146,8 +146,7 @@ mcQualInstant(Datum value, Oid type)
 	else if (TIMESTAMP_IS_NOBEGIN(t))
 		x.infinite = -1;
 	else if (TIMESTAMP_IS_NOEND(t) ||
-			 pg_add_s64_overflow(t, INT64CONST(86400000000) * (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE),
-								 &x.micros))
+			 pg_add_s64_overflow(t, MC_EPOCH_US, &x.micros))
 		x.infinite = 1;
 	return x;
 }
@@ -206,35 +205,4 @@ mcAllRowsWanted(PlannerInfo *root, ForeignPath *path)
 		if (root->tuple_fraction > 0 || root->parse->limitCount != NULL)
 			return false;
 	return true;
-}
-
-List *
-mcBoundingRelids(PlannerInfo *root, RelOptInfo *rel, ec_matches_callback_type is_pushed,
-				 bool (*matches) (PlannerInfo *root, RelOptInfo *rel, RestrictInfo *rinfo))
-{
-	List	   *clauses = list_copy(rel->joininfo);
-	List	   *found = NIL;
-	ListCell   *lc;
-
-	if (rel->has_eclass_joins)
-		clauses = list_concat(clauses,
-							  generate_implied_equalities_for_column(root, rel, is_pushed, NULL,
-																	 rel->lateral_referencers));
-	foreach(lc, clauses)
-	{
-		RestrictInfo *rinfo = lfirst_node(RestrictInfo, lc);
-		Relids		outer;
-		ListCell   *ls;
-		bool		known = false;
-
-		if (!join_clause_is_movable_to(rinfo, rel) || !matches(root, rel, rinfo))
-			continue;
-		outer = bms_union(rinfo->clause_relids, rel->lateral_relids);
-		outer = bms_del_member(outer, rel->relid);
-		foreach(ls, found)
-			known = known || bms_equal(lfirst(ls), outer);
-		if (!known && !bms_is_empty(outer))
-			found = lappend(found, outer);
-	}
-	return found;
 }

@@ -10,7 +10,6 @@
 
 #include "nodes/execnodes.h"
 #include "nodes/pathnodes.h"
-#include "optimizer/paths.h"
 
 #include "window.h"
 
@@ -60,13 +59,5 @@ extern List *mcNeededAttributes(RelOptInfo *rel, List *columns, List *local);
  * query around this one.  It decides only how many requests the scan begins with.
  */
 extern bool mcAllRowsWanted(PlannerInfo *root, ForeignPath *path);
-
-/*
- * The sets of outer relations (Relids, distinct) whose rows can bound a scan: of each
- * movable join clause, given or implied by an equivalence class, that 'matches'.
- * 'is_pushed' tells the columns whose equality conditions would.
- */
-extern List *mcBoundingRelids(PlannerInfo *root, RelOptInfo *rel, ec_matches_callback_type is_pushed,
-							  bool (*matches) (PlannerInfo *root, RelOptInfo *rel, RestrictInfo *rinfo));
 
 #endif							/* MC_QUAL_H */
