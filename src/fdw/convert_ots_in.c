@@ -246,7 +246,7 @@ is_text_type(Oid type)
 }
 
 static McOtsVerdict
-binary_in(McOtsIn *in, const mcw_ots_value *value, Datum *datum, McOtsBad *bad)
+binary_in(const mcw_ots_value *value, Datum *datum, McOtsBad *bad)
 {
 	bytea	   *copy;
 
@@ -348,7 +348,7 @@ mcOtsIn(McOtsIn *in, const mcw_ots_value *value, Datum *datum, McOtsBad *bad)
 		return is_domain ? text_in(in, value, datum, bad) : MC_OTS_OK;
 	}
 	if (value->type == MCW_OTS_BINARY && in->base == BYTEAOID && !is_domain)
-		return binary_in(in, value, datum, bad);
+		return binary_in(value, datum, bad);
 	if (!takes_text_form(in, value))
 		return no_way(in, value, bad);
 	return text_in(in, value, datum, bad);

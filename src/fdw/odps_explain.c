@@ -22,7 +22,7 @@
 #define EXPLAIN_PATIENCE_US INT64CONST(5000000)
 
 static void
-show_partitions(McScan *scan, ForeignScanState *node, ExplainState *es, bool later)
+show_partitions(McScan *scan, ExplainState *es, bool later)
 {
 	if (!scan->partitions)
 		return;
@@ -82,7 +82,7 @@ explain_only(McScan *scan, ForeignScanState *node, ExplainState *es)
 	if (reason)
 		ExplainPropertyText("Partitions", psprintf("unknown (%s)", reason), es);
 	else
-		show_partitions(scan, node, es, mcScanPrunesLater(scan, node));
+		show_partitions(scan, es, mcScanPrunesLater(scan, node));
 }
 
 static char *
@@ -138,7 +138,7 @@ mcOdpsExplainScan(ForeignScanState *node, ExplainState *es)
 	else if (scan->odps)
 	{
 		ExplainPropertyText("MaxCompute Table", scan->odps->label, es);
-		show_partitions(scan, node, es, false);
+		show_partitions(scan, es, false);
 	}
 	if (es->verbose && scan->map)
 		ExplainPropertyText("Remote Columns", remote_columns(scan, node), es);

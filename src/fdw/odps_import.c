@@ -89,7 +89,7 @@ local_name(mcw_view remote)
 }
 
 static void
-append_column(StringInfo sql, McOdps *odps, mcw_view table, const mcs_odps_column *column, bool first, List **names)
+append_column(StringInfo sql, mcw_view table, const mcs_odps_column *column, bool first, List **names)
 {
 	char	   *name = local_name(column->name);
 	char	   *remote = pnstrdup(column->name.data, column->name.len);
@@ -129,9 +129,9 @@ create_statement(McOdps *odps, ImportForeignSchemaStmt *stmt, const mcs_odps_tab
 	initStringInfo(&sql);
 	appendStringInfo(&sql, "CREATE FOREIGN TABLE %s.%s (", quote_identifier(stmt->local_schema), quote_identifier(name));
 	for (int i = 0; i < table->ncolumns; i++)
-		append_column(&sql, odps, table->name, &table->columns[i], names == NIL, &names);
+		append_column(&sql, table->name, &table->columns[i], names == NIL, &names);
 	for (int i = 0; i < table->nkeys; i++)
-		append_column(&sql, odps, table->name, &table->keys[i], names == NIL, &names);
+		append_column(&sql, table->name, &table->keys[i], names == NIL, &names);
 	appendStringInfo(&sql, "\n) SERVER %s OPTIONS (\"table\" %s", quote_identifier(stmt->server_name),
 					 quote_literal_cstr(remote));
 	if (schema)

@@ -55,7 +55,7 @@ odpsGetForeignPaths(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
 
 /* attnums of the columns that the query looks at */
 static List *
-needed_columns(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
+needed_columns(RelOptInfo *baserel, Oid foreigntableid)
 {
 	Relation	rel = table_open(foreigntableid, NoLock);
 	int			natts = RelationGetNumberOfAttributes(rel);
@@ -110,7 +110,7 @@ odpsGetForeignPlan(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid, F
 {
 	return make_foreignscan(tlist, extract_actual_clauses(scan_clauses, false), baserel->relid,
 							prunable_clauses(baserel),
-							list_make1(needed_columns(root, baserel, foreigntableid)),
+							list_make1(needed_columns(baserel, foreigntableid)),
 							NIL, NIL, outer_plan);
 }
 

@@ -41,7 +41,7 @@ is_named(const Bitmapset *cols, AttrNumber attnum)
 }
 
 static void
-bind_column(McOtsSink *sink, McOtsSinkColumn *c, const McOtsColumn *column, const Bitmapset *named)
+bind_column(McOtsSinkColumn *c, const McOtsColumn *column, const Bitmapset *named)
 {
 	c->column = column;
 	c->at = column->attnum - 1;
@@ -58,7 +58,7 @@ new_column(McOtsSink *sink, const McOtsColumn *column, const Bitmapset *named)
 {
 	McOtsSinkColumn *c = palloc0(sizeof(McOtsSinkColumn));
 
-	bind_column(sink, c, column, named);
+	bind_column(c, column, named);
 	return c;
 }
 
@@ -76,7 +76,7 @@ bind_columns(McOtsSink *sink, const Bitmapset *named)
 		switch (column->kind)
 		{
 			case MC_OTS_KEY:
-				bind_column(sink, &sink->keys[column->key], column, named);
+				bind_column(&sink->keys[column->key], column, named);
 				if (column->auto_increment)
 					sink->auto_key = column->key;
 				sink->nkeys++;
@@ -84,7 +84,7 @@ bind_columns(McOtsSink *sink, const Bitmapset *named)
 			case MC_OTS_CELL:
 				if (mcOtsGuardIs(sink, column, is_named(named, column->attnum)))
 					break;
-				bind_column(sink, &sink->cells[sink->ncells++], column, named);
+				bind_column(&sink->cells[sink->ncells++], column, named);
 				break;
 			case MC_OTS_REST:
 				sink->rest = new_column(sink, column, named);

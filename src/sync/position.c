@@ -63,7 +63,7 @@ static const char known_query[] =
 " WHERE job_id = $1 AND source = $2 AND last_modified >= $3 AND window_end <= $4";
 
 static void
-load_positions(McJobRun *run, McJobSource *source, const char *query, int nargs, const Datum *values)
+load_positions(McJobSource *source, const char *query, int nargs, const Datum *values)
 {
 	static const Oid types[] = {INT8OID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, BOOLOID};
 	uint64		n = mcSpi(query, SPI_OK_SELECT, nargs, types, values, NULL);
@@ -89,9 +89,9 @@ load_loghub(McJobRun *run, McJobSource *source, const Datum *values)
 	ListCell   *lc;
 
 	if (!run->backfill)
-		load_positions(run, source, newest_query, 3, values);
+		load_positions(source, newest_query, 3, values);
 	if (source->positions == NIL)
-		load_positions(run, source, beside_query, 5, values);
+		load_positions(source, beside_query, 5, values);
 	source->first = true;
 	foreach(lc, source->positions)
 		if (((const McJobPosition *) lfirst(lc))->begin != NULL)
@@ -149,12 +149,12 @@ mcLoadSource(McJobRun *run, McJobSource *source)
 			 mcSpi("SELECT FROM mc.claim WHERE job_id = $1 AND source = $2 AND window_begin = $3 AND window_end = $4 AND shard = ''",
 				   SPI_OK_SELECT, 4, (const Oid[]) {INT8OID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID}, values, NULL) > 0)
 	{
-		load_positions(run, source, claim_query, 4, values);
+		load_positions(source, claim_query, 4, values);
 		source->shared = source->replay = source->frozen = true;
 	}
 	else
 	{
-		load_positions(run, source, replay_query, 4, values);
+		load_positions(source, replay_query, 4, values);
 		source->replay = source->positions != NIL;
 		source->frozen = source->replay;
 		if (source->wrapper == MC_LOGHUB && !source->replay)
@@ -162,7 +162,7 @@ mcLoadSource(McJobRun *run, McJobSource *source)
 		else
 		{
 			if (!source->replay && !run->backfill)
-				load_positions(run, source, checkpoint_query, 3, values);
+				load_positions(source, checkpoint_query, 3, values);
 			source->first = source->positions == NIL;
 		}
 	}
