@@ -220,12 +220,6 @@ reach_tunnel(McCheck *check, McOdps *odps)
 		(void) mcCheckResult(check, "tunnel", status, &err, NULL);
 }
 
-typedef struct Maxcompute
-{
-	McCheck    *check;
-	McOdps	   *odps;
-} Maxcompute;
-
 static void
 open_tunnel(void *arg)
 {

@@ -14,6 +14,7 @@
 #include "tcop/utility.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/json.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -26,6 +27,9 @@
 #define MAX_ANSWER ((size_t) 4 << 20)
 #define DEFAULT_LOG_DAYS 30
 #define DEFAULT_SHARDS 2
+#define MAX_DAYS (INT_MAX / SECS_PER_DAY)	/* Tablestore counts seconds */
+#define MAX_SHARDS 10
+#define MAX_STREAM_HOURS 168
 
 PG_FUNCTION_INFO_V1(mc_create_remote);
 
@@ -71,17 +75,7 @@ json_text(const char *text)
 	StringInfoData s;
 
 	initStringInfo(&s);
-	appendStringInfoChar(&s, '"');
-	for (; *text; text++)
-	{
-		if (*text == '"' || *text == '\\')
-			appendStringInfoChar(&s, '\\');
-		if ((unsigned char) *text < ' ')
-			appendStringInfo(&s, "\\u%04x", *text);
-		else
-			appendStringInfoChar(&s, *text);
-	}
-	appendStringInfoChar(&s, '"');
+	escape_json(&s, text);
 	return s.data;
 }
 
@@ -210,17 +204,14 @@ append_static_keys(const Create *create, StringInfo sql)
 }
 
 static char *
-create_odps(Create *create)
+odps_statement(const Create *create, McOdps *odps)
 {
 	TupleDesc	desc = RelationGetDescr(create->rel);
-	McOdps	   *odps = mcOdpsOpen(create->serverid, GetUserId(), create->relid);
 	StringInfoData sql;
 	mcw_buf		table;
 	bool		first = true;
 	ListCell   *lc;
 
-	refuse(create, create->shards > 0, "shards", "maxcompute_fdw");
-	refuse(create, create->stream_hours > 0, "stream_hours", "maxcompute_fdw");
 	mcw_buf_init(&table, &odps->alloc, 4096);
 	if (mcs_odps_sql_table(&odps->service, mcw_str(to_wire(odps->table_name)), &table) != MCW_OK)
 		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
@@ -258,9 +249,21 @@ create_odps(Create *create)
 	if (create->lifecycle > 0)
 		appendStringInfo(&sql, " LIFECYCLE %d", create->lifecycle);
 	appendStringInfoChar(&sql, ';');
+	return sql.data;
+}
+
+static char *
+create_odps(const Create *create)
+{
+	McOdps	   *odps = mcOdpsOpen(create->serverid, GetUserId(), create->relid);
+	char	   *sql;
+
+	refuse(create, create->shards > 0, "shards", "maxcompute_fdw");
+	refuse(create, create->stream_hours > 0, "stream_hours", "maxcompute_fdw");
+	sql = odps_statement(create, odps);
 	if (create->execute)
 	{
-		mcs_odps_sql query = {.query = mcw_str(to_wire(sql.data))};
+		mcs_odps_sql query = {.query = mcw_str(to_wire(sql))};
 		mcs_odps_sql_result result;
 		mcw_arena	arena;
 		mcw_error	err;
@@ -271,13 +274,13 @@ create_odps(Create *create)
 		mcOdpsForget(create->relid);
 	}
 	MemoryContextDelete(odps->cxt);
-	return sql.data;
+	return sql;
 }
 
 /* ---- Tablestore ---- */
 
 static char *
-create_ots(Create *create)
+create_ots(const Create *create)
 {
 	McServer   *server = mcGetServer(MC_TABLESTORE, create->serverid, GetUserId(), create->relid, true);
 	List	   *columns = mcOtsColumns(create->rel);
@@ -331,7 +334,7 @@ create_ots(Create *create)
 /* ---- Log Service ---- */
 
 static char *
-create_logstore(Create *create)
+create_logstore(const Create *create)
 {
 	McServer   *server = mcGetServer(MC_LOGHUB, create->serverid, GetUserId(), create->relid, true);
 	const char *logstore = mcServerOption(server, "logstore");
@@ -403,9 +406,9 @@ mc_create_remote(PG_FUNCTION_ARGS)
 	if (create.execute)
 		PreventCommandIfReadOnly("mc.create_remote()");
 	create.partition_by = PG_ARGISNULL(2) ? NIL : names_of(PG_GETARG_ARRAYTYPE_P(2));
-	create.lifecycle = positive(fcinfo, 3, "lifecycle", 24855);
-	create.shards = positive(fcinfo, 4, "shards", 10);
-	create.stream_hours = positive(fcinfo, 5, "stream_hours", 168);
+	create.lifecycle = positive(fcinfo, 3, "lifecycle", MAX_DAYS);
+	create.shards = positive(fcinfo, 4, "shards", MAX_SHARDS);
+	create.stream_hours = positive(fcinfo, 5, "stream_hours", MAX_STREAM_HOURS);
 	foreach(lc, create.partition_by)
 		(void) attribute_of(&create, lfirst(lc));
 

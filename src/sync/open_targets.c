@@ -45,7 +45,10 @@ lock_targets(const List *targets)
 	}
 }
 
-/* $1: targets, $2: those that are only appended to by a job, $3: the job, 0 = none */
+/*
+ * $1: targets, $2: those that are only appended to by a job, $3: the job, 0 = none.
+ * NOT IN is what the index on mc.publish says.
+ */
 static const char open_query[] =
 "SELECT p.label, p.state, j.name, j.owner::pg_catalog.oid, r.run_id"
 " FROM mc.publish p JOIN mc.run r USING (run_id) JOIN mc.job j USING (job_id)"

@@ -14,13 +14,13 @@
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "tcop/utility.h"
-#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
 #include "../fdw/compat.h"
 #include "../fdw/oss_write.h"
+#include "tools.h"
 
 #define MAX_PAGE ((size_t) 16 << 20)
 
@@ -43,13 +43,10 @@ static McOssConn *
 connect_to(const char *name, MemoryContext cxt)
 {
 	ForeignServer *fs = GetForeignServerByName(name, false);
-	ForeignDataWrapper *fdw = GetForeignDataWrapper(fs->fdwid);
-	AclResult	acl = mcServerAclCheck(fs->serverid, GetUserId(), ACL_USAGE);
 	McServer   *server;
 
-	if (acl != ACLCHECK_OK)
-		aclcheck_error(acl, OBJECT_FOREIGN_SERVER, name);
-	if (strcmp(fdw->fdwname, "oss_fdw") != 0)
+	mcCheckServerUsage(fs->serverid);
+	if (mcWrapperOfServer(fs->serverid) != MC_OSS)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("server \"%s\" is not of foreign-data wrapper oss_fdw", name)));
@@ -111,7 +108,7 @@ next_page(Walk *walk)
 static TimestampTz
 initiated(const mcw_oss_upload *upload)
 {
-	return upload->initiated - (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY;
+	return upload->initiated - MC_EPOCH_US;
 }
 
 /* of the transaction that asks */

@@ -20,6 +20,7 @@
 
 #include "../fdw/compat.h"
 #include "sync.h"
+#include "tools.h"
 
 typedef struct Found
 {
@@ -88,7 +89,7 @@ put(FunctionCallInfo fcinfo, Oid relid, bool written)
 	Datum		values[3];
 	bool		nulls[3] = {false, false, true};
 
-	values[0] = CStringGetTextDatum(quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)), get_rel_name(relid)));
+	values[0] = CStringGetTextDatum(mcRelationText(relid));
 	values[1] = BoolGetDatum(written);
 	if (get_rel_relkind(relid) == RELKIND_FOREIGN_TABLE)
 	{

@@ -9,19 +9,11 @@
 
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
-#include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
 #include "../fdw/reject.h"
 #include "sync.h"
-
-static char *
-relation_name(Oid relid)
-{
-	char	   *name = get_rel_name(relid);
-
-	return name ? quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)), name) : NULL;
-}
+#include "tools.h"
 
 static void
 set_text(Datum *values, char *nulls, int i, const char *text)
@@ -56,7 +48,7 @@ mc_save_rejects(PG_FUNCTION_ARGS)
 		nulls[lengthof(types)] = '\0';
 		values[0] = Int64GetDatum(run_id);
 		values[1] = TimestampTzGetDatum(s->at);
-		set_text(values, nulls, 2, relation_name(s->relid));
+		set_text(values, nulls, 2, mcRelationText(s->relid));
 		set_text(values, nulls, 3, s->part);
 		set_text(values, nulls, 4, s->position);
 		set_text(values, nulls, 5, s->column);

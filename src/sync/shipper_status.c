@@ -14,10 +14,10 @@
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
-#include "utils/lsyscache.h"
 #include "utils/varlena.h"
 
 #include "sync.h"
+#include "tools.h"
 
 static void
 push_text(JsonbParseState **state, const char *name, const char *text)
@@ -113,7 +113,7 @@ mc_insert_status(PG_FUNCTION_ARGS)
 						   (caller != owner ? SECURITY_RESTRICTED_OPERATION : 0));
 	relid = RangeVarGetRelid(makeRangeVarFromNameList(textToQualifiedNameList(cstring_to_text(table))), NoLock, false);
 	/* as found, not as the setting may have been written by hand */
-	table = quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)), get_rel_name(relid));
+	table = mcRelationText(relid);
 	(void) mcSpi(psprintf("INSERT INTO %s SELECT * FROM pg_catalog.jsonb_populate_recordset(NULL::%s, $1)", table, table),
 				 SPI_OK_INSERT, lengthof(row_types), row_types, rows, NULL);
 	SetUserIdAndSecContext(caller, context);

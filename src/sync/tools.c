@@ -103,7 +103,9 @@ mcCheckServerUsage(Oid serverid)
 char *
 mcRelationText(Oid relid)
 {
-	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)), get_rel_name(relid));
+	char	   *name = get_rel_name(relid);
+
+	return name != NULL ? quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)), name) : NULL;
 }
 
 void

@@ -25,7 +25,7 @@ extern McWrapper mcWrapperOfRelation(Oid relid);
 extern Relation mcOpenForeign(Oid relid, int wrappers, AclMode mode);
 /* USAGE on the server of a foreign table, for what its owner's rights do not cover; raises */
 extern void mcCheckServerUsage(Oid serverid);
-/* schema.table, quoted as needed */
+/* schema.table, quoted as needed; NULL if it is gone */
 extern char *mcRelationText(Oid relid);
 /* a row of a set-returning function of texts; NULL = NULL */
 extern void mcPutTexts(FunctionCallInfo fcinfo, int n, char **values);
