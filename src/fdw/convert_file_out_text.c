@@ -19,8 +19,6 @@
 #define FIRST_DAY (-730119)
 #define END_DAY 2921940
 
-#define UNIX_TO_PG_SECONDS ((POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * (pg_time_t) SECS_PER_DAY)
-
 static const char pairs[201] =
 "0001020304050607080910111213141516171819"
 "2021222324252627282930313233343536373839"
@@ -189,7 +187,7 @@ mcFileTimestampTz(TimestampTz at, int style, McZoneSpan *span, char *to)
 
 	if (likely(is_iso(style) && !TIMESTAMP_NOT_FINITE(at)))
 	{
-		pg_time_t	t = at / USECS_PER_SEC - (at % USECS_PER_SEC < 0) + UNIX_TO_PG_SECONDS;
+		pg_time_t	t = at / USECS_PER_SEC - (at % USECS_PER_SEC < 0) + MC_EPOCH_SECONDS;
 
 		if (unlikely(span->zone != session_timezone || t < span->from || t >= span->to))
 			find_span(span, t);

@@ -30,8 +30,6 @@
 
 #include "../wire/mcw_text.h"
 
-#define UNIX_TO_PG_SECONDS ((POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * INT64CONST(86400))
-#define UNIX_TO_PG_DAYS (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE)
 #define MAX_DECIMAL_TEXT 256
 
 const char *
@@ -385,9 +383,9 @@ in_date(McInType *in, const mcw_odps_value *value, Datum *out)
 {
 	int64		days = value->i64;
 
-	if (days < INT64CONST(-100000000) || days > INT64CONST(4000000000) || !IS_VALID_DATE(days - UNIX_TO_PG_DAYS))
+	if (days < INT64CONST(-100000000) || days > INT64CONST(4000000000) || !IS_VALID_DATE(days - MC_EPOCH_DAYS))
 		return mcInRefuse(in->cxt, ERRCODE_DATETIME_VALUE_OUT_OF_RANGE, "the date is out of range of PostgreSQL");
-	*out = DateADTGetDatum((DateADT) (days - UNIX_TO_PG_DAYS));
+	*out = DateADTGetDatum((DateADT) (days - MC_EPOCH_DAYS));
 	return NULL;
 }
 
@@ -408,7 +406,7 @@ instant(McInType *in, int64 seconds, int32 nanos, Datum *out)
 							  nanos, precision);
 		nanos -= rest;
 	}
-	if (pg_sub_s64_overflow(seconds, UNIX_TO_PG_SECONDS, &seconds) ||
+	if (pg_sub_s64_overflow(seconds, MC_EPOCH_SECONDS, &seconds) ||
 		pg_mul_s64_overflow(seconds, USECS_PER_SEC, &result) ||
 		pg_add_s64_overflow(result, nanos / 1000, &result) || !IS_VALID_TIMESTAMP(result))
 		return mcInRefuse(in->cxt, ERRCODE_DATETIME_VALUE_OUT_OF_RANGE, "the time is out of range of PostgreSQL");

@@ -28,9 +28,6 @@
 
 #include "odps_write.h"
 
-#define UNIX_TO_PG_SECONDS ((POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * INT64CONST(86400))
-#define UNIX_TO_PG_DAYS (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE)
-
 /* 0001-01-01 00:00:00 and 9999-12-31 23:59:59 in Unix seconds and days */
 #define FIRST_SECOND INT64CONST(-62135596800)
 #define LAST_SECOND INT64CONST(253402300799)
@@ -324,7 +321,7 @@ out_date(McOutType *out, Datum value, mcw_odps_writer *w, int column)
 
 	if (DATE_NOT_FINITE(date))
 		return mcOutRefuse(out->cxt, ERRCODE_DATETIME_FIELD_OVERFLOW, "infinity does not exist in date");
-	return mcOutDays(out->cxt, (int64) date + UNIX_TO_PG_DAYS, w, column);
+	return mcOutDays(out->cxt, (int64) date + MC_EPOCH_DAYS, w, column);
 }
 
 /* seconds floor, nanos 0..999999999: DATETIME, TIMESTAMP, TIMESTAMP_NTZ */
@@ -369,7 +366,7 @@ out_timestamp(McOutType *out, Datum value, mcw_odps_writer *w, int column)
 		micros += USECS_PER_SEC;
 		seconds--;
 	}
-	return mcOutInstant(out->cxt, out->type, seconds + UNIX_TO_PG_SECONDS, (int32) micros * 1000, w, column);
+	return mcOutInstant(out->cxt, out->type, seconds + MC_EPOCH_SECONDS, (int32) micros * 1000, w, column);
 }
 
 static const char *

@@ -19,7 +19,6 @@
 #include "../wire/mcw_text.h"
 #include "loghub_write.h"
 
-#define EPOCH_US ((int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY)
 #define NANOS_PER_SECOND 1000000000
 
 /* a value that a message may show */
@@ -236,7 +235,7 @@ convert_time(const McLogOut *out, Datum value, int64 *seconds, uint32 *ns, bool 
 			us = DatumGetTimestampTz(value);
 			if (TIMESTAMP_NOT_FINITE(us))
 				return "the time of a log cannot be infinite";
-			us += EPOCH_US;
+			us += MC_EPOCH_US;
 			*seconds = us >= 0 ? us / USECS_PER_SEC : -1;
 			*ns = us >= 0 ? (uint32) (us % USECS_PER_SEC) * 1000 : 0;
 			*has_ns = *ns != 0;
@@ -282,7 +281,7 @@ row_time(McLogSink *sink, TupleTableSlot *slot, uint32 *time, bool *has_ns, uint
 	}
 	if (isnull || reason)
 	{
-		int64		us = GetCurrentTransactionStartTimestamp() + EPOCH_US;
+		int64		us = GetCurrentTransactionStartTimestamp() + MC_EPOCH_US;
 
 		seconds = us / USECS_PER_SEC;
 		*has_ns = out && out->column->type != INT8OID;

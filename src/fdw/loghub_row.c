@@ -25,7 +25,6 @@
 #define IN_PLACE_MAX 126
 #define NANOS_PER_SECOND 1000000000
 #define ROWS_PER_STEP 1000
-#define EPOCH_SECONDS (INT64CONST(86400) * (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE))
 
 /* ---- start ---- */
 
@@ -296,7 +295,7 @@ start_group(McLogScan *scan)
 				break;
 			case MC_LOG_RECEIVE_TIME:
 				field->isnull = !received_known;
-				field->value = TimestampTzGetDatum((received - EPOCH_SECONDS) * USECS_PER_SEC);
+				field->value = TimestampTzGetDatum((received - MC_EPOCH_SECONDS) * USECS_PER_SEC);
 				break;
 			case MC_LOG_SHARD:
 				field->value = Int32GetDatum(scan->page->shard);
@@ -388,7 +387,7 @@ time_value(const McLogField *field, const mcw_sls_log *log, Datum *datum, McText
 	switch (field->column->type)
 	{
 		case TIMESTAMPTZOID:
-			at = ((int64) log->time - EPOCH_SECONDS) * USECS_PER_SEC + log->time_ns / 1000;
+			at = ((int64) log->time - MC_EPOCH_SECONDS) * USECS_PER_SEC + log->time_ns / 1000;
 			*datum = TimestampTzGetDatum(at);
 			if (field->column->typmod >= 0)
 				*datum = DirectFunctionCall2(timestamptz_scale, *datum, Int32GetDatum(field->column->typmod));

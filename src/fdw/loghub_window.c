@@ -22,7 +22,7 @@
 static TimestampTz
 from_seconds(int64 seconds)
 {
-	return (seconds - INT64CONST(86400) * (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE)) * USECS_PER_SEC;
+	return (seconds - MC_EPOCH_SECONDS) * USECS_PER_SEC;
 }
 
 static bool

@@ -23,8 +23,6 @@
 #include "job.h"
 #include "oss.h"
 
-#define EPOCH_US (INT64CONST(86400000000) * (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE))
-
 /* all versions of a key */
 typedef struct Versions
 {
@@ -165,9 +163,9 @@ window_of(List *quals, const Datum *values)
 		if (qual->kind != MC_OSS_QUAL_MODIFIED)
 			continue;
 		at = mcQualInstant(values[foreach_current_index(lc)], qual->type);
-		if (!at.infinite && qual->op == MC_BOUND_GE && at.micros == mcJob->lo + EPOCH_US)
+		if (!at.infinite && qual->op == MC_BOUND_GE && at.micros == mcJob->lo + MC_EPOCH_US)
 			lower = true;
-		else if (!at.infinite && qual->op == MC_BOUND_LT && at.micros == mcJob->hi + EPOCH_US)
+		else if (!at.infinite && qual->op == MC_BOUND_LT && at.micros == mcJob->hi + MC_EPOCH_US)
 			upper = true;
 		else
 			return OTHER;
@@ -263,8 +261,8 @@ mcOssLedgerOpen(McOssConn *conn, const McOssTable *table, McOssChoice *choice, L
 	{
 		TimestampTz from = mcJob->backfill ? mcJob->lo : Max(mcJob->start, mcJob->hi - mcJob->lookback_us);
 
-		choice->modified_from = from + EPOCH_US;
-		choice->modified_to = mcJob->hi + EPOCH_US - 1;
+		choice->modified_from = from + MC_EPOCH_US;
+		choice->modified_to = mcJob->hi + MC_EPOCH_US - 1;
 	}
 	return ledger;
 }
@@ -295,7 +293,7 @@ mcOssLedgerNext(McOssLedger *ledger, mcs_oss_object *object)
 	object->key = mcw_str(mcOssToWire(o->key));
 	object->etag = mcw_str(mcOssToWire(o->etag));
 	object->size = (uint64) o->size;
-	object->last_modified = o->last_modified + EPOCH_US;
+	object->last_modified = o->last_modified + MC_EPOCH_US;
 	object->ranges = true;
 	return true;
 }
@@ -349,7 +347,7 @@ take(McOssLedger *ledger, Versions *v, const mcs_oss_object *object, const char 
 	o->key = pstrdup(v->key);
 	o->etag = pstrdup(etag);
 	o->size = (int64) object->size;
-	o->last_modified = object->last_modified - EPOCH_US;
+	o->last_modified = object->last_modified - MC_EPOCH_US;
 	if (is_new)
 	{
 		v->taken = lappend(v->taken, o);

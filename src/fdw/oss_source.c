@@ -18,7 +18,6 @@
 
 #include "oss.h"
 
-#define UNIX_TO_POSTGRES (INT64CONST(86400000000) * (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE))
 #define MAX_DEPTH 256
 #define MAX_RUN 1000			/* directories listed together */
 
@@ -91,7 +90,7 @@ mcOssObjectValue(const McOssTable *table, const McOssColumn *column, McTextColum
 			*value = Int64GetDatum((int64) object->size);
 			return object->size != UINT64_MAX;
 		case MC_OSS_LAST_MODIFIED:
-			*value = TimestampTzGetDatum(object->last_modified - UNIX_TO_POSTGRES);
+			*value = TimestampTzGetDatum(object->last_modified - MC_EPOCH_US);
 			return object->last_modified != 0;
 		case MC_OSS_PATH:
 			if (parts[column->index].data == NULL)

@@ -19,8 +19,6 @@
 #define HINT_VALUE "Correct the value in the statement, or set on_error to 'reject' or 'set_null'."
 #define HINT_ROW "Filter such rows, or set on_error to 'reject'."
 
-#define EPOCH_US ((int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY)
-
 /* a value that a message may show */
 static mcw_view
 shown(McOtsSink *sink, const McOtsSinkColumn *c, Datum value)
@@ -185,7 +183,7 @@ row_version(McOtsSink *sink, TupleTableSlot *slot, int64 *version)
 			reason = "a cell version cannot be infinite";
 		else
 		{
-			ms += EPOCH_US;
+			ms += MC_EPOCH_US;
 			if (ms % 1000 != 0)
 				reason = "a cell version has whole milliseconds";
 			ms /= 1000;
@@ -277,7 +275,7 @@ show_version(McOtsSink *sink, TupleTableSlot *slot, int64 version)
 	if (!c || !sink->returning || version == MCW_OTS_NO_TIMESTAMP)
 		return;
 	if (c->column->type == TIMESTAMPTZOID)
-		version = version * 1000 - EPOCH_US;
+		version = version * 1000 - MC_EPOCH_US;
 	/* an UPDATE leaves newer cells where they are */
 	if (!slot->tts_isnull[c->at] && DatumGetInt64(slot->tts_values[c->at]) > version)
 		return;

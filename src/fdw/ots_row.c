@@ -21,7 +21,6 @@
 
 #define ROWS_PER_STEP 1000
 #define MAX_NAMES_TO_GET 128	/* beyond it all columns are asked for (2.2) */
-#define EPOCH_SECONDS (INT64CONST(86400) * (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE))
 
 /* ---- start ---- */
 
@@ -305,7 +304,7 @@ mcOtsVersion(int64 ms, Oid type)
 {
 	if (type == INT8OID)
 		return Int64GetDatum(ms);
-	return TimestampTzGetDatum(ms * 1000 - EPOCH_SECONDS * USECS_PER_SEC);
+	return TimestampTzGetDatum(ms * 1000 - MC_EPOCH_US);
 }
 
 /* False: the row has no attribute cell */

@@ -28,7 +28,6 @@
 #include "loghub_call.h"
 #include "ots_stream.h"
 
-#define EPOCH_MICROS (INT64CONST(86400000000) * (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE))
 #define MAX_STATE ((size_t) 512 << 20)
 #define KEPT 8
 #define KEPT_US INT64CONST(1000000)
@@ -131,7 +130,7 @@ safe_until(Relation rel)
 				 errmsg("\"%s\" is not a foreign table of tablestore_fdw or loghub_fdw", RelationGetRelationName(rel))));
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(cxt);
-	return until - EPOCH_MICROS;
+	return until - MC_EPOCH_US;
 }
 
 Datum

@@ -24,8 +24,6 @@
 
 #include "ots_stream.h"
 
-#define EPOCH_MICROS (INT64CONST(86400000000) * (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE))
-
 /* ---- positions as text ---- */
 
 static char *
@@ -106,7 +104,7 @@ mcStreamChain(McStreamScan *scan)
 
 	scan->source = NULL;
 	if (!selection->has_begin || !selection->has_end || selection->shards != NULL ||
-		!mcJobWindow(selection->begin - EPOCH_MICROS, selection->end - EPOCH_MICROS))
+		!mcJobWindow(selection->begin - MC_EPOCH_US, selection->end - MC_EPOCH_US))
 		return NULL;
 	source = mcJobSource(MC_TABLESTORE, psprintf("tablestore:%s/%s/%s", mcEndpointHost(scan->server->endpoint),
 												 scan->server->instance, scan->table));

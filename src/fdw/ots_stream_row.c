@@ -23,7 +23,6 @@
 #include "ots_stream.h"
 
 #define RECORDS_PER_STEP 1000
-#define EPOCH_MICROS (INT64CONST(86400000000) * (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE))
 
 /* ---- start ---- */
 
@@ -274,7 +273,7 @@ fill_key(McStreamScan *scan)
 static bool
 fill_record(McStreamScan *scan)
 {
-	set(scan, scan->commit_time, TimestampTzGetDatum(scan->row.time_us - EPOCH_MICROS));
+	set(scan, scan->commit_time, TimestampTzGetDatum(scan->row.time_us - MC_EPOCH_US));
 	if (scan->shard != NULL)
 		set(scan, scan->shard, mcStreamText(mcw_str(scan->page->shard)));
 	if (scan->sequence != NULL && !scan->cell_shape)

@@ -16,13 +16,11 @@
 
 #include "ots_stream.h"
 
-#define EPOCH_MICROS (INT64CONST(86400000000) * (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE))
-
 static const char *
 time_text(int64 unix_us)
 {
 	/* a message may name several, and they share a buffer */
-	return pstrdup(timestamptz_to_str(unix_us - EPOCH_MICROS));
+	return pstrdup(timestamptz_to_str(unix_us - MC_EPOCH_US));
 }
 
 static void

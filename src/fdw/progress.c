@@ -191,7 +191,7 @@ mcProgressMoved(McProgress *progress, const McMoved *now, const mcn_stats *net)
 static TimestampTz
 from_unix(int64 us)
 {
-	return us != 0 ? us - (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY : 0;
+	return us != 0 ? us - MC_EPOCH_US : 0;
 }
 
 void

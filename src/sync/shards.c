@@ -22,7 +22,6 @@
 #include "../fdw/ots_stream.h"
 #include "tools.h"
 
-#define EPOCH_SECONDS ((int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY)
 #define MAX_STATE ((size_t) 512 << 20)
 
 enum
@@ -37,7 +36,7 @@ PG_FUNCTION_INFO_V1(mc_partitions);
 static Datum
 instant(int64 unix_seconds)
 {
-	return TimestampTzGetDatum((unix_seconds - EPOCH_SECONDS) * USECS_PER_SEC);
+	return TimestampTzGetDatum((unix_seconds - MC_EPOCH_SECONDS) * USECS_PER_SEC);
 }
 
 /* ---- logstore ---- */

@@ -48,7 +48,7 @@ static const char tables_query[] =
 static int64
 seconds_of(TimestampTz t)
 {
-	return t / USECS_PER_SEC + INT64CONST(86400) * (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE);
+	return t / USECS_PER_SEC + MC_EPOCH_SECONDS;
 }
 
 static Shared *
