@@ -7,6 +7,7 @@ import json
 import os
 import queue
 import re
+import socket
 import subprocess
 import threading
 import time
@@ -231,6 +232,43 @@ def recovered(gone, connect):
         time.sleep(0.2)
 
 
+class Listener:
+    """answers every request with the same bytes, or with what a function makes of the request"""
+    NONSENSE = (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+                b"HTTP/1.1 500 Oops\r\nContent-Type: text/html\r\nContent-Length: 20\r\n\r\n<html>secret?</html>",
+                b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/?x=1\r\nContent-Length: 0\r\n\r\n",
+                b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n",
+                b"SSH-2.0-OpenSSH_9.0\r\n", b"\x00" * 64, b"")
+
+    def __init__(self, answer):
+        self.answer = answer
+        self.seen = b""
+        self.server = socket.create_server(("127.0.0.1", 0))
+        self.port = self.server.getsockname()[1]
+        threading.Thread(target=self.run, daemon=True).start()
+
+    def run(self):
+        while True:
+            try:
+                c, _ = self.server.accept()
+            except OSError:
+                return
+            with c:
+                c.settimeout(1)
+                try:
+                    data = c.recv(65536)
+                    self.seen += data
+                    c.sendall(self.answer(data) if callable(self.answer) else self.answer)
+                except OSError:
+                    pass
+
+    @staticmethod
+    def echo(data):
+        """a refusal that says back what was sent"""
+        body = data.replace(b"\r\n", b" | ")
+        return b"HTTP/1.1 403 No\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+
+
 class Tap:
     """Counts and prints results as TAP."""
 
@@ -243,6 +281,17 @@ class Tap:
         print("%sok %d - %s" % ("" if condition else "not ", self.count, name), flush=True)
         if not condition and why:
             print("\n".join("# " + x for x in str(why).split("\n")), flush=True)
+
+    def hidden(self, secrets, seen):
+        """neither what the sessions have seen nor the server's log shows one of them"""
+        with open(os.path.join(os.environ["MC_DIR"], "server.log"), errors="replace") as f:
+            log = f.read().split("\n")
+        for secret in secrets:
+            name = secret.replace(KEY[1], "the secret")
+            hits = [x for x in seen if secret in x]
+            self.ok(not hits, "no message shows %s" % name, hits[:3])
+            hits = [x for x in log if secret in x]
+            self.ok(not hits, "the server's log does not have %s" % name, "\n".join(hits)[:600])
 
     def done(self):
         print("1..%d" % self.count)

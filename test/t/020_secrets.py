@@ -44,13 +44,8 @@ CREATE ROLE reader""")
     tap.ok(run(s, "SELECT umoptions FROM pg_user_mapping") == "42501", "pg_user_mapping is closed")
     s.sql("RESET ROLE")
     run(s, "SELECT option_name, option_value FROM information_schema.foreign_server_options")
-    with open(os.path.join(os.environ["MC_DIR"], "server.log"), errors="replace") as f:
-        log = f.read()
-    for secret in (KEY[1], "other-secret-5151", "token-6161"):
-        tap.ok(not any(secret in x for x in SEEN), "no message shows it")
-        # log_statement is off, so only our own messages could bring it there
-        tap.ok(secret not in log, "the server's log does not have it",
-               "\n".join(x for x in log.split("\n") if secret in x)[:600])
+    # log_statement is off, so only our own messages could bring them there
+    tap.hidden((KEY[1], "other-secret-5151", "token-6161"), SEEN)
     tap.done()
 
 

@@ -2,53 +2,14 @@
 debug5, pg_stat_activity or catalogs that others can read; not with wrong or
 expired keys, an endpoint that answers nonsense or with what it was sent, or none at all."""
 import os
-import socket
 import sys
-import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-from mctest import KEY, SERVERS, Session, Tap, call, command, ots_create, ots_put  # noqa: E402
+from mctest import KEY, Listener, SERVERS, Session, Tap, call, command, ots_create, ots_put  # noqa: E402
 
 tap = Tap()
 SEEN = []
 SECRETS = (KEY[1], "other-secret-5151", "token-6161", "sts-secret", "sts-token")
-NONSENSE = (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
-            b"HTTP/1.1 500 Oops\r\nContent-Type: text/html\r\nContent-Length: 20\r\n\r\n<html>secret?</html>",
-            b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n",
-            b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n",
-            b"SSH-2.0-OpenSSH_9.0\r\n",
-            b"\x00" * 64,
-            b"")
-
-
-class Nonsense:
-    """answers every request with the same bytes; can send back what it was sent"""
-
-    def __init__(self, answer):
-        self.answer = answer
-        self.seen = b""
-        self.server = socket.create_server(("127.0.0.1", 0))
-        self.port = self.server.getsockname()[1]
-        threading.Thread(target=self.run, daemon=True).start()
-
-    def run(self):
-        while True:
-            try:
-                c, _ = self.server.accept()
-            except OSError:
-                return
-            with c:
-                c.settimeout(1)
-                try:
-                    data = c.recv(65536)
-                    self.seen += data
-                    if self.answer == "echo":
-                        body = data.replace(b"\r\n", b" | ")
-                        c.sendall(b"HTTP/1.1 403 No\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
-                    else:
-                        c.sendall(self.answer)
-                except OSError:
-                    pass
 
 
 def run(s, sql):
@@ -112,13 +73,13 @@ CREATE SCHEMA imported; CREATE ROLE reader; GRANT SELECT ON t TO reader; SET mc_
     tap.ok(all(x in ("28P01", "28000") for x in states), "an expired one", states)
     s.sql("ALTER USER MAPPING FOR CURRENT_USER SERVER ots OPTIONS (SET access_key_id '%s', SET access_key_secret '%s', DROP security_token)" % KEY)
 
-    echo = Nonsense("echo")
+    echo = Listener(Listener.echo)
     s.sql("ALTER SERVER ots OPTIONS (SET endpoint 'http://127.0.0.1:%d')" % echo.port)
     states = statements(s)
     tap.ok(all(x != "00000" for x in states), "an endpoint that says back what it was sent", states)
     tap.ok(b"x-ots-signature" in echo.seen.lower() and KEY[1].encode() not in echo.seen, "which the secret is no part of")
-    for answer in NONSENSE:
-        server = Nonsense(answer)
+    for answer in Listener.NONSENSE:
+        server = Listener(answer)
         s.sql("ALTER SERVER ots OPTIONS (SET endpoint 'http://127.0.0.1:%d')" % server.port)
         states = statements(s)
         tap.ok(all(x != "00000" and x != "XX000" for x in states), "an endpoint that answers %r" % answer[:20], states)
@@ -126,13 +87,7 @@ CREATE SCHEMA imported; CREATE ROLE reader; GRANT SELECT ON t TO reader; SET mc_
     states = statements(s)
     tap.ok(all(x != "00000" for x in states), "an endpoint where nobody listens", states)
 
-    with open(os.path.join(os.environ["MC_DIR"], "server.log"), errors="replace") as f:
-        log = f.read()
-    for secret in SECRETS:
-        hits = [x for x in SEEN if secret in x]
-        tap.ok(not hits, "no message shows it", hits[:3])
-        hits = [x for x in log.split("\n") if secret in x]
-        tap.ok(not hits, "the server's log does not have it", "\n".join(hits)[:600])
+    tap.hidden(SECRETS, SEEN)
     tap.done()
 
 

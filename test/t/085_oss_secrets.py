@@ -2,23 +2,16 @@
 pg_stat_activity or catalogs that others can read; not with wrong or expired keys, an endpoint that answers nonsense
 or with what it was sent.  A plain web server is sent no credentials, and a redirection is not followed with them."""
 import os
-import socket
 import sys
-import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-from mctest import KEY, OSS, Session, Tap, call, command, oss_bucket, oss_put  # noqa: E402
+from mctest import KEY, Listener, OSS, Session, Tap, call, command, oss_bucket, oss_put  # noqa: E402
 
 tap = Tap()
 SEEN = []
 # of signatures: the words in front of them in headers and URLs
 SECRETS = (KEY[1], "other-secret-5151", "token-6161", "sts-secret", "sts-token", "AWS4-HMAC", "OSS4-HMAC-SHA256 Credential", "Authorization: OSS",
            "x-oss-signature=", "x-oss-security-token: ", "Signature=")
-NONSENSE = (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
-            b"HTTP/1.1 500 Oops\r\nContent-Type: text/html\r\nContent-Length: 20\r\n\r\n<html>secret?</html>",
-            b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/?x=1\r\nContent-Length: 0\r\n\r\n",
-            b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n",
-            b"SSH-2.0-OpenSSH_9.0\r\n", b"\x00" * 64, b"")
 SERVER = """CREATE SERVER o FOREIGN DATA WRAPPER oss_fdw OPTIONS (endpoint '%s', bucket 'demo', url_style 'path', region 'cn-hangzhou', signature_version 'v4', part_size '100kB');
 CREATE USER MAPPING FOR CURRENT_USER SERVER o OPTIONS (access_key_id '%s', access_key_secret '%s');
 CREATE FOREIGN TABLE t (k int, v text) SERVER o OPTIONS (prefix 't/');
@@ -32,36 +25,11 @@ CREATE ROLE reader; GRANT SELECT ON t, anonymous TO reader;
 SET mc_fdw.max_retries = '0'; SET mc_fdw.stall_timeout = '2s'"""
 
 
-class Listener:
-    """answers every request with the same bytes; can send back what it was sent"""
-
-    def __init__(self, answer):
-        self.answer = answer
-        self.seen = b""
-        self.server = socket.create_server(("127.0.0.1", 0))
-        self.port = self.server.getsockname()[1]
-        threading.Thread(target=self.run, daemon=True).start()
-
-    def run(self):
-        while True:
-            try:
-                c, _ = self.server.accept()
-            except OSError:
-                return
-            with c:
-                c.settimeout(1)
-                try:
-                    data = c.recv(65536)
-                    self.seen += data
-                    if self.answer == "echo":
-                        # but what it says is its own words: without those that are looked for
-                        data = data.replace(b"uthorization: ", b"").replace(b"x-oss-security-token", b"")
-                        body = data.replace(b"\r\n", b" | ").replace(b"Signature", b"Sig-nature").replace(b"HMAC", b"HM-AC")
-                        c.sendall(b"HTTP/1.1 403 No\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
-                    else:
-                        c.sendall(self.answer)
-                except OSError:
-                    pass
+def echoed(data):
+    """what was sent, without the words that are looked for"""
+    for word, instead in ((b"uthorization: ", b""), (b"x-oss-security-token", b""), (b"Signature", b"Sig-nature"), (b"HMAC", b"HM-AC")):
+        data = data.replace(word, instead)
+    return Listener.echo(data)
 
 
 def run(s, sql):
@@ -122,14 +90,14 @@ def main():
         tap.ok(all(x in ("28P01", "28000") for x in states), "%s: an expired one" % version, states)
         command("emulator", "access_key", id="sts-id", secret="sts-secret", token="sts-token", expired=False)
 
-        echo = Listener("echo")
+        echo = Listener(echoed)
         s.sql("ALTER USER MAPPING FOR CURRENT_USER SERVER o OPTIONS (SET access_key_secret 'other-secret-5151', SET security_token 'token-6161');"
               "ALTER SERVER o OPTIONS (SET endpoint 'http://127.0.0.1:%d')" % echo.port)
         states = statements(s)
         tap.ok(all(x not in ("00000", "XX000") for x in states), "%s: an endpoint that says back what it was sent" % version, states)
         tap.ok(b"uthorization" in echo.seen and b"token-6161" in echo.seen and b"other-secret-5151" not in echo.seen, "which the secret is no part of")
         tap.ok(b"signature=" not in echo.seen.lower().split(b"authorization")[0], "and the signature is not in a URL")
-        for answer in NONSENSE:
+        for answer in Listener.NONSENSE:
             server = Listener(answer)
             s.sql("ALTER SERVER o OPTIONS (SET endpoint 'http://127.0.0.1:%d')" % server.port)
             states = statements(s)
@@ -166,7 +134,7 @@ def main():
     tap.ok(other.sql("SELECT * FROM anonymous") == ["1|a"], "of any role")
     tap.ok(run(s, "SELECT * FROM refused") == "42501" and any("without a user mapping" in x for x in SEEN[-8:]), "a private one is refused, and the hint says why", SEEN[-5:])
     tap.ok(run(other, "SELECT * FROM t") == "42501", "no mapping of one's own: another's is not used", SEEN[-5:])
-    echo = Listener("echo")
+    echo = Listener(echoed)
     s.sql("ALTER SERVER open OPTIONS (SET endpoint 'http://127.0.0.1:%d')" % echo.port)
     run(s, "SELECT * FROM anonymous")
     tap.ok(echo.seen and b"authorization" not in echo.seen.lower(), "an anonymous request has no signature", echo.seen)
@@ -179,14 +147,7 @@ def main():
     tap.ok(run(s, "SET mc_fdw.publish_timeout = '1s'; INSERT INTO w SELECT g, md5(g::text) FROM generate_series(1, 10000) g") == "40003", "a commit in doubt", SEEN[-5:])
     call("faults", [])
 
-    with open(os.path.join(os.environ["MC_DIR"], "server.log"), errors="replace") as f:
-        log = f.read()
-    for secret in SECRETS:
-        hits = [x for x in SEEN if secret in x]
-        tap.ok(not hits, "no message shows %s" % secret.replace(KEY[1], "the secret"), hits[:3])
-        # the statements that set them are not logged at this level
-        hits = [x for x in log.split("\n") if secret in x]
-        tap.ok(not hits, "the server's log does not have it", "\n".join(hits)[:600])
+    tap.hidden(SECRETS, SEEN)
     tap.done()
 
 
