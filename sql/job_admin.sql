@@ -49,6 +49,11 @@ CALL mc.run_job('ja', retry => true);
 BEGIN;
 CALL mc.run_job('ja');
 ROLLBACK;
+CREATE FUNCTION ja.call() RETURNS void LANGUAGE plpgsql AS $$BEGIN CALL mc.run_job('ja'); END$$;
+SELECT ja.call();
+CREATE PROCEDURE ja.may() LANGUAGE plpgsql AS $$BEGIN CALL mc.run_job('nope'); END$$;
+CALL ja.may();
+CALL mc.run_job('ja', max_windows => 0);
 -- a failure, again, and blocked
 SELECT mc.alter_job('ja', statement => 'INSERT INTO dst SELECT t, 1/0 FROM src WHERE t >= $1 AND t < $2',
 	retry_limit => 1, retry_delay => '1 day', every => '15 min');
@@ -141,6 +146,7 @@ SELECT mc.alter_job('ja_days', depends_on => '{ja_after}');
 SELECT mc.alter_job('ja_days', overwrite_scope => 'all');
 SELECT mc.alter_job('ja_days', settings => '{"nope": "1"}');
 -- forgets
+SELECT mc.prune('-1 day');
 SELECT mc.prune('0 s') > 0 AS pruned;
 SELECT j.name, count(*) FROM mc.run r JOIN mc.job j USING (job_id) WHERE j.name LIKE 'ja%' GROUP BY 1 ORDER BY 1;
 SELECT mc.drop_job(name) FROM mc.job WHERE name LIKE 'ja%' ORDER BY name;

@@ -34,6 +34,7 @@ SELECT count(*) FROM mc.verify('a', 'b', '{id}', 0);
 -- by group
 SELECT what, key_value, source_rows, target_rows FROM mc.verify('SELECT id % 3 AS g, id FROM a', 'SELECT id % 3 AS g, id FROM b', '{g}');
 SELECT what, source_rows, target_rows, source_checksum, target_checksum, equal FROM mc.verify('SELECT 1 WHERE false', 'SELECT 2 WHERE false');
+SELECT * FROM mc.verify('DELETE FROM a RETURNING *', 'b');
 -- wrong inputs
 SELECT * FROM mc.verify('', 'b');
 SELECT * FROM mc.verify('no_such', 'b');

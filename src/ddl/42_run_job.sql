@@ -299,6 +299,9 @@ DECLARE
 	lo timestamptz; hi timestamptz; next_due timestamptz;
 BEGIN
 	PERFORM mc._begin();
+	IF run_job.max_windows <= 0 THEN
+		PERFORM mc._raise('22023', 'max_windows must be positive', NULL, 'Without it all windows that are due are run; mc.pause_job() stops a job.');
+	END IF;
 	j := mc._job(job);
 	IF NOT mc._lock_job(j.job_id) THEN
 		RAISE NOTICE 'job "%" is being run by another session', job;

@@ -181,7 +181,8 @@ DECLARE
 BEGIN
 	SELECT * INTO r FROM mc.run t WHERE t.run_id = resolve_run.run_id FOR UPDATE;
 	IF r.run_id IS NULL THEN
-		PERFORM mc._raise('42704', pg_catalog.format('run %s does not exist', resolve_run.run_id), NULL, NULL);
+		PERFORM mc._raise('42704', pg_catalog.format('run %s does not exist', COALESCE(resolve_run.run_id::text, 'NULL')), NULL,
+			'SELECT run_id, state, note FROM mc.run shows those of jobs that you may use.');
 	END IF;
 	IF NOT mc._lock_job_now(r.job_id) THEN
 		PERFORM mc._raise('55006', 'the job is being run by another session', NULL, NULL);

@@ -31,8 +31,14 @@ $$;
 COMMENT ON FUNCTION mc._prune(mc.job, interval, bigint) IS 'mc.prune() of one job, at most so many runs';
 
 CREATE FUNCTION mc.prune(older_than interval DEFAULT NULL) RETURNS bigint
-LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
-RETURN (SELECT COALESCE(pg_catalog.sum(mc._prune(j, older_than, NULL)), 0)::bigint FROM mc.job j);
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	IF older_than < '0' THEN
+		PERFORM mc._raise('22023', 'older_than must not be negative', NULL, NULL);
+	END IF;
+	RETURN (SELECT COALESCE(pg_catalog.sum(mc._prune(j, older_than, NULL)), 0)::bigint FROM mc.job j);
+END
+$$;
 COMMENT ON FUNCTION mc.prune(interval) IS
 'forgets runs that ended longer ago than the retention of their job, with their rejects and positions; returns their number. mc.resolve_all() does it by itself, little by little';
 

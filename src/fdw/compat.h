@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "executor/executor.h"
+#include "executor/spi.h"
 #include "foreign/fdwapi.h"
 #include "nodes/execnodes.h"
 #include "nodes/value.h"
@@ -231,6 +232,13 @@ mcWaitEventId(void)
 #define mcLockHeld(tag, mode) LockHeldByMe(tag, mode, false)
 #else
 #define mcLockHeld(tag, mode) LockHeldByMe(tag, mode)
+#endif
+
+/* may the procedure that called us COMMIT?  14 cannot tell, there COMMIT refuses */
+#if PG_VERSION_NUM >= 150000
+#define mcMayCommit() SPI_inside_nonatomic_context()
+#else
+#define mcMayCommit() true
 #endif
 
 #endif							/* MC_COMPAT_H */

@@ -124,6 +124,12 @@ mc_lock_job(PG_FUNCTION_ARGS)
 				 errmsg("a job cannot run inside a transaction block"),
 				 errdetail("It commits each window by itself."),
 				 errhint("Use CALL as a command of its own, not after BEGIN and not together with other commands in one string.")));
+	if (!mcMayCommit())
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_TRANSACTION_TERMINATION),
+				 errmsg("a job cannot run inside a function"),
+				 errdetail("It commits each window by itself."),
+				 errhint("Use CALL as a command of its own; DO blocks and procedures that are called so may CALL it, too.")));
 	if (locked_job != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_IN_USE),

@@ -19,6 +19,7 @@
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
+#include "utils/varlena.h"
 
 #include "../fdw/compat.h"
 #include "tools.h"
@@ -49,6 +50,7 @@ as_query(const char *text)
 {
 	const char *p = text + strspn(text, " \t\r\n");
 	size_t		len = strlen(p);
+	List	   *names;
 
 	while (len > 0 && strchr("; \t\r\n", p[len - 1]) != NULL)
 		len--;
@@ -57,7 +59,9 @@ as_query(const char *text)
 	if (pg_strncasecmp(p, "SELECT", 6) == 0 || pg_strncasecmp(p, "WITH", 4) == 0 || pg_strncasecmp(p, "VALUES", 6) == 0 ||
 		pg_strncasecmp(p, "TABLE", 5) == 0 || *p == '(')
 		return pnstrdup(p, len);
-	/* regclass refuses what is no name */
+	if (!SplitIdentifierString(pnstrdup(p, len), '.', &names))
+		ereport(ERROR, (errcode(ERRCODE_SYNTAX_ERROR), errmsg("\"%s\" is neither a query nor the name of a relation", pnstrdup(p, len)),
+						errhint("A query begins with SELECT, WITH, VALUES or TABLE.")));
 	return psprintf("SELECT * FROM %s",
 					mcRelationText(DatumGetObjectId(DirectFunctionCall1(regclassin, CStringGetDatum(pnstrdup(p, len))))));
 }
