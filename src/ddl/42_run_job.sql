@@ -31,6 +31,10 @@ BEGIN
 	IF next_state <> 'done' THEN
 		RETURN next_state;
 	END IF;
+	-- adopted from another job
+	DELETE FROM mc.target_owner o USING mc.publish p
+		WHERE p.run_id = _settle.run_id AND p.state = 'published' AND p.mode = 'overwrite'
+			AND o.target = p.target AND o.job_id <> r.job_id;
 	INSERT INTO mc.target_owner AS o (target, job_id, family, seq, window_begin, window_end, remote_mtime, owner)
 		-- several objects may make up one target
 		SELECT DISTINCT ON (target) target, r.job_id, r.family, r.seq, r.window_begin, r.window_end,

@@ -176,6 +176,20 @@ END
 $$;
 COMMENT ON FUNCTION mc._check_targets(bigint) IS 'refuses to overwrite what another window or job owns';
 
+CREATE FUNCTION mc.release_target(job text, target text DEFAULT NULL) RETURNS bigint
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	j mc.job := mc._job(release_target.job);
+	n bigint;
+BEGIN
+	DELETE FROM mc.target_owner o WHERE o.job_id = j.job_id AND (release_target.target IS NULL OR o.target = release_target.target);
+	GET DIAGNOSTICS n = ROW_COUNT;
+	RETURN n;
+END
+$$;
+COMMENT ON FUNCTION mc.release_target(text, text) IS
+'a job gives up a target that it has overwritten (a row of mc.target_owner), or all of them: a job of another role may overwrite it then; returns their number';
+
 CREATE FUNCTION mc._wait_standby() RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'mc_wait_standby';
 COMMENT ON FUNCTION mc._wait_standby() IS 'raises unless the last commit of this session has reached the synchronous standbys, if there are any';

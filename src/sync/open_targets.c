@@ -128,6 +128,56 @@ mcCheckTargets(const List *targets, int64 job_id)
 		find_open(targets, job_id);
 }
 
+/* $1: targets, $2: the job */
+static const char owners_query[] =
+"SELECT o.target, o.owner::pg_catalog.oid FROM mc.target_owner o WHERE o.target = ANY ($1) AND o.job_id <> $2 ORDER BY o.target";
+
+/*
+ * Between jobs of one role adopt_target is enough to overwrite what another has; what
+ * belongs to a role whose privileges this one lacks, that role has to give up.  Of its job
+ * nothing is told.
+ */
+void
+mcCheckOwners(const List *targets, int64 job_id, Oid owner)
+{
+	static const Oid types[] = {TEXTARRAYOID, INT8OID};
+	Datum	   *keys = palloc(Max(list_length(targets), 1) * sizeof(Datum));
+	Datum		values[2];
+	ListCell   *lc;
+	McBooks		books;
+
+	foreach(lc, targets)
+		keys[foreach_current_index(lc)] = CStringGetTextDatum(((const McTargetKey *) lfirst(lc))->key);
+	values[0] = PointerGetDatum(construct_array(keys, list_length(targets), TEXTOID, -1, false, TYPALIGN_INT));
+	values[1] = Int64GetDatum(job_id);
+	mcBooksBegin(&books);
+	PushActiveSnapshot(GetLatestSnapshot());
+	if (SPI_execute_with_args(owners_query, lengthof(types), (Oid *) types, values, NULL, true, 0) != SPI_OK_SELECT)
+		elog(ERROR, "the owners of targets could not be read");
+	PopActiveSnapshot();
+	mcBooksEnd(&books);
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		bool		isnull;
+		const char *key = mcSpiText(i, 1);
+
+		if (has_privs_of_role(owner, DatumGetObjectId(mcSpiDatum(i, 2, &isnull))))
+			continue;
+		foreach(lc, targets)
+		{
+			const McTargetKey *t = lfirst(lc);
+
+			if (strcmp(t->key, key) == 0)
+				ereport(ERROR,
+						(errcode(ERRCODE_OBJECT_IN_USE),
+						 errmsg("%s belongs to a job of another role", t->label),
+						 errdetail("That job has overwritten it last; adopt_target is not enough between roles."),
+						 errhint("The owner of that job, or a superuser, can give it up: SELECT mc.release_target(job, %s).",
+								 quote_literal_cstr(key))));
+		}
+	}
+}
+
 static void
 check_ad_hoc(List *targets)
 {

@@ -40,11 +40,15 @@ static const char *const outcome_states[] = {
 
 /* ---- writing entries ---- */
 
-/* Nothing of other jobs may be waiting for our targets; locked until the entries are committed */
+/*
+ * Nothing of other jobs may be waiting for our targets, and what is overwritten must not be
+ * another role's; locked until the entries are committed.
+ */
 static void
 check_targets(const McJobRun *run, const List *entries)
 {
 	List	   *targets = NIL;
+	List	   *overwritten = NIL;
 	ListCell   *lc;
 
 	foreach(lc, entries)
@@ -56,9 +60,13 @@ check_targets(const McJobRun *run, const List *entries)
 		t->label = e->label;
 		t->shared = strcmp(e->mode, "append") == 0 && !mcEntryErases(e);
 		targets = lappend(targets, t);
+		if (strcmp(e->mode, "overwrite") == 0)
+			overwritten = lappend(overwritten, t);
 	}
 	if (targets != NIL)
 		mcCheckTargets(targets, run->job_id);
+	if (overwritten != NIL)
+		mcCheckOwners(overwritten, run->job_id, run->owner);
 }
 
 static void

@@ -72,6 +72,12 @@ extern void mcLockTarget(uint32 hash, bool shared);
  */
 extern void mcCheckTargets(const List *targets, int64 job_id);
 
+/*
+ * Raises if a job of a role whose privileges 'owner' lacks has overwritten one of these
+ * targets (McTargetKey *), which are locked.  SPI is connected.
+ */
+extern void mcCheckOwners(const List *targets, int64 job_id, Oid owner);
+
 /* ---- other_writes.c ---- */
 
 /* From now on this session notes what statements of jobs write by other foreign-data wrappers */

@@ -144,18 +144,60 @@ GRANT INSERT, SELECT ON safe TO alice""" % ((OSS,) + KEY + KEY))
 
 
 def targets(s):
-    """two roles overwrite one partition: each keeps its own books"""
+    """two roles overwrite one partition: who was first has it until he gives it up"""
     command("maxcompute", "create_project", project="demo")
     odps_sql("CREATE TABLE demo.shared_t (a STRING) PARTITIONED BY (p STRING)")
     s.sql("""CREATE FOREIGN TABLE shared_t (a text, p text) SERVER odps OPTIONS (write_mode 'overwrite');
 GRANT INSERT, SELECT ON shared_t TO alice, mallory;
 CREATE USER MAPPING FOR alice SERVER odps OPTIONS (access_key_id '%s', access_key_secret '%s');
 CREATE USER MAPPING FOR mallory SERVER odps OPTIONS (access_key_id '%s', access_key_secret '%s')""" % (KEY + KEY))
+    rows = "SELECT string_agg(a, ' ' ORDER BY a) FROM shared_t"
     for role in ("mallory", "alice"):
         as_role(s, role)
-        job(s, "shared_" + role, "INSERT INTO shared_t VALUES (1, 'x')")
+        job(s, "shared_" + role, "INSERT INTO shared_t VALUES ('%s', 'x'), ('%s', $1::text)" % (role, role), adopt_target="true")
         out = s.try_sql("CALL mc.run_job('shared_%s', 1)" % role)
-        tap.ok(runs(s, "shared_" + role) == "done", "what another role overwrote before does not stop a run halfway", "%s %s" % (runs(s, "shared_" + role), out))
+    said = "".join(out[0])
+    tap.ok(out[1] == "55006" and runs(s, "shared_alice") == "failed" and "belongs to a job of another role" in said and "shared_mallory" not in said,
+           "what another role's job has overwritten cannot be overwritten, not even adopted", out)
+    tap.ok(one(s, rows) == "mallory mallory", "... and is as it was", one(s, rows))
+    told = one(s, "SELECT count(*) FROM mc.run WHERE concat(error_message, error_detail, error_hint, error_context) ~ 'shared_mallory'")
+    tap.ok(told == "0", "... nor does the run name that job", told)
+    target = said.split("mc.release_target(job, '")[1].split("'")[0]
+    got = s.try_sql("SELECT mc.release_target('shared_mallory', '%s')" % target)[1]
+    tap.ok(got == "42704", "another role cannot give it up", got)
+    # called by a superuser it is the same: the job's owner counts
+    as_role(s, None)
+    out = s.try_sql("CALL mc.run_job('shared_alice', 1, true)")
+    tap.ok(out[1] == "55006" and one(s, "SELECT count(*) FROM mc.run WHERE error_message ~ 'shared_mallory'") == "0", "whoever calls", out)
+    as_role(s, "mallory")
+    n = one(s, "SELECT mc.release_target('shared_mallory', 'x'), mc.release_target('shared_mallory', '%s')" % target)
+    as_role(s, "alice")
+    out = s.try_sql("CALL mc.run_job('shared_alice', 1, true)")
+    tap.ok(n == "0|1" and out[1] == "55006", "one target given up: the other one is not", "%s %s" % (n, out))
+    as_role(s, "mallory")
+    n = one(s, "SELECT mc.release_target('shared_mallory')")
+    as_role(s, "alice")
+    out = s.try_sql("CALL mc.run_job('shared_alice', 1, true)")
+    tap.ok(n == "1" and out[1] == "00000" and one(s, rows) == "alice alice", "a job that gave up all lets the other one", "%s %s %s" % (n, out, one(s, rows)))
+    as_role(s, "mallory")
+    out = s.try_sql("CALL mc.backfill('shared_mallory', '%s', '2018-01-11 01:31:00+08', true)" % START)
+    tap.ok(out[1] == "55006" and one(s, rows) == "alice alice", "... and may not come back", out)
+    # who has the privileges of both roles adopts, and has it alone then
+    as_role(s, None)
+    job(s, "shared_super", "INSERT INTO shared_t VALUES ('super', 'x')")
+    out = s.try_sql("CALL mc.run_job('shared_super', 1)")
+    tap.ok(out[1] == "55006" and "shared_alice" in "".join(out[0]), "a superuser's job is told whose it is", out)
+    s.sql("SELECT mc.alter_job('shared_super', adopt_target => true); CALL mc.run_job('shared_super', 1, true)")
+    n = one(s, "SELECT string_agg(name, ' ') FROM mc.target_owner JOIN mc.job USING (job_id) WHERE target <> '%s'" % target)
+    tap.ok(n == "shared_super" and "super" in one(s, rows), "... and adopts it", n)
+    as_role(s, "alice")
+    out = s.try_sql("CALL mc.backfill('shared_alice', '%s', '2018-01-11 01:31:00+08', true)" % START)
+    tap.ok(out[1] == "55006" and "super" in one(s, rows), "... so that it has one owner", out)
+    as_role(s, None)
+    s.sql("SELECT mc.drop_job('shared_super')")
+    as_role(s, "alice")
+    out = s.try_sql("CALL mc.backfill('shared_alice', '%s', '2018-01-11 01:31:00+08', true)" % START)
+    tap.ok(out[1] == "00000", "a job that is dropped owns nothing", out)
     as_role(s, None)
 
 
