@@ -52,12 +52,36 @@ mc_init()
 	trap 'exit 130' INT TERM
 }
 
+mc_installed() # mc_installed(): has the server this build?
+{
+	local extension
+	extension=$($PG_CONFIG --sharedir)/extension
+	cmp -s "$MC_ROOT/mc_fdw.so" "$($PG_CONFIG --pkglibdir)/mc_fdw.so" &&
+		cmp -s "$MC_ROOT/mc_fdw.control" "$extension/mc_fdw.control" &&
+		cmp -s "$MC_ROOT/mc_fdw--1.0.sql" "$extension/mc_fdw--1.0.sql"
+}
+
+# mc_install DESTDIR: without one the server's own directories get the extension, which
+# clusters of tests beside this one load it from: nothing there is replaced by the same
+mc_install()
+{
+	local make=(make -C "$MC_ROOT" -s ${MC_MAKE_FLAGS:-} with_llvm=no)
+	if [ -n "$1" ]; then
+		"${make[@]}" install DESTDIR="$1"
+		return
+	fi
+	{
+		flock 9
+		"${make[@]}" all && { mc_installed || "${make[@]}" install; }
+	} 9<"$($PG_CONFIG --pkglibdir)"
+}
+
 mc_cluster()
 {
 	local dest=$MC_DIR/dest
 	mc_as "$PG_BIN/initdb" -D "$MC_DIR/data" -A trust -U postgres --no-sync -E UTF8 --locale=C >"$MC_DIR/initdb.log"
 	mc_as "$PG_BIN/postgres" -D "$MC_DIR/data" -C extension_destdir >/dev/null 2>&1 || dest=
-	make -C "$MC_ROOT" -s ${MC_MAKE_FLAGS:-} with_llvm=no install DESTDIR="$dest" >"$MC_DIR/install.log" 2>&1 ||
+	mc_install "$dest" >"$MC_DIR/install.log" 2>&1 ||
 		{ cat "$MC_DIR/install.log" >&2; return 1; }
 	[ -z "$dest" ] || chmod -R a+rX "$dest"
 	cat >>"$MC_DIR/data/postgresql.conf" <<-CONF

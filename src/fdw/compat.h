@@ -131,6 +131,17 @@ mcServerAclCheck(Oid serverid, Oid userid, AclMode mode)
 #define mcRowStrategy(row) ((int) (row)->rctype)
 #endif
 
+/* no column of the remote table: dropped, or, since 18, computed whenever it is read */
+static inline bool
+mcIsNotRemote(Form_pg_attribute att)
+{
+#if PG_VERSION_NUM >= 180000
+	return att->attisdropped || att->attgenerated == ATTRIBUTE_GENERATED_VIRTUAL;
+#else
+	return att->attisdropped;
+#endif
+}
+
 /* the members of a class that may be of these relations; 18 keeps those of partitions apart from the others */
 static inline List *
 mcClassMembers(EquivalenceClass *ec, Relids relids)

@@ -95,7 +95,7 @@ mcLogColumns(Relation rel)
 		const char *remote;
 		const char *name;
 
-		if (att->attisdropped)
+		if (mcIsNotRemote(att))
 			continue;
 		column = palloc0(sizeof(McLogColumn));
 		column->attnum = att->attnum;

@@ -65,7 +65,7 @@ mcOdpsMapColumns(Relation rel, const mcs_odps_table *table, const McPlace *place
 		const char *field;
 		int			index;
 
-		if (att->attisdropped)
+		if (mcIsNotRemote(att))
 			continue;
 		field = mcColumnOption(RelationGetRelid(rel), att->attnum, "field");
 		if (!field)

@@ -69,7 +69,7 @@ needed_columns(RelOptInfo *baserel, Oid foreigntableid)
 		pull_varattnos((Node *) lfirst_node(RestrictInfo, lc)->clause, baserel->relid, &attrs);
 	whole_row = bms_is_member(0 - FirstLowInvalidHeapAttributeNumber, attrs);
 	for (int i = 1; i <= natts; i++)
-		if (!TupleDescAttr(RelationGetDescr(rel), i - 1)->attisdropped &&
+		if (!mcIsNotRemote(TupleDescAttr(RelationGetDescr(rel), i - 1)) &&
 			(whole_row || bms_is_member(i - FirstLowInvalidHeapAttributeNumber, attrs)))
 			result = lappend_int(result, i);
 	for (int i = FirstLowInvalidHeapAttributeNumber + 1; i < 0; i++)

@@ -55,7 +55,7 @@ map_fits(Relation rel, const mcs_odps_table *table)
 	{
 		const char *field;
 
-		if (TupleDescAttr(desc, i)->attisdropped)
+		if (mcIsNotRemote(TupleDescAttr(desc, i)))
 			continue;
 		field = mcColumnOption(RelationGetRelid(rel), i + 1, "field");
 		if (!field)

@@ -70,7 +70,7 @@ mcOssColumns(Relation rel)
 		const char *field;
 		const char *partition;
 
-		if (att->attisdropped)
+		if (mcIsNotRemote(att))
 			continue;
 		column = palloc0(sizeof(McOssColumn));
 		column->attnum = att->attnum;

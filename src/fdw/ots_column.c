@@ -407,7 +407,7 @@ mcOtsColumns(Relation rel)
 	{
 		Form_pg_attribute att = TupleDescAttr(desc, i);
 
-		if (!att->attisdropped)
+		if (!mcIsNotRemote(att))
 			columns = lappend(columns, make_column(rel, att, where));
 	}
 	check_options(RelationGetRelid(rel), where);

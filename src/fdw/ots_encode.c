@@ -51,7 +51,7 @@ mcOtsRawRow(void *arg)
 		Oid			function;
 		bool		varlena;
 
-		if (a->attisdropped || sink->encoding->tts_isnull[i])
+		if (mcIsNotRemote(a) || sink->encoding->tts_isnull[i])
 			continue;
 		getTypeOutputInfo(a->atttypid, &function, &varlena);
 		mcRawMember(&row, NameStr(a->attname), mcw_str(OidOutputFunctionCall(function, sink->encoding->tts_values[i])));

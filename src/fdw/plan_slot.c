@@ -22,6 +22,7 @@
 #include "executor/tuptable.h"
 #include "utils/rel.h"
 
+#include "compat.h"
 #include "plan_slot.h"
 
 #define PREFETCH_BYTES 1024
@@ -73,7 +74,7 @@ same_types(TupleDesc plan, TupleDesc target)
 	if (plan->natts != target->natts)
 		return false;
 	for (int i = 0; i < plan->natts; i++)
-		if (!TupleDescAttr(target, i)->attisdropped &&
+		if (!mcIsNotRemote(TupleDescAttr(target, i)) &&
 			TupleDescAttr(target, i)->atttypid != TupleDescAttr(plan, i)->atttypid)
 			return false;
 	return true;

@@ -171,7 +171,7 @@ attribute_of(const Create *create, const char *name)
 	TupleDesc	desc = RelationGetDescr(create->rel);
 
 	for (int i = 0; i < desc->natts; i++)
-		if (!TupleDescAttr(desc, i)->attisdropped && strcmp(NameStr(TupleDescAttr(desc, i)->attname), name) == 0)
+		if (!mcIsNotRemote(TupleDescAttr(desc, i)) && strcmp(NameStr(TupleDescAttr(desc, i)->attname), name) == 0)
 			return TupleDescAttr(desc, i);
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_COLUMN),
@@ -221,7 +221,7 @@ odps_statement(const Create *create, McOdps *odps)
 	{
 		Form_pg_attribute attr = TupleDescAttr(desc, i);
 
-		if (attr->attisdropped || is_partition(create, NameStr(attr->attname)))
+		if (mcIsNotRemote(attr) || is_partition(create, NameStr(attr->attname)))
 			continue;
 		appendStringInfo(&sql, "%s%s %s%s", first ? "" : ", ", back_quoted(remote_name(create, attr)),
 						 odps_type(create, attr, attr->atttypid, attr->atttypmod), attr->attnotnull ? " NOT NULL" : "");

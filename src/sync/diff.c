@@ -110,7 +110,7 @@ diff_odps(McDiff *diff)
 	if (table->is_view)
 		mcDiffPut(diff, NULL, "a view, which the tunnel cannot read", NULL, NULL, NULL);
 	for (int i = 0; i < desc->natts; i++)
-		if (!TupleDescAttr(desc, i)->attisdropped)
+		if (!mcIsNotRemote(TupleDescAttr(desc, i)))
 			diff_odps_column(diff, TupleDescAttr(desc, i), table, bound);
 	for (int i = 0; i < table->ncolumns + table->nkeys; i++)
 	{
