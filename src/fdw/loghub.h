@@ -212,15 +212,6 @@ typedef struct McLogScan
 	char		position[160];
 } McLogScan;
 
-/* loghub_scan.c */
-extern void mcLogBegin(ForeignScanState *node, int eflags);
-extern TupleTableSlot *mcLogIterate(ForeignScanState *node);
-extern void mcLogReScan(ForeignScanState *node);
-extern void mcLogEnd(ForeignScanState *node);
-/* NULL when a row needs an answer that is not there yet (only if !wait); else a slot, empty at the end */
-extern TupleTableSlot *mcLogNext(ForeignScanState *node, bool wait);
-extern void mcLogPlace(McLogScan *scan, McPlace *place);
-
 /* loghub_window.c: from conditions to windows, one mcs_scan for each */
 extern bool mcLogNextWindow(McLogScan *scan, ForeignScanState *node);	/* false: no more */
 extern void mcLogWindowUnread(McLogScan *scan, ForeignScanState *node);	/* at the end of a scan that was never begun */

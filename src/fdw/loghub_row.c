@@ -124,8 +124,8 @@ mcLogStartPage(McLogScan *scan)
 
 /* ---- bad values ---- */
 
-void
-mcLogPlace(McLogScan *scan, McPlace *place)
+static void
+set_place(McLogScan *scan, McPlace *place)
 {
 	memset(place, 0, sizeof(*place));
 	place->wrapper = MC_LOGHUB;
@@ -150,7 +150,7 @@ bad_value(McLogScan *scan, const McLogColumn *column, const McTextError *error, 
 {
 	McPlace		place;
 
-	mcLogPlace(scan, &place);
+	set_place(scan, &place);
 	place.column = column->attname;
 	return mcBadValue(&scan->rejects, &place, error->sqlstate, error->reason, bytes,
 					  column->not_null) == MC_ROW_DROP;
@@ -161,7 +161,7 @@ malformed_page(McLogScan *scan, const mcw_error *err)
 {
 	McPlace		place;
 
-	mcLogPlace(scan, &place);
+	set_place(scan, &place);
 	mcRaise(err, &place);
 }
 

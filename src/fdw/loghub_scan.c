@@ -56,8 +56,8 @@ seconds_option(const McServer *server, const char *name, bool round_up)
 	return (ms + (round_up ? 999 : 0)) / 1000;
 }
 
-void
-mcLogBegin(ForeignScanState *node, int eflags)
+static void
+begin_scan(ForeignScanState *node, int eflags)
 {
 	ForeignScan *plan = (ForeignScan *) node->ss.ps.plan;
 	EState	   *estate = node->ss.ps.state;
@@ -147,8 +147,9 @@ next_page(McLogScan *scan, bool wait)
 	return status;
 }
 
-TupleTableSlot *
-mcLogNext(ForeignScanState *node, bool wait)
+/* NULL when a row needs an answer that is not there yet (only if !wait); else a slot, empty at the end */
+static TupleTableSlot *
+next_row(ForeignScanState *node, bool wait)
 {
 	McLogScan  *scan = node->fdw_state;
 	MemoryContext old = NULL;
@@ -191,18 +192,18 @@ mcLogNext(ForeignScanState *node, bool wait)
 	return scan->slot;
 }
 
-TupleTableSlot *
-mcLogIterate(ForeignScanState *node)
+static TupleTableSlot *
+iterate_scan(ForeignScanState *node)
 {
 	McLogScan  *scan = node->fdw_state;
-	TupleTableSlot *slot = mcLogNext(node, !scan->async.no_wait);
+	TupleTableSlot *slot = next_row(node, !scan->async.no_wait);
 
 	scan->async.starved = slot == NULL;
 	return slot != NULL ? slot : ExecClearTuple(scan->slot);
 }
 
-void
-mcLogReScan(ForeignScanState *node)
+static void
+rescan(ForeignScanState *node)
 {
 	McLogScan  *scan = node->fdw_state;
 
@@ -214,8 +215,8 @@ mcLogReScan(ForeignScanState *node)
 	scan->done = false;
 }
 
-void
-mcLogEnd(ForeignScanState *node)
+static void
+end_scan(ForeignScanState *node)
 {
 	McLogScan  *scan = node->fdw_state;
 
@@ -238,7 +239,7 @@ mcLogEnd(ForeignScanState *node)
 
 /* A sample would mean reading the whole retention */
 static bool
-mcLogAnalyze(Relation relation, AcquireSampleRowsFunc *func, BlockNumber *totalpages)
+no_sample(Relation relation, AcquireSampleRowsFunc *func, BlockNumber *totalpages)
 {
 	return false;
 }
@@ -249,12 +250,12 @@ mcLoghubScanRoutine(FdwRoutine *routine)
 	routine->GetForeignRelSize = mcLogGetRelSize;
 	routine->GetForeignPaths = mcLogGetPaths;
 	routine->GetForeignPlan = mcLogGetPlan;
-	routine->BeginForeignScan = mcLogBegin;
-	routine->IterateForeignScan = mcLogIterate;
-	routine->ReScanForeignScan = mcLogReScan;
-	routine->EndForeignScan = mcLogEnd;
+	routine->BeginForeignScan = begin_scan;
+	routine->IterateForeignScan = iterate_scan;
+	routine->ReScanForeignScan = rescan;
+	routine->EndForeignScan = end_scan;
 	routine->ExplainForeignScan = mcLogExplain;
-	routine->AnalyzeForeignTable = mcLogAnalyze;
+	routine->AnalyzeForeignTable = no_sample;
 	routine->ImportForeignSchema = mcLogImport;
 	mcAsyncRoutine(routine);
 }
