@@ -236,3 +236,10 @@ TRUNCATE ox_flat;
 \set VERBOSITY default
 \! emu faults '[]' >/dev/null
 SELECT array_agg(id ORDER BY id) AS flat, (SELECT array_agg(id) FROM ox_one) AS one, (SELECT array_agg(id ORDER BY id) FROM ox_odps) AS odps, oss_uploads() FROM ox_flat;
+
+-- a wrapper may have any name
+CREATE FOREIGN DATA WRAPPER lake HANDLER mc.oss_handler VALIDATOR mc.oss_validator;
+CREATE SERVER lake_xact FOREIGN DATA WRAPPER lake OPTIONS (endpoint :'oss_endpoint', bucket 'xact-lake', url_style 'path');
+CREATE USER MAPPING FOR CURRENT_USER SERVER lake_xact OPTIONS (access_key_id :'key_id', access_key_secret :'key_secret');
+SELECT count(*) FROM mc.orphaned_uploads('lake_xact', '0');
+SELECT count(*) FROM mc.orphaned_uploads('odps', '0');
