@@ -71,6 +71,8 @@ typedef struct McJobRun
 	int64		write_ts;		/* Unix milliseconds: version of the cells a run writes */
 	char	   *token;			/* uuid/incarnation/seq/attempt; each upload adds its ordinal and a nonce */
 	char	   *token_seq;		/* uuid/incarnation/seq/: what tokens of all attempts of this window begin with */
+	char	   *mark;			/* uuid/incarnation/family.seq/attempt/ of fixed width, for columns that name the run */
+	int			nmarks;			/* given so far */
 	char	   *stem;			/* "<job>.<window start, UTC>.": object names of the window begin so */
 	char	   *overwrite_scope;	/* "window" or "snapshot" */
 	char	   *on_object_change;	/* "error", "reread" or "ignore" */

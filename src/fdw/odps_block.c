@@ -12,6 +12,7 @@
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
+#include "job.h"
 #include "odps_sink.h"
 
 #define STEP_BYTES (256 * 1024)	/* encoded between two looks at the network */
@@ -206,8 +207,41 @@ mcBlockAttach(McSink *sink, McSinkPartition *part)
 {
 	if (part->upload && !part->upload->full)
 		return;
-	part->upload = mcWriteUpload(sink->target, part->spec, sink->overwrite);
+	part->upload = mcWriteUpload(sink->target, part->spec, sink->overwrite, part->mark);
+	if (part->mark)
+	{
+		if (strcmp(part->mark, part->upload->mark) != 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_IN_USE),
+					 errmsg("\"%s\" was written by the conversion of a value that is written to it", sink->relname)));
+		if (part->upload->session.nblocks > 0 && part->upload->mark_column != sink->mark_column)
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("option \"run_column\" of \"%s\" was changed after rows were written to it", sink->relname)));
+		part->upload->mark_column = sink->mark_column;
+	}
 	open_session(sink, part->upload);
+}
+
+/* Before the first row of a block is encoded: the upload that it will join says what its rows are called */
+void
+mcBlockMark(McSink *sink, McSinkPartition *part)
+{
+	const char *mark;
+	MemoryContext old;
+
+	if (part->upload && !part->upload->full)
+		return;
+	mark = mcWriteUploadMark(sink->target, part->spec, sink->overwrite);
+	old = MemoryContextSwitchTo(sink->cxt);
+	if (mark && part->mark && strcmp(mark, part->mark) == 0)
+		;						/* known */
+	else if (mark)
+		part->mark = pstrdup(mark);
+	else if (!part->mark || part->upload)
+		part->mark = mcOdpsMark(mcJob);
+	part->upload = NULL;
+	MemoryContextSwitchTo(old);
 }
 
 void

@@ -30,6 +30,8 @@ typedef struct Publishing
 	char	   *partition;		/* UTF-8 */
 	char	   *quoted;			/* UTF-8 */
 	char	   *table;
+	char	   *run_column;		/* NULL = rows do not name their upload */
+	char	   *run_column_utf8;
 	int64		deadline_us;
 	mcw_error  *err;
 } Publishing;
@@ -219,6 +221,79 @@ judge(Publishing *p, mcs_odps_outcome outcome)
 	}
 }
 
+/* May the service's answer to the question how many rows there are be another one later? */
+static bool
+may_ask_later(const mcw_error *err)
+{
+	return err->status != MCW_ERR_ARGUMENT &&
+		!(err->status == MCW_ERR_SERVICE && (mcs_odps_error_is(err, "NoSuchPartition") || mcs_odps_error_is(err, "NoSuchTable") ||
+											 mcs_odps_error_is(err, "NoSuchObject")));
+}
+
+/*
+ * The session does not tell whether its rows are in the table: they say so themselves.
+ * 'again' is set if none is there and the session may be committed now.
+ */
+static McEntryOutcome
+count_rows(Publishing *p, bool *again)
+{
+	McEntry    *e = p->entry;
+	mcs_odps_upload *u = &p->upload;
+	bool		open = u->held;
+	const char *column = p->run_column;
+	int64		rows;
+
+	*again = false;
+	if (mcOdpsCountMark(p->odps, p->table, p->partition, p->run_column_utf8, e->token, &rows, p->err) != MCW_OK)
+	{
+		if (may_ask_later(p->err))
+			return pending(p->err);
+		e->residue = u->residue_possible;
+		return MC_ENTRY_CONFLICT;
+	}
+	e->evidence = psprintf("upload session %s; " INT64_FORMAT " of " INT64_FORMAT " rows have %s = '%s'",
+						   mcs_odps_upload_status_name(u->status), rows, e->rows, column, e->token);
+	if (rows == e->rows)
+	{
+		e->residue = false;
+		return MC_ENTRY_PUBLISHED;
+	}
+	if (open)
+	{
+		/* a commit that was under way all the time shows in the state */
+		if (mcs_odps_upload_look(&p->odps->service, u, p->deadline_us, p->err) != MCW_OK)
+			return u->mismatch ? MC_ENTRY_CONFLICT : pending(p->err);
+		if (rows == 0 || u->status != MCS_ODPS_UPLOAD_NORMAL)
+		{
+			u->held = rows == 0;
+			*again = true;
+			return MC_ENTRY_PENDING;
+		}
+	}
+	if (rows == 0)
+	{
+		e->residue = false;
+		(void) mcw_fail(p->err, MCW_ERR_SERVICE, "upload session %s is %s, and no row of it is in the table", u->id,
+						mcs_odps_upload_status_name(u->status));
+		return MC_ENTRY_LOST;
+	}
+	e->residue = true;
+	(void) mcw_fail(p->err, MCW_ERR_SERVICE,
+					"upload session %s is %s, and %lld of its %lld rows are in the table, those with %s = '%s'",
+					u->id, mcs_odps_upload_status_name(u->status), (long long) rows, (long long) e->rows, column, e->token);
+	return MC_ENTRY_CONFLICT;
+}
+
+/* Can only the rows tell what became of the commit? */
+static bool
+needs_count(const mcs_odps_upload *u, mcs_odps_outcome outcome)
+{
+	if (!u->countable || !u->commit_sent || u->mismatch || outcome == MCS_ODPS_PUBLISHED)
+		return false;
+	return u->held || u->status == MCS_ODPS_UPLOAD_CANCELED || u->status == MCS_ODPS_UPLOAD_EXPIRED ||
+		u->status == MCS_ODPS_UPLOAD_GONE;
+}
+
 static McEntryOutcome
 publish_upload(Publishing *p)
 {
@@ -238,6 +313,9 @@ publish_upload(Publishing *p)
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("entry " INT64_FORMAT " of the outbox has a malformed handle", e->entry_id)));
 	read_blocks(p);
+	p->run_column = mcEntryText(e, "run_column");
+	p->run_column_utf8 = utf8_of(e, "run_column");
+	u->countable = !u->overwrite && p->run_column != NULL;
 	u->commit_sent = sent_before;
 	if (!sent_before && !e->recovery)
 		outcome = mcs_odps_upload_commit(&p->odps->service, p->once, u, p->deadline_us, p->err);
@@ -254,10 +332,21 @@ publish_upload(Publishing *p)
 		}
 		outcome = mcs_odps_upload_settle(&p->odps->service, p->once, u, p->deadline_us, p->err);
 	}
-	e->evidence = psprintf("upload session %s", mcs_odps_upload_status_name(u->status));
-	if (u->request_id[0])
-		e->request_id = pstrdup(u->request_id);
-	return judge(p, outcome);
+	for (;;)
+	{
+		McEntryOutcome counted;
+		bool		again;
+
+		e->evidence = psprintf("upload session %s", mcs_odps_upload_status_name(u->status));
+		if (u->request_id[0])
+			e->request_id = pstrdup(u->request_id);
+		if (!needs_count(u, outcome))
+			return judge(p, outcome);
+		counted = count_rows(p, &again);
+		if (!again)
+			return counted;
+		outcome = mcs_odps_upload_settle(&p->odps->service, p->once, u, p->deadline_us, p->err);
+	}
 }
 
 static McEntryOutcome

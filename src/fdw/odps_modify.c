@@ -116,6 +116,8 @@ explain_options(Relation rel, ExplainState *es)
 						"overwrite, published at commit" : "append, published at commit", es);
 	if (partition)
 		ExplainPropertyText("Partition", partition, es);
+	if (mcServerOption(server, "run_column"))
+		ExplainPropertyText("Run Column", mcServerOption(server, "run_column"), es);
 	if (es->verbose)
 	{
 		ExplainPropertyText("Compression", compression ? compression : "auto", es);

@@ -241,6 +241,8 @@ upload_entry(McJobRun *run, const McPublication *pub, McUpload *u, const List *e
 	StringInfoData json;
 
 	e->kind = "upload";
+	if (u->mark)
+		e->token = pstrdup(u->mark);
 	e->handle = pstrdup(u->session.id);
 	e->mode = u->session.overwrite ? "overwrite" : "append";
 	e->rows = u->session.rows;
@@ -248,6 +250,12 @@ upload_entry(McJobRun *run, const McPublication *pub, McUpload *u, const List *e
 	set_life(run, e, u);
 	begin_document(&json, u->target, u->spec, quoted,
 				   u->session.overwrite ? last_modified(pub, u->target, u->spec, quoted, listed) : 0);
+	if (u->mark)
+	{
+		mcw_view	column = u->target->table->columns[u->mark_column].name;
+
+		add_text(&json, "run_column", column.data, column.len);
+	}
 	/* block ids are 0, 1, ...: the record count of each */
 	appendStringInfoString(&json, ", \"blocks\": [");
 	for (int i = 0; i < u->session.nblocks; i++)

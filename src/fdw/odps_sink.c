@@ -59,9 +59,10 @@ refuse_column(McSink *sink, Form_pg_attribute att, const mcs_odps_column *remote
 }
 
 static void
-prepare_columns(McSink *sink, const McOdpsMap *map)
+prepare_columns(McSink *sink, const McOdpsMap *map, int mark)
 {
 	const mcs_odps_table *table = sink->target->table;
+	int			written = 0;
 	int		   *bound = palloc0(Max(table->ncolumns, 1) * sizeof(int));	/* attnum of each remote column */
 
 	for (int i = 0; i < map->natts; i++)
@@ -85,6 +86,23 @@ prepare_columns(McSink *sink, const McOdpsMap *map)
 		Form_pg_attribute att;
 		const char *reason;
 
+		if (n == mark && (sink->marks || bound[n] || !remote->nullable))
+		{
+			/* a value for it is refused, whoever writes */
+			if (!sink->marks && !remote->nullable)
+				ereport(ERROR,
+						(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						 errmsg("cannot write to \"%s\" outside of a job", sink->relname),
+						 errdetail("Column \"%.*s\" names the run of a job and must not be null.",
+								   (int) remote->name.len, remote->name.data),
+						 mcPlaceContext(&sink->place)));
+			c->is_mark = true;
+			c->attno = bound[n] - 1;
+			c->number = n + 1;
+			c->name = pnstrdup(remote->name.data, remote->name.len);
+			sink->ncolumns++;
+			continue;
+		}
 		if (!bound[n])
 		{
 			if (!remote->nullable && !remote->has_default)
@@ -107,8 +125,9 @@ prepare_columns(McSink *sink, const McOdpsMap *map)
 		c->not_null = att->attnotnull || !remote->nullable;
 		c->name = NameStr(att->attname);
 		sink->ncolumns++;
+		written++;
 	}
-	if (sink->ncolumns == 0)
+	if (written == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_INVALID_COLUMN_NUMBER),
 				 errmsg("foreign table \"%s\" has no data column to write", sink->relname)));
@@ -197,7 +216,11 @@ mcSinkCreate(EState *estate, Relation rel, Oid userid)
 	{
 		McOdpsMap  *map = mcOdpsMapColumns(rel, target->table, &sink->place);
 
-		prepare_columns(sink, map);
+		int			mark = mcOdpsMarkColumn(server, target->table, sink->relname, &sink->place);
+
+		sink->mark_column = mark;
+		sink->marks = mark >= 0 && mcJob != NULL;
+		prepare_columns(sink, map, mark);
 		prepare_keys(sink, rel, map);
 	}
 
@@ -314,15 +337,36 @@ null_refused(McSink *sink, McSinkColumn *c)
 				  (mcw_view) {NULL, 0}, true, "Filter such rows, or set on_error to reject them.");
 }
 
+/* The column of option run_column: ours alone */
+static void
+put_mark(McSink *sink, McSinkColumn *c, mcw_odps_writer *w, TupleTableSlot *slot)
+{
+	if (c->attno >= 0 && !slot->tts_isnull[c->attno])
+		ereport(ERROR,
+				(errcode(ERRCODE_GENERATED_ALWAYS),
+				 errmsg("cannot write to column \"%s\" of \"%s\"",
+						NameStr(TupleDescAttr(sink->desc, c->attno)->attname), sink->relname),
+				 errdetail("Option \"run_column\" names it: what a job writes there tells its runs apart."),
+				 errhint("Leave the column out of the INSERT, or use a foreign table without that option.")));
+	if (sink->marks)
+		mcw_odps_put_bytes(w, c->number, sink->current->mark, strlen(sink->current->mark));
+}
+
 /* One column; false if the row is to be dropped */
 static inline bool
 put_column(McSink *sink, McSinkColumn *c, mcw_odps_writer *w, TupleTableSlot *slot)
 {
-	Datum		value = slot->tts_values[c->attno];
+	Datum		value;
 	mcw_odps_writer saved;
 	size_t		start;
 	const char *reason;
 
+	if (unlikely(c->is_mark))
+	{
+		put_mark(sink, c, w, slot);
+		return true;
+	}
+	value = slot->tts_values[c->attno];
 	if (slot->tts_isnull[c->attno])
 		return !c->not_null || null_refused(sink, c);
 	if (c->out->plain_text)
@@ -366,6 +410,8 @@ mcSinkRow(McSink *sink, TupleTableSlot *slot)
 			mcBlockOpen(sink, part);
 		else if (sink->nopen > 1 && dlist_head_node(&sink->lru) != &part->lru)
 			dlist_move_head(&sink->lru, &part->lru);
+		if (sink->marks && part->writer.nrecords == 0)
+			mcBlockMark(sink, part);
 		before = part->buf.len;
 		mcw_odps_begin_record(&part->writer);
 		for (int i = 0; i < sink->ncolumns && keep; i++)

@@ -19,6 +19,7 @@ typedef struct McSinkColumn
 	int			number;			/* of the tunnel column, from 1 */
 	McOutType  *out;
 	bool		not_null;
+	bool		is_mark;		/* names the run; attno is -1 if it is not declared */
 	const char *name;			/* local */
 } McSinkColumn;
 
@@ -27,6 +28,7 @@ typedef struct McSinkPartition
 {
 	char	   *spec;
 	McUpload   *upload;			/* NULL until the first row */
+	char	   *mark;			/* what run_column says in the rows that are encoded; NULL = nothing */
 	bool		open;			/* 'buf' holds an unfinished record stream */
 	mcw_buf		buf;
 	Size		accounted;		/* of buf.cap in the pool */
@@ -58,6 +60,8 @@ struct McSink
 	McPlace		place;
 	char	   *relname;
 	bool		overwrite;
+	bool		marks;			/* rows name the run of the job ... */
+	int			mark_column;	/* ... in this remote column, from 0 */
 	int64		seen;			/* rows handed to us, for messages */
 	mcn_stats	before;			/* of the transaction's tunnel channel */
 	McRejects	rejects;
@@ -98,6 +102,8 @@ struct McSink
 
 /* the partition's buffer, opened if it is not; may send another partition's block */
 extern void mcBlockOpen(McSink *sink, McSinkPartition *part);
+/* with run_column, before the first row of a buffer: sets part->mark */
+extern void mcBlockMark(McSink *sink, McSinkPartition *part);
 /* the buffer has its first row: find or make the upload session, which is created meanwhile */
 extern void mcBlockAttach(McSink *sink, McSinkPartition *part);
 /* the buffer has grown: keep the budget */

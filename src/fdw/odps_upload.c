@@ -203,7 +203,7 @@ emptied(McTarget *target, const char *spec, int64 since)
 }
 
 static McUpload *
-add_upload(McTarget *target, const char *spec, bool overwrite_mode, bool overwrite)
+add_upload(McTarget *target, const char *spec, bool overwrite_mode, bool overwrite, const char *mark)
 {
 	MemoryContext old = MemoryContextSwitchTo(write_cxt);
 	McUpload   *u = palloc0(sizeof(McUpload));
@@ -213,6 +213,7 @@ add_upload(McTarget *target, const char *spec, bool overwrite_mode, bool overwri
 	u->session.alloc = &u->alloc;
 	u->target = target;
 	u->spec = pstrdup(spec);
+	u->mark = mark ? pstrdup(mark) : NULL;
 	u->session.table = target->table->name;
 	u->session.partition = mcw_str(u->spec);
 	u->session.overwrite = overwrite;
@@ -227,28 +228,48 @@ add_upload(McTarget *target, const char *spec, bool overwrite_mode, bool overwri
 	return u;
 }
 
-McUpload *
-mcWriteUpload(McTarget *target, const char *spec, bool overwrite)
+/* The upload to join, or NULL; then what a new one must heed */
+static McUpload *
+joinable(McTarget *target, const char *spec, bool overwrite, bool marked, bool *fuse, McUpload **overwriter)
 {
-	SubTransactionId subid = GetCurrentSubTransactionId();
 	McUpload   *newest = NULL;
-	McUpload   *overwriter = NULL;
-	bool		fuse;
 
+	*overwriter = NULL;
 	for (McUpload *u = uploads; u; u = u->next)
 		if (!u->garbage && mcSameRemote(u->target, target) && strcmp(u->spec, spec) == 0)
 		{
 			newest = u;
 			if (u->overwrite_mode)
-				overwriter = u;
+				*overwriter = u;
 		}
-	fuse = emptied(target, spec, newest ? newest->seq : 0);
+	*fuse = emptied(target, spec, newest ? newest->seq : 0);
 
-	if (newest && !fuse && newest->target->relid == target->relid &&
-		newest->target->userid == target->userid && newest->subid == subid &&
-		newest->overwrite_mode == overwrite && !newest->full && !newest->listed)
+	if (newest && !*fuse && newest->target->relid == target->relid &&
+		newest->target->userid == target->userid && newest->subid == GetCurrentSubTransactionId() &&
+		newest->overwrite_mode == overwrite && !newest->full && !newest->listed && (newest->mark != NULL) == marked)
 		return newest;
+	return NULL;
+}
 
+const char *
+mcWriteUploadMark(McTarget *target, const char *spec, bool overwrite)
+{
+	McUpload   *overwriter;
+	bool		fuse;
+	McUpload   *u = joinable(target, spec, overwrite, true, &fuse, &overwriter);
+
+	return u ? u->mark : NULL;
+}
+
+McUpload *
+mcWriteUpload(McTarget *target, const char *spec, bool overwrite, const char *mark)
+{
+	McUpload   *overwriter;
+	bool		fuse;
+	McUpload   *u = joinable(target, spec, overwrite, mark != NULL, &fuse, &overwriter);
+
+	if (u)
+		return u;
 	if (overwrite && !fuse && overwriter)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -258,7 +279,7 @@ mcWriteUpload(McTarget *target, const char *spec, bool overwrite)
 				 errdetail("Its upload session has no room for more blocks, and a second one would erase the first.") :
 				 errdetail("Its rows were written in another subtransaction or through another foreign table, and a second upload session would erase them."),
 				 errhint("Write it in one statement, or outside of savepoints and PL/pgSQL EXCEPTION blocks.")));
-	return add_upload(target, spec, overwrite, overwrite || fuse);
+	return add_upload(target, spec, overwrite, overwrite || fuse, mark);
 }
 
 void

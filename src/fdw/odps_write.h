@@ -14,6 +14,8 @@
 #include "../service/mcs_odps_upload.h"
 #include "../wire/mcw_odps.h"
 
+struct McJobRun;
+
 /* ---- convert_odps_out.c: one Datum to one tunnel value ---- */
 
 typedef struct McOutContext
@@ -106,6 +108,8 @@ typedef struct McUpload
 	int64		seq;			/* order of first write */
 	bool		overwrite_mode;	/* by write_mode; session.overwrite may also come from TRUNCATE or DELETE */
 	bool		garbage;		/* rolled back, superseded, or failed */
+	char	   *mark;			/* what column run_column of its rows says; NULL = it is not written */
+	int			mark_column;	/* remote column with the mark, from 0 */
 	int64		bytes;			/* of block bodies sent */
 	bool		listed;			/* the outbox has it: it is not ours to publish any more */
 	bool		full;			/* no more blocks fit */
@@ -135,10 +139,12 @@ extern McIntent *mcWriteIntents(void);
 extern McTarget *mcWriteTarget(Relation rel, Oid userid);
 /*
  * The upload that rows for this partition join now, by the rules of overwrite,
- * savepoints and earlier intents; registered if it is new.  Raises if the partition
- * was overwritten and cannot be written again.
+ * savepoints and earlier intents; registered if it is new, with that mark.  Raises if
+ * the partition was overwritten and cannot be written again.
  */
-extern McUpload *mcWriteUpload(McTarget *target, const char *spec, bool overwrite);
+extern McUpload *mcWriteUpload(McTarget *target, const char *spec, bool overwrite, const char *mark);
+/* the mark of the upload that rows with a mark would join; NULL = there will be a new one */
+extern const char *mcWriteUploadMark(McTarget *target, const char *spec, bool overwrite);
 /* values: of the partition that DELETE drops; NULL = TRUNCATE */
 extern void mcWriteIntend(McTarget *target, const mcw_view *values);
 /* is an upload or intent of the same remote partition newer than seq?  Live ones only. */
@@ -157,6 +163,22 @@ extern int	mcWriters(void);
 extern void mcWriteForget(void);
 extern void mcWriteSubCommit(SubTransactionId mine, SubTransactionId parent);
 extern void mcWriteSubAbort(SubTransactionId mine);
+
+/* ---- odps_mark.c: the column that names the run of a row ---- */
+
+/*
+ * Index of the column that option "run_column" names, -1 if it is not set.  Raises if
+ * the table has no such column or it is none that can be written.
+ */
+extern int	mcOdpsMarkColumn(const McServer *server, const mcs_odps_table *table, const char *relname, const McPlace *place);
+/* a new mark of the run of a job, in CurrentMemoryContext; see docs/maxcompute.md */
+extern char *mcOdpsMark(struct McJobRun *run);
+/*
+ * Counts the rows of a partition, or of an unpartitioned table, whose column has that
+ * text.  Does not raise for what the service answers.
+ */
+extern mcw_status mcOdpsCountMark(McOdps *odps, const char *table, const char *partition, const char *column,
+								  const char *mark, int64 *count, mcw_error *err);
 
 /* ---- odps_partition.c: partition values and specifications ---- */
 

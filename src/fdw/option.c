@@ -132,6 +132,7 @@ static const McOption options[] = {
 	{"write_buffer", MAXCOMPUTE, IN_BOTH, MC_OPT_SIZE, 0, 1024 * 1024, INT64CONST(1) << 40},
 	{"max_open_partitions", MAXCOMPUTE, IN_BOTH, MC_OPT_INT, 0, 1, 1000},
 	{"null_partition", MAXCOMPUTE, IN_TABLE, MC_OPT_TEXT, 0},
+	{"run_column", MAXCOMPUTE, IN_TABLE, MC_OPT_TEXT, 0},
 	{"on_precision_loss", MAXCOMPUTE, IN_BOTH, MC_OPT_ENUM, 0, 0, 0, "error truncate"},
 
 	/* Tablestore: what the table is */

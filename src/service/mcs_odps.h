@@ -265,4 +265,16 @@ extern void mcs_odps_download_read(mcs_odps_call *call, mcs_odps *odps, const mc
  */
 extern mcw_status mcs_odps_download_stream(mcs_odps_call *call, mcw_buf *scratch, mcw_view *stream, mcw_error *err);
 
+/* ---- one column, whole: mcs_odps_values.c ---- */
+
+/*
+ * Hands every value of a STRING column of a partition (empty = not partitioned) to
+ * 'take', in no order that means anything; data NULL is a NULL.  Each row is handed
+ * out once, or MCW_OK is not returned.  Memory is bounded by a few ranges; deadline_us
+ * of 'odps' is kept.  A table that changes meanwhile is MCW_ERR_SERVICE with
+ * "TableModified".
+ */
+extern mcw_status mcs_odps_each_value(mcs_odps *odps, const mcs_odps_table *table, mcw_view partition, int column,
+									  void (*take) (void *ctx, mcw_view value), void *ctx, mcw_error *err);
+
 #endif							/* MCS_ODPS_H */

@@ -385,11 +385,13 @@ commit(mcs_odps *odps, mcn_channel *once, mcs_odps_upload *upload, bool ask_firs
 	mcs_odps	ask = *odps;
 	mcs_odps	send;
 	int			delay = FIRST_POLL_MS;
+	bool		unseen = upload->commit_sent && !upload->held;	/* its rows may be there, and nobody has looked */
 	bool		maybe = upload->commit_sent;	/* a request that was not plainly refused may still be applied */
 
 	ask.deadline_us = deadline_us;
 	send = ask;
 	send.tunnel = once;
+	upload->held = false;
 	for (;; ask_first = false)
 	{
 		mcw_error	refusal;
@@ -404,6 +406,8 @@ commit(mcs_odps *odps, mcn_channel *once, mcs_odps_upload *upload, bool ask_firs
 			refusal = *err;
 			if (!settled && upload->commit_sent)
 				maybe = true;
+			if (upload->commit_sent && (status != MCW_ERR_SERVICE || failed || err->http_status == 408))
+				unseen = true;
 			if (status == MCW_ERR_INTERRUPTED)
 				return maybe ? MCS_ODPS_IN_DOUBT : MCS_ODPS_NOT_PUBLISHED;
 			if (status == MCW_OK && upload->status == MCS_ODPS_UPLOAD_CLOSED)
@@ -443,7 +447,13 @@ commit(mcs_odps *odps, mcn_channel *once, mcs_odps_upload *upload, bool ask_firs
 					*err = refusal;
 					return maybe ? MCS_ODPS_IN_DOUBT : MCS_ODPS_NOT_PUBLISHED;
 				}
-				if (failed && !upload->overwrite)
+				if (upload->countable && unseen)
+				{
+					upload->held = true;
+					(void) mcw_fail(err, MCW_ERR_SERVICE, "upload session %s is normal after its commit was sent", upload->id);
+					return MCS_ODPS_IN_DOUBT;
+				}
+				if (failed && !upload->overwrite && !upload->countable)
 					upload->residue_possible = true;
 				continue;
 			case MCS_ODPS_UPLOAD_CANCELED:

@@ -33,6 +33,13 @@ typedef struct mcs_odps_upload
 	mcw_view	partition;		/* pt=1,region=hz; empty = not partitioned */
 	bool		overwrite;
 	bool		create_partition;
+
+	/*
+	 * An append whose rows the caller can count: a session that is normal although a
+	 * commit was sent is not committed again before he has looked.  MCS_ODPS_IN_DOUBT
+	 * with 'held' set, then.
+	 */
+	bool		countable;
 	const mcw_alloc *alloc;
 
 	/* set by us */
@@ -47,6 +54,7 @@ typedef struct mcs_odps_upload
 	int64_t		rows;			/* sum of block_rows */
 	bool		commit_sent;	/* a commit request may have reached the service */
 	bool		residue_possible;	/* append whose commit the service reported as failed */
+	bool		held;			/* see 'countable'; the next call may send the commit once more */
 	bool		mismatch;		/* it holds other blocks than were sent */
 	char		request_id[64]; /* of the newest answer about its state */
 } mcs_odps_upload;

@@ -40,7 +40,7 @@ enum RunColumn
 {
 	RUN_JOB_ID = 1, RUN_NAME, RUN_BACKFILL, RUN_SEQ, RUN_ATTEMPT, RUN_OWNER, RUN_LO, RUN_HI, RUN_WRITE_TS,
 	RUN_TOKEN_SEQ, RUN_STEM, RUN_OVERWRITE_SCOPE, RUN_ON_OBJECT_CHANGE, RUN_LOOKBACK, RUN_MARGIN, RUN_TEXT, RUN_SETTINGS,
-	RUN_AT_LEAST_ONCE, RUN_START
+	RUN_AT_LEAST_ONCE, RUN_START, RUN_IDENTITY, RUN_FAMILY
 };
 
 static const char run_query[] =
@@ -49,7 +49,7 @@ static const char run_query[] =
 " j.name || '.' || pg_catalog.to_char(r.window_begin AT TIME ZONE 'UTC', 'YYYYMMDD\"T\"HH24MISS\"Z\"') || '.',"
 " j.overwrite_scope, j.on_object_change, (extract(epoch FROM j.lookback) * 1000000)::bigint,"
 " (extract(epoch FROM j.prepare_margin) * 1000000)::bigint, v.statement, j.settings::text,"
-" j.at_least_once, j.start"
+" j.at_least_once, j.start, j.uuid || '/' || j.incarnation, r.family"
 " FROM mc.run r JOIN mc.job j USING (job_id) JOIN mc.job_version v ON v.job_id = r.job_id AND v.version = r.version"
 " WHERE r.run_id = $1 AND r.state = 'running'";
 
@@ -82,6 +82,8 @@ read_run(int64 run_id, char **text, char **settings)
 	run->write_ts = mcSpiInt(0, RUN_WRITE_TS, 0);
 	run->token_seq = pstrdup(mcSpiText(0, RUN_TOKEN_SEQ));
 	run->token = psprintf("%s%d", run->token_seq, run->attempt);
+	run->mark = psprintf("%s/%04d.%08lld/%04d/", mcSpiText(0, RUN_IDENTITY), (int) mcSpiInt(0, RUN_FAMILY, 0),
+						 (long long) run->seq, run->attempt);
 	run->stem = pstrdup(mcSpiText(0, RUN_STEM));
 	run->overwrite_scope = pstrdup(mcSpiText(0, RUN_OVERWRITE_SCOPE));
 	run->on_object_change = pstrdup(mcSpiText(0, RUN_ON_OBJECT_CHANGE));

@@ -5,8 +5,9 @@
  *
  * Faults (action names): apply_later (500 now, applied after "ms"), stuck_closing
  * and stuck_committing (that state for "ms", then applied; -1 for ever),
- * append_residue (500, half of the blocks applied), critical (500, nothing
- * applied), forget_after_close (the session is unknown afterwards).
+ * append_residue (500, half of the blocks applied; with "normal" the session can be
+ * committed again), critical (500, nothing applied), forget_after_close (the session is
+ * unknown afterwards).
  * Reference: maxcompute.md 4.3.
  */
 #include "odps.h"
@@ -105,6 +106,8 @@ commit_with_faults(emu_request *req, emu_response *resp, odps_session *s)
 	{
 		if (!s->overwrite && s->nblocks > 0)
 			(void) apply(s, (s->nblocks + 1) / 2, req->serial, req->now_us);
+		if (emu_fault_param("normal", 0))
+			return fail(req, resp, "the commit failed half way and may be repeated");
 		s->status = ODPS_CRITICAL;
 		odps_session_release(s);
 		return fail(req, resp, "the commit failed half way");

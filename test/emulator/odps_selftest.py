@@ -338,6 +338,8 @@ def commit_faults(e):
         check('closed', [status(e, u), e.rows('n') - n], ['closed', 2])
     u, n, code = faulty(e, 'append_residue')
     check('append_residue', [code, status(e, u), e.rows('n') - n], [error, 'critical', 1])
+    u, n, code = faulty(e, 'append_residue', normal=1)
+    check('append_residue, normal', [code, status(e, u), e.rows('n') - n], [error, 'normal', 1])
     u, n, code = faulty(e, 'critical')
     check('critical', [code, status(e, u), e.rows('n') - n, commit(e, u)], [error, 'critical', 0, (409, 'StatusConflict')])
     u, n, code = faulty(e, 'forget_after_close')
