@@ -7,7 +7,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-from mctest import SERVERS, Session, Tap, call, command  # noqa: E402
+from mctest import SERVERS, Session, Tap, call, command, recovered  # noqa: E402
 
 tap = Tap()
 COLUMNS = "__time__ timestamptz, __topic__ text, id int, msg text, eid text, run text OPTIONS (field '__tag__:__mc_run__'), batch text OPTIONS (field '__tag__:__mc_batch__')"
@@ -132,11 +132,7 @@ BEGIN INSERT INTO box (id, msg) VALUES (-g, 'rolled back'); RAISE EXCEPTION 'x';
             crashing.try_sql("SET mc_fdw.fail_at = '%s%s'; CALL mc.run_job('box_job', max_windows => 1)" % (step, how))
             crashing.proc.kill()
             if how == ":kill":      # the server starts again
-                for _ in range(200):
-                    if subprocess.run(["psql", "-XqAt", "-c", "SELECT 1"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0:
-                        break
-                    time.sleep(0.1)
-                s = Session("SET client_min_messages = warning")
+                s = recovered(crashing.pid, lambda: Session("SET client_min_messages = warning"))
             early = step in ("T0", "executed", "sealed", "T1", "committed", "P1", "publish", "send")
             if early:
                 tap.ok(len(ids(s, "box")[0]) == before, "nothing is sent before it is published (%s%s)" % (step, how))

@@ -21,6 +21,15 @@ def fast():
     call("faults", [])
 
 
+def begin(statement):
+    """starts a statement of the worker; from then on it is active until it has ended"""
+    started = "SELECT query_start FROM pg_stat_activity WHERE pid = %d" % worker.pid
+    before = watcher.sql(started)
+    worker.send(statement)
+    while watcher.sql(started) == before:
+        time.sleep(0.005)
+
+
 def samples(pid, until, columns=SHOWN, relation=True):
     """rows of mc.progress about a backend, until its statement has ended"""
     seen = []
@@ -36,8 +45,7 @@ def samples(pid, until, columns=SHOWN, relation=True):
 def watch(name, service, statement, relation, moving, total=None):
     """the numbers called 'moving' grow and never shrink; then nothing is shown any more"""
     slow(service)
-    worker.send(statement)
-    time.sleep(0.05)
+    begin(statement)
     seen = samples(worker.pid, None)
     out, state = worker.finish()
     fast()
@@ -61,7 +69,7 @@ def sources():
     watch("LogHub", "loghub", "INSERT INTO got SELECT c1, c2 FROM slow_log WHERE " + WINDOW, "slow_log",
           ("rows_in", "bytes_in", "requests"))
     slow("loghub")
-    worker.send("SELECT count(c1) FROM slow_log WHERE " + WINDOW)
+    begin("SELECT count(c1) FROM slow_log WHERE " + WINDOW)
     seen = samples(worker.pid, None, "COALESCE(\"position\" >= '2018-01-11 01:30+08' AND \"position\" < '2018-01-11 01:35:01+08', false)"
                    ", eta > '0', rows_per_second > 0", False)
     worker.finish()
@@ -111,7 +119,7 @@ def targets():
 def privileges():
     watcher.sql("CREATE ROLE nobody; CREATE ROLE viewer IN ROLE pg_monitor; CREATE ROLE another; GRANT USAGE ON SCHEMA mc TO nobody")
     slow("oss", 150)
-    worker.send("SELECT count(t) FROM slow_oss")
+    begin("SELECT count(t) FROM slow_oss")
     samples(worker.pid, lambda seen: len(seen) > 1)
     as_nobody = watcher.sql("SET ROLE nobody; SELECT count(*), count(rows_in), count(query) FROM mc.progress; RESET ROLE")
     as_viewer = watcher.sql("SET ROLE viewer; SELECT count(*), count(rows_in), bool_and(query LIKE 'SELECT count%') FROM mc.progress; RESET ROLE")
@@ -124,8 +132,7 @@ def privileges():
 def beside_others():
     big = "/dev/null"
     slow("oss", 100)
-    worker.send("COPY (SELECT t FROM slow_oss) TO '%s'" % big)
-    time.sleep(0.05)
+    begin("COPY (SELECT t FROM slow_oss) TO '%s'" % big)
     seen = samples(worker.pid, None, "rows_in, rows_out, parts_total, (SELECT command || ' ' || tuples_processed FROM pg_stat_progress_copy c"
                    " WHERE c.pid = progress.pid)", False)
     worker.finish()
@@ -133,8 +140,7 @@ def beside_others():
            "COPY TO shows its own numbers and ours", seen[-3:])
     slow("maxcompute", 100)
     worker.sql("COPY (SELECT g, repeat('x', 100) FROM generate_series(1, 20000) g) TO '/%s/copied'" % os.environ["MC_DIR"])
-    worker.send("COPY to_odps FROM '/%s/copied'" % os.environ["MC_DIR"])
-    time.sleep(0.02)
+    begin("COPY to_odps FROM '/%s/copied'" % os.environ["MC_DIR"])
     seen = samples(worker.pid, None, "rows_out, requests, (SELECT command || (bytes_total > 0) FROM pg_stat_progress_copy c WHERE c.pid = progress.pid)", False)
     worker.finish()
     fast()
@@ -143,7 +149,7 @@ def beside_others():
 
     # in an exception block that fails, and on with another
     slow("oss", 60)
-    worker.send("""DO $$ BEGIN
+    begin("""DO $$ BEGIN
         FOR i IN 1..2 LOOP
             BEGIN
                 PERFORM count(t) FROM slow_oss;
@@ -171,16 +177,14 @@ def beside_others():
 
     # others show their own
     worker.sql("COPY (SELECT g FROM generate_series(1, 3000000) g) TO '/%s/numbers'; CREATE TABLE numbers (g int)" % os.environ["MC_DIR"])
-    worker.send("COPY numbers FROM '/%s/numbers'" % os.environ["MC_DIR"])
-    time.sleep(0.1)
+    begin("COPY numbers FROM '/%s/numbers'" % os.environ["MC_DIR"])
     seen, ours = [], []
     while watcher.sql("SELECT state FROM pg_stat_activity WHERE pid = %d" % worker.pid) == ["active"]:
         seen += watcher.sql("SELECT type FROM pg_stat_progress_copy WHERE bytes_total > 0")
         ours += watcher.sql("SELECT pid FROM mc.progress")
     worker.finish()
     tap.ok("FILE" in seen and not ours, "another COPY of the session shows its own progress and none of ours", (seen[:3], ours[:3]))
-    worker.send("ANALYZE numbers")
-    time.sleep(0.02)
+    begin("ANALYZE numbers")
     seen = []
     while watcher.sql("SELECT state FROM pg_stat_activity WHERE pid = %d" % worker.pid) == ["active"]:
         seen += watcher.sql("SELECT count(*) FROM mc.progress")
@@ -202,7 +206,7 @@ def in_jobs():
     worker.sql("SELECT mc.create_job('watched', $j$INSERT INTO got SELECT c1, c2 FROM slow_log WHERE __receive_time__ >= $1 AND"
                " __receive_time__ < $2$j$, '5 min', start => '2018-01-11 01:30+08', max_windows => 1)")
     slow("loghub", 100)
-    worker.send("CALL mc.run_job('watched')")
+    begin("CALL mc.run_job('watched')")
     seen = samples(worker.pid, None, "job, window_begin = '2018-01-11 01:30+08', rows_in > 0", False)
     out, state = worker.finish()
     fast()
