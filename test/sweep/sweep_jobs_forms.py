@@ -69,6 +69,19 @@ class OdpsAppend(Form):
         odps_sql("CREATE TABLE demo.target (c1 STRING, c2 STRING) PARTITIONED BY (pt STRING)")
 
 
+class OdpsCounted(OdpsAppend):
+    """rows name their run: what a commit has done is counted"""
+    name = "job_loghub_counted"
+
+    def target(self):
+        self.session.sql("CREATE FOREIGN TABLE target (c1 text, c2 text, pt text) SERVER odps "
+                         "OPTIONS (table 'target', run_column 'mc_run')")
+
+    def reset(self):
+        odps_sql("DROP TABLE IF EXISTS demo.target")
+        odps_sql("CREATE TABLE demo.target (c1 STRING, mc_run STRING, c2 STRING) PARTITIONED BY (pt STRING)")
+
+
 class OdpsOverwrite(OdpsAppend):
     name = "job_loghub_overwrite"
     mode = "overwrite"
@@ -274,5 +287,5 @@ class OdpsOdps(OdpsSource):
     mode = "overwrite"
 
 
-FORMS = {f.name: f for f in (OdpsAppend, OdpsOverwrite, OssAppend, OssBig, Local, Ots, FromOts, Stream, StreamOss, FromOss, FromOssLocal,
-                             File, OdpsOss, OdpsLocal, OdpsOdps)}
+FORMS = {f.name: f for f in (OdpsAppend, OdpsCounted, OdpsOverwrite, OssAppend, OssBig, Local, Ots, FromOts, Stream, StreamOss, FromOss,
+                             FromOssLocal, File, OdpsOss, OdpsLocal, OdpsOdps)}
