@@ -12,7 +12,7 @@ DECLARE
 BEGIN
 	SELECT * INTO STRICT r FROM mc.run WHERE run.run_id = _settle.run_id;
 	SELECT count(*) FILTER (WHERE state IN ('prepared', 'publishing')) AS open,
-			count(*) FILTER (WHERE state IN ('prepared', 'publishing') AND kind NOT IN ('manifest', 'delete', 'drop', 'truncate')) AS unknown,
+			count(*) FILTER (WHERE state IN ('prepared', 'publishing') AND kind NOT IN ('manifest', 'delete', 'drop', 'truncate', 'success')) AS unknown,
 			count(*) FILTER (WHERE state = 'conflict') AS conflict,
 			count(*) FILTER (WHERE state = 'lost') AS lost,
 			bool_or(residue_possible) AS residue,
@@ -40,7 +40,7 @@ BEGIN
 		SELECT DISTINCT ON (target) target, r.job_id, r.family, r.seq, r.window_begin, r.window_end,
 			(document ->> 'published_mtime')::timestamptz, r.owner
 		FROM mc.publish WHERE publish.run_id = _settle.run_id AND state = 'published' AND mode = 'overwrite'
-			AND kind NOT IN ('delete', 'drop', 'truncate', 'manifest')
+			AND kind NOT IN ('delete', 'drop', 'truncate', 'manifest', 'success')
 		ON CONFLICT (target, owner) DO UPDATE SET job_id = excluded.job_id, family = excluded.family, seq = excluded.seq,
 			window_begin = excluded.window_begin, window_end = excluded.window_end,
 			remote_mtime = excluded.remote_mtime, published_at = pg_catalog.clock_timestamp();

@@ -13,15 +13,32 @@
 #include "entry.h"
 #include "mc_private.h"
 
+McEntryStep
+mcEntryStep(const McEntry *entry)
+{
+	static const struct
+	{
+		const char *kind;
+		McEntryStep step;
+	}			steps[] = {
+		{"withdraw", MC_STEP_WITHDRAW},
+		{"manifest", MC_STEP_TELL},
+		{"delete", MC_STEP_ERASE},
+		{"drop", MC_STEP_ERASE},
+		{"truncate", MC_STEP_ERASE},
+		{"success", MC_STEP_FINISH},
+	};
+
+	for (int i = 0; i < lengthof(steps); i++)
+		if (strcmp(entry->kind, steps[i].kind) == 0)
+			return steps[i].step;
+	return MC_STEP_ADD;
+}
+
 bool
 mcEntryErases(const McEntry *entry)
 {
-	static const char *const erasing[] = {"manifest", "delete", "drop", "truncate"};
-
-	for (int i = 0; i < lengthof(erasing); i++)
-		if (strcmp(entry->kind, erasing[i]) == 0)
-			return true;
-	return false;
+	return mcEntryStep(entry) > MC_STEP_ADD;
 }
 
 /*

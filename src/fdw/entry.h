@@ -27,7 +27,8 @@ typedef struct McEntry
 	int64		entry_id;		/* 0 before it is stored */
 	int			ordinal;		/* publishing order within the run */
 	McWrapper	service;
-	const char *kind;			/* upload, object, putlogs; last: manifest, delete, drop, truncate */
+	const char *kind;			/* in the order of publishing: withdraw; upload, object, putlogs; manifest; delete, drop,
+								 * truncate; success */
 	Oid			serverid;
 	Oid			owner;
 	const char *server;			/* name */
@@ -58,7 +59,21 @@ typedef struct McEntry
 	bool		residue;		/* rows of a failed append may remain */
 } McEntry;
 
-/* Is it an effect that destroys, and so comes after everything that adds? */
+/*
+ * The step of the run in which it comes: what takes back the mark of a finished state, what adds, what
+ * tells readers of it, what destroys, the new mark.
+ */
+typedef enum McEntryStep
+{
+	MC_STEP_WITHDRAW,
+	MC_STEP_ADD,
+	MC_STEP_TELL,
+	MC_STEP_ERASE,
+	MC_STEP_FINISH
+} McEntryStep;
+
+extern McEntryStep mcEntryStep(const McEntry *entry);
+/* Must everything that adds be visible before it? */
 extern bool mcEntryErases(const McEntry *entry);
 
 /*

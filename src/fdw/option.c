@@ -193,6 +193,8 @@ static const McOption options[] = {
 	{"max_open_partitions", OSS, IN_BOTH, MC_OPT_INT, 0, 1, 1000},
 	{"write_buffer", OSS, IN_BOTH, MC_OPT_SIZE, 0, 1024 * 1024, INT64CONST(1) << 40},
 	{"empty_object", OSS, IN_BOTH, MC_OPT_BOOL, 0},
+	{"manifest", OSS, IN_TABLE, MC_OPT_BOOL, 0},
+	{"success_file", OSS, IN_TABLE, MC_OPT_BOOL, 0},
 	{"compression_level", OSS, IN_BOTH, MC_OPT_INT, 0, 0, 22},
 };
 

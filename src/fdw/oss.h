@@ -83,6 +83,9 @@ typedef struct McOssTable
 	bool		hive;			/* parts are name=value directories found by name, wherever they stand behind the prefix */
 	char	   *tail;			/* literal text behind the last part of a template ("/") */
 	bool		writable_prefix;	/* prefix ends a directory: may be written, truncated */
+	char	   *root;			/* PREFIX: the directory around all keys, literal up to its last slash; "" = the bucket */
+	bool		manifest;		/* writes tell what they have made in MC_OSS_MANIFESTS below the root */
+	bool		success_file;	/* MC_OSS_SUCCESS in the root is there while no write is half visible */
 
 	const mcw_format *format;
 	mcw_header	header;			/* of option "header" and "match_by" */
@@ -126,6 +129,10 @@ extern McOssConn *mcOssConnect(McServer *server, MemoryContext cxt);
 
 #define MC_OSS_NULL_PART "__HIVE_DEFAULT_PARTITION__"
 
+/* What is written beside the data, by us and by others; never an object of a table, see mcOssIsMark */
+#define MC_OSS_MANIFESTS "_mc_manifest"
+#define MC_OSS_SUCCESS "_SUCCESS"
+
 /*
  * The values of the table's path parts in a key; data NULL = NULL.  False: the key is
  * not of the table's form and is not one of its objects.  Values are decoded
@@ -134,6 +141,11 @@ extern McOssConn *mcOssConnect(McServer *server, MemoryContext cxt);
 extern bool mcOssPathValues(const McOssTable *table, mcw_view key, mcw_view *values, mcw_buf *scratch);
 /* is a key one of the table's objects by prefix, pattern and form? (Empty ones that end in "/" are not; sizes are the caller's.) */
 extern bool mcOssCovers(const McOssTable *table, mcw_view key);
+/*
+ * Is it a manifest, a success file, or the directory of manifests, anywhere below the table's
+ * root?  A table whose prefix or object names it itself has it as data.
+ */
+extern bool mcOssIsMark(const McOssTable *table, mcw_view key);
 /* glob behind the literal: * ? [..] {a,b} do not match '/', ** does */
 extern bool mcOssGlob(const char *pattern, mcw_view text);
 /*
@@ -246,6 +258,7 @@ typedef struct McOssSourceStats
 	int64		taken;
 	int64		pruned;			/* objects and directories that a condition ruled out */
 	int64		passed_over;	/* keys without the table's form */
+	int64		marks;			/* among them: manifests and success files */
 	int64		pages;
 	int64		waiting;		/* listed already, not looked at yet */
 } McOssSourceStats;

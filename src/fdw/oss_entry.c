@@ -551,9 +551,9 @@ mcOssEntryPublish(McEntry *e, int64 deadline_us, mcw_error *err)
 	}
 	p.c = mcOssEntryConnect(e);
 	p.c->conn->client.deadline_us = deadline_us;
-	if (strcmp(e->kind, "object") == 0)
+	if (strcmp(e->kind, "object") == 0 || strcmp(e->kind, "manifest") == 0 || strcmp(e->kind, "success") == 0)
 		outcome = publish_object(&p, err);
-	else if (strcmp(e->kind, "delete") == 0)
+	else if (strcmp(e->kind, "delete") == 0 || strcmp(e->kind, "withdraw") == 0)
 		outcome = publish_delete(e, p.c, err);
 	else
 		elog(ERROR, "entry " INT64_FORMAT " is of unknown kind \"%s\"", e->entry_id, e->kind);

@@ -173,13 +173,31 @@ match_hive(const McOssTable *table, mcw_view key, mcw_view *raw)
 
 #define ALL_PARTS(table) ((UINT64CONST(1) << (table)->nparts) - 1)
 
+bool
+mcOssIsMark(const McOssTable *table, mcw_view key)
+{
+	const char *slash;
+
+	if (table->scope == MC_OSS_ONE || !begins_with(key, table->root))
+		return false;
+	key = skip(key, strlen(table->root));
+	while (key.len > 0 && (slash = memchr(key.data, '/', key.len)) != NULL)
+	{
+		if (mcw_view_eq((mcw_view) {key.data, slash - key.data}, MCW_LIT(MC_OSS_MANIFESTS)))
+			return true;
+		key = skip(key, slash + 1 - key.data);
+	}
+	return mcw_view_eq(key, MCW_LIT(MC_OSS_SUCCESS));
+}
+
 /* does the key have the table's form?  'rest' is what a glob has to match. */
 static bool
 match_key(const McOssTable *table, mcw_view key, mcw_view *raw, mcw_view *rest)
 {
 	int			n;
 
-	if (!begins_with(key, table->literal) || (table->scope == MC_OSS_ONE && key.len != strlen(table->literal)))
+	if (!begins_with(key, table->literal) || (table->scope == MC_OSS_ONE && key.len != strlen(table->literal)) ||
+		mcOssIsMark(table, key))
 		return false;
 	*rest = skip(key, strlen(table->literal));
 	if (table->nparts == 0)
@@ -253,6 +271,8 @@ mcOssPathMayHave(const McOssTable *table, mcw_view directory, const mcw_view *va
 bool
 mcOssPathKnown(const McOssTable *table, mcw_view directory, mcw_view *values, mcw_buf *scratch, uint64 *known)
 {
+	if (mcOssIsMark(table, directory))
+		return false;
 	reserve(scratch, directory.len);
 	if (table->hive)
 		*known = match_hive(table, directory, values);

@@ -41,6 +41,7 @@ typedef struct McOssPublication
 	List	   *uploads;		/* McOssUpload, in order */
 	HTAB	   *keys;			/* of option "object", or of a job: what may be there before (NamedKey) */
 	List	   *erasures;
+	List	   *marks;			/* McOssMark */
 	int64		deadline_us;
 	MemoryContextCallback callback;
 	mcs_oss_call *calls;		/* a ring: first pages of parts, of the uploads that are verified next */
@@ -369,6 +370,10 @@ verify(int64 deadline_us)
 	foreach(lc, present->uploads)
 		open_once(((McOssUpload *) lfirst(lc))->target);
 	verify_uploads();
+	/* now the sums of their bytes are known */
+	present->marks = mcOssMarks(present->uploads, mcOssWriteRun());
+	foreach(lc, present->marks)
+		open_once(((McOssMark *) lfirst(lc))->target);
 }
 
 static void
@@ -398,6 +403,7 @@ announce(McItems *list)
 		describe_upload(list, lfirst(lc));
 	foreach(lc, present->erasures)
 		describe_erasure(list, lfirst(lc));
+	mcOssMarksAnnounce(present->marks, list);
 }
 
 static void
@@ -418,6 +424,7 @@ outcomes(McOutcomes *all)
 
 		describe_erasure(e->done ? &all->published : e->attempted ? &all->unknown : &all->not_published, e);
 	}
+	mcOssMarksOutcomes(present->marks, all);
 }
 
 /* false: nothing was sent */
@@ -467,6 +474,7 @@ publish(void)
 	int			n = list_length(present->uploads);
 	int			begun = 0;
 
+	mcOssMarksWithdraw(present->marks);
 	present->publications = palloc0(Max(n, 1) * sizeof(mcs_oss_publication *));
 	for (int i = 0; i < n; i++)
 	{
@@ -483,6 +491,8 @@ publish(void)
 			mcPublishFailed(&err, raise_upload, nth_upload(i));
 		}
 	}
+	/* objects of all services are visible: this one is the last */
+	mcOssMarksTell(present->marks, present->deadline_us);
 }
 
 static void
@@ -513,6 +523,7 @@ erase(void)
 								   "%d objects of \"%s\" were changed by others and were not deleted",
 								   changed, changed, e->target->name)));
 	}
+	mcOssMarksFinish(present->marks, present->deadline_us);
 }
 
 /* In place of publishing and erasing */
@@ -530,12 +541,15 @@ seal(McJobRun *run, List **entries)
 		mcOssSealErasure(run, e->target, list_length(e->directories) == 1 ? linitial(e->directories) : e->target->table->literal,
 						 e->directories == NIL, e->objects, e->nobjects, entries);
 	}
+	mcOssMarksSeal(run, present->marks, entries);
 	if (run->attempt > 1)
 		mcOssReapOrphans(run);
 	for (McOssUpload *u = mcOssWriteUploads(); u; u = u->next)
 		u->listed = true;
 	for (McOssIntent *i = mcOssWriteIntents(); i; i = i->next)
 		i->listed = true;
+	for (McOssWritten *w = mcOssWriteWritten(); w; w = w->next)
+		w->listed = true;
 	present = NULL;
 }
 
@@ -568,6 +582,14 @@ targets(List **targets)
 	for (const McOssIntent *i = mcOssWriteIntents(); i; i = i->next)
 		if (!i->dead)
 			add_target(targets, i->target->conn, i->target->table->literal, false);
+	/* one writer at a time, or the mark of one would tell readers that the other is through */
+	foreach(lc, present->marks)
+	{
+		const McOssMark *m = lfirst(lc);
+
+		if (m->success)
+			add_target(targets, m->target->conn, psprintf("%s" MC_OSS_SUCCESS, m->target->table->root), false);
+	}
 }
 
 static bool
@@ -578,6 +600,9 @@ pending(void)
 			return true;
 	for (McOssIntent *i = mcOssWriteIntents(); i; i = i->next)
 		if (!i->listed)
+			return true;
+	for (McOssWritten *w = mcOssWriteWritten(); w; w = w->next)
+		if (!w->listed)
 			return true;
 	return false;
 }

@@ -146,6 +146,34 @@ mcOssSealUpload(const McJobRun *run, const McOssUpload *u)
 	return e;
 }
 
+McEntry *
+mcOssSealPut(const McJobRun *run, McOssTarget *target, const char *kind, const char *mode,
+			 const mcs_oss_upload *object, mcw_view body)
+{
+	StringInfoData document;
+	McEntry    *e = new_entry(run, target->conn, kind, mode, &document);
+	bytea	   *copy = palloc(VARHDRSZ + body.len);
+
+	e->target = mcOssTargetKey(target->conn, object->key, "");
+	e->label = psprintf("oss://%s/%s", target->conn->server->bucket, mcOssShown(object->key));
+	e->token = pnstrdup(object->token.data, object->token.len);
+	e->bytes = body.len;
+	appendStringInfoString(&document, ",\"key\":\"");
+	append_encoded(&document, object->key);
+	appendStringInfoString(&document, "\",\"content_type\":\"");
+	append_encoded(&document, object->content_type);
+	/* the name says which window of the job it is, or it is the same whatever window */
+	appendStringInfo(&document, "\",\"window\":true,\"replace\":%s", object->may_replace ? "true" : "false");
+	appendStringInfo(&document, ",\"size\":\"" INT64_FORMAT "\",\"crc64\":\"" UINT64_FORMAT "\"}", e->bytes,
+					 mcw_crc64(0, body.data, body.len));
+	SET_VARSIZE(copy, VARHDRSZ + body.len);
+	if (body.len > 0)
+		memcpy(VARDATA(copy), body.data, body.len);
+	e->body = copy;
+	e->document = document.data;
+	return e;
+}
+
 /* ---- deletes ---- */
 
 static void
@@ -188,6 +216,21 @@ mcOssSealErasure(const McJobRun *run, McOssTarget *target, const char *directory
 		e->document = document.data;
 		*entries = lappend(*entries, e);
 	}
+}
+
+McEntry *
+mcOssSealWithdraw(const McJobRun *run, McOssTarget *target, mcw_view key)
+{
+	StringInfoData document;
+	McEntry    *e = new_entry(run, target->conn, "withdraw", "delete", &document);
+
+	e->target = mcOssTargetKey(target->conn, key, "");
+	e->label = psprintf("removal of oss://%s/%s", target->conn->server->bucket, mcOssShown(key));
+	begin_keys(&document, false);
+	append_object(&document, true, key, MCW_LIT(""), false);
+	appendStringInfoString(&document, "]}");
+	e->document = document.data;
+	return e;
 }
 
 /* ---- earlier attempts of the window ---- */

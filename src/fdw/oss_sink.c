@@ -127,16 +127,29 @@ prepare_limits(McOssSink *sink)
 		mcServerOptionIs(server, "write_mode", "error_if_exists") ? MC_OSS_ERROR_IF_EXISTS : MC_OSS_APPEND;
 }
 
+void
+mcOssStatementId(char *id)
+{
+	pg_time_t	now = (pg_time_t) time(NULL);
+	struct pg_tm *tm = pg_gmtime(&now);
+	unsigned char random[8];
+	size_t		len;
+
+	if (!pg_strong_random(random, sizeof(random)))
+		ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("could not generate random bytes")));
+	snprintf(id, MC_OSS_STATEMENT_ID + 1, "mc-%04d%02d%02dT%02d%02d%02dZ-", tm->tm_year + 1900, tm->tm_mon + 1,
+			 tm->tm_mday, tm->tm_hour, tm->tm_min, tm->tm_sec);
+	len = strlen(id);
+	for (int i = 0; i < lengthof(random); i++)
+		snprintf(id + len + 2 * i, 3, "%02x", random[i]);
+}
+
 /* the end of the keys, and how their bytes are coded */
 static void
 prepare_name(McOssSink *sink)
 {
 	const McOssTable *table = sink->target->table;
 	const char *suffix = mcServerOption(sink->server, "suffix");
-	pg_time_t	now = (pg_time_t) time(NULL);
-	struct pg_tm *tm = pg_gmtime(&now);
-	unsigned char random[8];
-	size_t		len;
 
 	if (table->scope == MC_OSS_ONE)
 		suffix = table->object;
@@ -151,13 +164,7 @@ prepare_name(McOssSink *sink)
 		snprintf(sink->id, sizeof(sink->id), "%spart", sink->job->stem);
 		return;
 	}
-	if (!pg_strong_random(random, sizeof(random)))
-		ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("could not generate random bytes")));
-	snprintf(sink->id, sizeof(sink->id), "mc-%04d%02d%02dT%02d%02d%02dZ-", tm->tm_year + 1900, tm->tm_mon + 1,
-			 tm->tm_mday, tm->tm_hour, tm->tm_min, tm->tm_sec);
-	len = strlen(sink->id);
-	for (int i = 0; i < lengthof(random); i++)
-		snprintf(sink->id + len + 2 * i, 3, "%02x", random[i]);
+	mcOssStatementId(sink->id);
 }
 
 /* a level that the codec does not have is refused now, not at the first row */
@@ -607,6 +614,8 @@ mcOssSinkEnd(McOssSink *sink)
 	for (McOssUpload *u = mcOssWriteUploads(); u; u = u->next)
 		if (u->owner == sink)
 			u->complete = true;
+	if (sink->job)
+		mcOssWrote(sink->target);
 	sink->ended = true;
 	mcOssWriterEnd();
 	mcOssPartAbandon(sink);

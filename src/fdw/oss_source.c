@@ -274,6 +274,7 @@ wants_directory(McOssSource *source, mcw_view directory, bool *deeper)
 	if (!mcOssPathKnown(source->table, directory, source->parts, &source->scratch, &known))
 	{
 		source->stats.passed_over++;
+		source->stats.marks += mcOssIsMark(source->table, directory);
 		return false;
 	}
 	*deeper = may_prune_below(source, known);
@@ -354,6 +355,7 @@ wants_object(McOssSource *source, const mcs_oss_object *object)
 		!mcOssPathValues(source->table, object->key, source->parts, &source->scratch))
 	{
 		source->stats.passed_over++;
+		source->stats.marks += mcOssIsMark(source->table, object->key);
 		return false;
 	}
 	if ((choice->from_key && mcw_view_cmp(object->key, mcw_str(choice->from_key)) < 0) ||
@@ -373,7 +375,7 @@ wants_object(McOssSource *source, const mcs_oss_object *object)
 	return true;
 }
 
-/* The end of the list; to have found nothing at all is an error unless a condition explains it */
+/* The end of the list; to have found nothing at all is an error unless a condition, or whoever wrote nothing, explains it */
 static mcw_status
 finish(McOssSource *source)
 {
@@ -383,7 +385,7 @@ finish(McOssSource *source)
 	source->finished = true;
 	if (source->choice->ledger != NULL)
 		mcOssLedgerEnd(source->choice->ledger);
-	if (stats->taken > 0 || stats->pruned > 0 || source->choice->narrowed ||
+	if (stats->taken > 0 || stats->pruned > 0 || stats->marks > 0 || source->choice->narrowed ||
 		mcServerOptionBool(source->conn->server, "missing_ok", false))
 		return MCW_END;
 	ereport(ERROR,

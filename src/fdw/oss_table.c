@@ -297,7 +297,7 @@ check_template_columns(const McOssTable *t)
 static void
 check_names(const McOssTable *t, const McServer *server)
 {
-	static const char *const of_many[] = {"suffix", "max_object_size"};
+	static const char *const of_many[] = {"suffix", "max_object_size", "manifest", "success_file"};
 	const char *empty = mcOptionText(server->table_options, "empty_object");
 
 	for (int i = 0; t->scope == MC_OSS_ONE && i < lengthof(of_many); i++)
@@ -310,6 +310,24 @@ check_names(const McOssTable *t, const McServer *server)
 				(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
 				 errmsg("option \"empty_object\" has no meaning for a table with path columns"),
 				 errdetail("Without a row there is no directory to write to.")));
+}
+
+/* what tells readers of a directory how far its writer is */
+static bool
+read_mark(const McOssTable *t, const McServer *server, const char *option)
+{
+	const char *value = mcOptionText(server->table_options, option);
+	const char *updatable = mcOptionText(server->table_options, "updatable");
+
+	if (value == NULL || mcOptionParse(option, value) == 0)
+		return false;
+	if (!t->writable_prefix || (updatable != NULL && mcOptionParse("updatable", updatable) == 0))
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
+				 errmsg("option \"%s\" has no meaning for a table that cannot be written", option),
+				 t->writable_prefix ? errdetail("Option updatable is false.") :
+				 errdetail("A table that is written has a \"prefix\" that ends in \"/\" and no \"pattern\".")));
+	return true;
 }
 
 static void
@@ -387,6 +405,9 @@ mcOssTable(Relation rel, const McServer *server)
 	read_coding(t, server);
 	read_scope(t, server);
 	check_names(t, server);
+	t->root = pnstrdup(t->literal, strrchr(t->literal, '/') ? strrchr(t->literal, '/') + 1 - t->literal : 0);
+	t->manifest = read_mark(t, server, "manifest");
+	t->success_file = read_mark(t, server, "success_file");
 	number_fields(t);
 	check_columns(t);
 	return t;

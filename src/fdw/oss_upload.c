@@ -30,6 +30,7 @@ static McOssTarget *targets = NULL;
 static McOssUpload *uploads = NULL;
 static McOssUpload **uploads_end = &uploads;
 static McOssIntent *intents = NULL;
+static McOssWritten *written = NULL;
 static McJobRun *write_run = NULL;	/* of these uploads; it is still wanted when its text has been executed */
 static HTAB *numbers = NULL;	/* of objects of a job, by directory */
 static int64 last_seq = 0;
@@ -52,6 +53,18 @@ McOssIntent *
 mcOssWriteIntents(void)
 {
 	return intents;
+}
+
+McOssWritten *
+mcOssWriteWritten(void)
+{
+	return written;
+}
+
+const McJobRun *
+mcOssWriteRun(void)
+{
+	return write_run;
 }
 
 int64
@@ -200,8 +213,8 @@ mcOssSameBucket(const McOssConn *a, const McOssConn *b)
 
 /* ---- uploads ---- */
 
-static char *
-random_token(char *hex, int bytes)
+char *
+mcOssRandomToken(char *hex, int bytes)
 {
 	unsigned char raw[16];
 
@@ -254,7 +267,7 @@ mcOssWriteUpload(McOssTarget *target, void *owner, const char *key, const char *
 	u->subid = GetCurrentSubTransactionId();
 	u->seq = ++last_seq;
 	u->token = palloc(33);
-	(void) random_token(u->token, 16);
+	(void) mcOssRandomToken(u->token, 16);
 	u->erases = truncated_before(target, key, statement);
 	u->replace = target->table->scope == MC_OSS_ONE && (mode == MC_OSS_OVERWRITE || u->erases);
 	u->object.may_replace = u->replace;
@@ -320,6 +333,22 @@ mcOssOfWindow(const McOssTarget *target, const char *directory, mcw_view key, mc
 		strncmp(key.data + len, run->stem, strlen(run->stem)) == 0;
 }
 
+/* A window without a row is told, too: its statement is all there is of it */
+void
+mcOssWrote(McOssTarget *target)
+{
+	McOssWritten *w;
+
+	if (!target->table->manifest && !target->table->success_file)
+		return;
+	w = MemoryContextAllocZero(write_cxt, sizeof(McOssWritten));
+	w->target = target;
+	w->subid = GetCurrentSubTransactionId();
+	w->next = written;
+	written = w;
+	write_run = mcJob;
+}
+
 void
 mcOssWriteIntend(McOssTarget *target)
 {
@@ -329,6 +358,8 @@ mcOssWriteIntend(McOssTarget *target)
 	i->target = target;
 	i->subid = GetCurrentSubTransactionId();
 	i->seq = ++last_seq;
+	if (mcJob)
+		write_run = mcJob;
 	while (*end)
 		end = &(*end)->next;
 	*end = i;
@@ -417,6 +448,9 @@ mcOssWriteSubCommit(SubTransactionId mine, SubTransactionId parent)
 	for (McOssIntent *i = intents; i; i = i->next)
 		if (i->subid == mine)
 			i->subid = parent;
+	for (McOssWritten *w = written; w; w = w->next)
+		if (w->subid == mine)
+			w->subid = parent;
 }
 
 /* the bodies are not needed any more; what is in the service is taken back later */
@@ -433,6 +467,9 @@ mcOssWriteSubAbort(SubTransactionId mine)
 	for (McOssIntent *i = intents; i; i = i->next)
 		if (i->subid == mine)
 			i->dead = true;
+	for (McOssWritten *w = written; w; w = w->next)
+		if (w->subid == mine)
+			w->dead = true;
 }
 
 /*
@@ -457,6 +494,7 @@ mcOssWriteForget(bool committed)
 	uploads = NULL;
 	uploads_end = &uploads;
 	intents = NULL;
+	written = NULL;
 	write_run = NULL;
 	numbers = NULL;
 	writers = 0;

@@ -100,9 +100,22 @@ typedef struct McOssIntent
 	struct McOssIntent *next;
 } McOssIntent;
 
+/* A statement of a job that ended, with or without rows, on a table that tells its readers */
+typedef struct McOssWritten
+{
+	McOssTarget *target;
+	SubTransactionId subid;
+	bool		dead;			/* rolled back */
+	bool		listed;			/* in the outbox */
+	struct McOssWritten *next;
+} McOssWritten;
+
 extern McOssTarget *mcOssWriteTargets(void);
 extern McOssUpload *mcOssWriteUploads(void);
 extern McOssIntent *mcOssWriteIntents(void);
+extern McOssWritten *mcOssWriteWritten(void);
+/* the job's run that wrote them; NULL = none */
+extern const McJobRun *mcOssWriteRun(void);
 /* Makes or finds the target; raises if the table cannot be written, or the transaction is serializable */
 extern McOssTarget *mcOssWriteTarget(Relation rel, Oid userid);
 /* a new object, registered at once */
@@ -113,6 +126,9 @@ extern int	mcOssNextPart(McOssTarget *target, const char *directory);
 /* is it an object that the window of this run, or an earlier attempt of it, has made? */
 extern bool mcOssOfWindow(const McOssTarget *target, const char *directory, mcw_view key, mcw_view token);
 extern void mcOssWriteIntend(McOssTarget *target);
+extern void mcOssWrote(McOssTarget *target);
+/* that many random bytes as hexadecimal digits; returns 'hex' */
+extern char *mcOssRandomToken(char *hex, int bytes);
 extern bool mcOssSameBucket(const McOssConn *a, const McOssConn *b);
 /* does this TRUNCATE erase the key? */
 extern bool mcOssIntentCovers(const McOssIntent *intent, const McOssTarget *target, const char *key);
@@ -174,6 +190,9 @@ typedef struct McOssSinkStats
 	int64		wait_us;		/* waiting for the service */
 } McOssSinkStats;
 
+/* "mc-<time>-<random>", what the names of an INSERT's objects begin with outside of jobs */
+#define MC_OSS_STATEMENT_ID 36
+extern void mcOssStatementId(char *id);
 extern McOssSink *mcOssSinkCreate(EState *estate, Relation rel, Oid userid);
 /* false: the row was rejected */
 extern bool mcOssSinkRow(McOssSink *sink, TupleTableSlot *slot);
@@ -197,6 +216,52 @@ extern void mcOssSealErasure(const McJobRun *run, McOssTarget *target, const cha
 							 const mcs_oss_object *objects, int nobjects, List **entries);
 /* uploads of failed attempts of the job that are a day old, under the tables of this transaction */
 extern void mcOssReapOrphans(const McJobRun *run);
+
+/* an object whose bytes are in the entry itself; in CurrentMemoryContext */
+extern McEntry *mcOssSealPut(const McJobRun *run, McOssTarget *target, const char *kind, const char *mode,
+							 const mcs_oss_upload *object, mcw_view body);
+/* a deletion of one key, whatever is there unless a later window has made it */
+extern McEntry *mcOssSealWithdraw(const McJobRun *run, McOssTarget *target, mcw_view key);
+
+/* ---- oss_mark.c: what readers are told of a write ---- */
+
+/* An object beside the data: a manifest, or a success file */
+typedef struct McOssMarkPut
+{
+	mcs_oss_upload object;
+	mcw_view	body;
+	bool		attempted;		/* publishing: Put was tried */
+	mcs_oss_outcome outcome;
+} McOssMarkPut;
+
+/* Of one directory, McOssTable.root, that the transaction has written */
+typedef struct McOssMark
+{
+	McOssTarget *target;		/* who writes them */
+	McOssTarget *told;			/* whose objects the manifest lists; NULL = no manifest */
+	McOssMarkPut *manifest;		/* NULL = none */
+	McOssMarkPut *success;		/* NULL = none */
+	const char *mode;			/* of the manifest's entry: "create" or "overwrite" */
+	int			nobjects;		/* of the manifest */
+	bool		withdrawing;	/* the old success file may be gone */
+	bool		withdrawn;		/* it was there and is gone */
+} McOssMark;
+
+/*
+ * For these uploads, all of the transaction that will be published; 'run' NULL = not in a job.
+ * In CurrentMemoryContext.  Raises if a directory cannot be told of.
+ */
+extern List *mcOssMarks(const List *uploads, const McJobRun *run);
+/* The steps of publishing outside of jobs; they raise with mcPublishFailed. */
+extern void mcOssMarksWithdraw(List *marks);
+extern void mcOssMarksTell(List *marks, int64 deadline_us);
+extern void mcOssMarksFinish(List *marks, int64 deadline_us);
+struct McItems;
+struct McOutcomes;
+extern void mcOssMarksAnnounce(const List *marks, struct McItems *list);
+extern void mcOssMarksOutcomes(const List *marks, struct McOutcomes *all);
+/* ... and as entries, which the outbox brings in order */
+extern void mcOssMarksSeal(const McJobRun *run, const List *marks, List **entries);
 
 /* ---- oss_publish.c, oss_truncate.c ---- */
 extern void mcOssInitXact(void);

@@ -211,6 +211,33 @@ mcs_oss_upload_total(mcs_oss_upload *upload, mcw_error *err)
 	return MCW_OK;
 }
 
+mcw_status
+mcs_oss_upload_etag(const mcs_oss_upload *upload, mcw_buf *etag, mcw_error *err)
+{
+	unsigned char md5[16];
+	mcw_buf		all;
+	mcw_status	status = MCW_OK;
+
+	mcw_buf_init(&all, upload->alloc, 16 * (MCS_OSS_MAX_PARTS + 1));
+	for (int i = 0; i < upload->nparts && status == MCW_OK; i++)
+	{
+		if (upload->parts[i].etag.len != 32)
+			status = MCW_ERR_FORMAT;
+		else
+			status = mcw_hex_decode(&all, upload->parts[i].etag);
+	}
+	if (status == MCW_OK)
+		status = mcw_md5(all.data, all.len, md5);
+	if (status == MCW_OK)
+		status = mcw_hex_encode(etag, (mcw_view) {(const char *) md5, sizeof(md5)}, true);
+	if (status == MCW_OK)
+		status = mcw_buf_printf(etag, "-%d", upload->nparts);
+	mcw_buf_free(&all);
+	if (status == MCW_ERR_FORMAT)
+		return mcw_fail(err, status, "the ETag of a part is not an MD5");
+	return status == MCW_OK ? MCW_OK : mcw_fail(err, status, "could not compute the ETag of an object");
+}
+
 void
 mcs_oss_upload_free(mcs_oss_upload *upload)
 {

@@ -83,6 +83,8 @@ extern mcs_oss_publication *mcs_oss_publish_begin(mcs_oss *oss, mcn_channel *onc
 extern mcs_oss_outcome mcs_oss_publish_end(mcs_oss_publication *publication, bool again, mcw_error *err);
 extern void mcs_oss_publish_drop(mcs_oss_publication *publication);
 
+/* The ETag the finished object will have: MD5 of the part MD5s, "-", number of parts; MCW_ERR_FORMAT = parts have other ETags */
+extern mcw_status mcs_oss_upload_etag(const mcs_oss_upload *upload, mcw_buf *etag, mcw_error *err);
 /* the record of the parts; not needed where the allocator's memory goes as a whole */
 extern void mcs_oss_upload_free(mcs_oss_upload *upload);
 

@@ -249,22 +249,18 @@ settle_earlier(McJobRun *run, List **entries)
 	mcOssSealEarlier(run, earlier, entries);
 }
 
-/* What erases comes last, whatever the service; otherwise the order stays */
+/* By step, whatever the service; otherwise the order stays */
 static List *
 in_order(const List *entries)
 {
 	List	   *result = NIL;
-	List	   *last = NIL;
 	ListCell   *lc;
 
-	foreach(lc, entries)
-	{
-		if (mcEntryErases(lfirst(lc)))
-			last = lappend(last, lfirst(lc));
-		else
-			result = lappend(result, lfirst(lc));
-	}
-	return list_concat(result, last);
+	for (McEntryStep step = MC_STEP_WITHDRAW; step <= MC_STEP_FINISH; step++)
+		foreach(lc, entries)
+			if (mcEntryStep(lfirst(lc)) == step)
+				result = lappend(result, lfirst(lc));
+	return result;
 }
 
 PG_FUNCTION_INFO_V1(mc_seal_run);
@@ -404,9 +400,12 @@ mc_publish_run(PG_FUNCTION_ARGS)
 	int64		deadline_us = mcn_now_us() + (int64) mc_publish_timeout * 1000;
 	uint64		n;
 	McEntry   **entries;
-	bool		held = false;
+	bool		held;
 
 	SPI_connect();
+	/* what an earlier call has found out holds, too */
+	held = mcSpi("SELECT FROM mc.publish WHERE run_id = $1 AND state IN ('lost', 'conflict') LIMIT 1",
+				 SPI_OK_SELECT, 1, types, values, NULL) > 0;
 	n = mcSpi(entry_query, SPI_OK_SELECT, 1, types, values, NULL);
 	entries = palloc(Max(n, 1) * sizeof(McEntry *));
 	for (uint64 i = 0; i < n; i++)

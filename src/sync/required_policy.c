@@ -86,6 +86,14 @@ static const struct
 	{MC_OSS, WRITE, 0, "oss:DeleteObject", OBJECTS}
 };
 
+static bool
+is_on(const McServer *server, const char *option)
+{
+	const char *value = mcOptionText(server->table_options, option);
+
+	return value != NULL && mcOptionParse(option, value) != 0;
+}
+
 /* What every key begins with: up to the first part or wildcard */
 static char *
 literal_prefix(const McServer *server)
@@ -97,7 +105,15 @@ literal_prefix(const McServer *server)
 	if (object != NULL)
 		return pstrdup(object);
 	if (prefix != NULL)
-		return psprintf("%s*", pnstrdup(prefix, strcspn(prefix, "{")));
+	{
+		char	   *literal = pnstrdup(prefix, strcspn(prefix, "{"));
+		char	   *slash = strrchr(literal, '/');
+
+		/* they stand beside the directories of a template */
+		if (is_on(server, "manifest") || is_on(server, "success_file"))
+			literal[slash ? slash + 1 - literal : 0] = '\0';
+		return psprintf("%s*", literal);
+	}
 	if (pattern != NULL)
 		return psprintf("%s*", pnstrdup(pattern, strcspn(pattern, "*?[{")));
 	return "*";
