@@ -101,6 +101,7 @@ test_upload(void)
 		oss_rig    *rig = oss_rig_new();
 		mcs_oss_upload upload = new_upload("dir/a b+\xe4\xbd\xa0.csv", &mcw_malloc);
 		mcw_error	err;
+		mcw_buf		etag;
 
 		rig->model.v4 = i & 1;
 		rig->model.path_style = i & 2;
@@ -115,6 +116,10 @@ test_upload(void)
 			CHECK_INT(upload.size, 599000);
 			CHECK(upload.sent);
 			CHECK_INT(rig->model.requests, 7);
+			mcw_buf_init(&etag, &mcw_malloc, 100);
+			CHECK_OK(mcs_oss_upload_etag(&upload, &etag, &err));
+			CHECK(etag.len == 34 && memcmp(etag.data + 32, "-3", 2) == 0);
+			mcw_buf_free(&etag);
 		}
 		mcs_oss_upload_free(&upload);
 		CHECK_INT(rig->model.bad_signatures, 0);
