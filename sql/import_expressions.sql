@@ -82,4 +82,22 @@ SELECT mc._import_format('{"fileFormat": "orc"}', true);
 SELECT mc._import_format('{"fieldDelimiter": "##"}', true);
 SELECT mc._import_format('{"compress": "zip"}', true);
 SELECT mc._import_dollar('x'), mc._import_dollar('$job$'), mc._import_dollar('$job $job1 $job2 $job3');
+-- a session that reads backslashes in strings its own way
+SET TimeZone = 'UTC';
+SELECT $d${ "type": "job", // a comment
+"configuration": { "reader": { "plugin": "loghub", "parameter": { "endpoint": "https://h.log.example.com", "accessId": "a", "accessKey": "b\\c",
+	"project": "p", "logstore": "l", "beginDateTime": "20260111013000", "endDateTime": "20260111013010", "column": ["a", "'it''s'"] } },
+"writer": { "plugin": "oss", "parameter": { "endpoint": "https://oss.example.com", "accessId": "a", "accessKey": "b", "bucket": "b", "object": "o",
+	"fileFormat": "csv", "writeMode": "truncate", "lineDelimiter": "\\n", "fieldDelimiter": "\t" } } } }$d$ AS doc,
+	$d${"access_key_id": "a", "access_key_secret": "b", "loghub": {"endpoint": "https://p.log.example.com", "logstore": "l", "consumer_group": "g"},
+	"tablestore": {"endpoint": "https://i.ots.example.com", "instance": "i", "target_table": "t"}, "transform": {"k": "(->int 16 \"f\\\\\\\"f\")"}}$d$ AS config \gset
+SELECT md5(string_agg(d::text, ';')) AS here FROM mc.import_datax_job(:'doc', timezone => 'UTC') d \gset
+SELECT md5(string_agg(d::text, ';')) AS shipper FROM mc.import_shipper_config(:'config', timezone => 'UTC', start => '2026-01-01Z') d \gset
+\c -
+SET TimeZone = 'UTC';
+SET standard_conforming_strings = off;
+SET escape_string_warning = off;
+SELECT md5(string_agg(d::text, ';')) = :'here' AS same FROM mc.import_datax_job(:'doc', timezone => 'UTC') d;
+SELECT md5(string_agg(d::text, ';')) = :'shipper' AS same FROM mc.import_shipper_config(:'config', timezone => 'UTC', start => '2026-01-01Z') d;
+RESET standard_conforming_strings;
 DROP FUNCTION imp_schedule, imp_value;

@@ -148,7 +148,7 @@ COMMENT ON FUNCTION mc._shipper_names(jsonb) IS 'log fields that an expression n
 
 -- An imported table keeps its key, and field '*' if wanted; other columns are those given.
 CREATE FUNCTION mc._shipper_table(relation regclass, columns_ jsonb, rest boolean) RETURNS void
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on AS $$
 DECLARE
 	c record;
 	key_type text;
@@ -179,7 +179,7 @@ COMMENT ON FUNCTION mc._shipper_table(regclass, jsonb, boolean) IS 'gives an imp
 
 -- fields: log field -> column of the source; outputs: column of the target -> {"sql", "type"}
 CREATE FUNCTION mc._shipper_insert(target regclass, source regclass, fields jsonb, outputs jsonb, excluded text[]) RETURNS text
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on AS $$
 DECLARE
 	c record;
 	e jsonb;
@@ -271,7 +271,7 @@ COMMENT ON FUNCTION mc._shipper_account(jsonb, jsonb, jsonb) IS 'what becomes of
 CREATE FUNCTION mc.import_shipper_config(config text, name text DEFAULT NULL, schema text DEFAULT NULL, timezone text DEFAULT NULL,
 	every interval DEFAULT '5 minutes', lag interval DEFAULT '5 minutes', start timestamptz DEFAULT NULL)
 RETURNS TABLE (ordinal int, kind text, statement text, remark text)
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET intervalstyle = 'postgres' SET datestyle = 'ISO' AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET intervalstyle = 'postgres' SET datestyle = 'ISO' SET standard_conforming_strings = on AS $$
 DECLARE
 	doc jsonb := mc._import_json(config);
 	loghub jsonb := mc._shipper_member(doc, 'loghub', 'object');

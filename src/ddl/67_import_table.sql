@@ -59,7 +59,7 @@ COMMENT ON FUNCTION mc._import_pairs(regclass, text[], jsonb, regclass, text[], 
 -- A column whose values do not fit the target's type by an assignment is declared as the
 -- target's: then the conversion is the source's, and on_error holds for it.
 CREATE FUNCTION mc._import_types(target regclass, into_ text[], extra jsonb, source regclass, select_ text[], columns_ text[], except_ text[]) RETURNS int
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on AS $$
 DECLARE
 	p record;
 	tablestore boolean := (SELECT w.fdwname = 'tablestore_fdw' FROM pg_foreign_table f JOIN pg_foreign_server s ON s.oid = f.ftserver
@@ -89,7 +89,7 @@ COMMENT ON FUNCTION mc._import_types(regclass, text[], jsonb, regclass, text[], 
 
 CREATE FUNCTION mc._import_insert(target regclass, into_ text[], extra jsonb, source regclass, select_ text[], columns_ text[], except_ text[],
 	wheres text[], options jsonb) RETURNS text
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on AS $$
 DECLARE
 	p record;
 	k record;
@@ -144,7 +144,7 @@ $$;
 COMMENT ON FUNCTION mc._import_insert(regclass, text[], jsonb, regclass, text[], text[], text[], text[], jsonb) IS 'the statement of an imported job, from its foreign tables';
 
 CREATE FUNCTION mc._import_cells(relation regclass) RETURNS void
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on AS $$
 DECLARE
 	changes text;
 BEGIN
@@ -158,7 +158,7 @@ $$;
 COMMENT ON FUNCTION mc._import_cells(regclass) IS 'makes an imported change stream one of shape cell';
 
 CREATE FUNCTION mc._import_file_table(name text, source regclass, columns_ text[], except_ text[], header text[], paths text[], server text, options jsonb) RETURNS void
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on AS $$
 DECLARE
 	names text[];
 BEGIN

@@ -55,7 +55,7 @@ COMMENT ON FUNCTION mc._import_replace(text, jsonb, jsonb, boolean) IS 'whether 
 CREATE FUNCTION mc.import_datax_job(document text, name text DEFAULT NULL, parameters jsonb DEFAULT '{}', datasources jsonb DEFAULT '{}',
 	schema text DEFAULT NULL, timezone text DEFAULT NULL, every interval DEFAULT NULL, lag interval DEFAULT NULL, start timestamptz DEFAULT NULL)
 RETURNS TABLE (ordinal int, kind text, statement text, remark text)
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET intervalstyle = 'postgres' SET datestyle = 'ISO' AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET intervalstyle = 'postgres' SET datestyle = 'ISO' SET standard_conforming_strings = on AS $$
 DECLARE
 	zone text := COALESCE(timezone, current_setting('TimeZone'));
 	filled jsonb := '{"bdp.system.bizdate": "$bizdate", "bdp.system.cyctime": "$cyctime", "bizdate": "$bizdate", "cyctime": "$cyctime"}'::jsonb
