@@ -3,7 +3,7 @@ import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-from mctest import KEY, SERVERS, Session, Tap, command, odps_content, odps_sql  # noqa: E402
+from mctest import SERVERS, Session, Tap, command, odps_content, odps_sql  # noqa: E402
 
 tap = Tap()
 START = "2018-01-11 01:30:00+08"
