@@ -30,7 +30,8 @@ typedef struct McEntry
 	const char *kind;			/* in the order of publishing: withdraw; upload, object, putlogs; manifest; delete, drop,
 								 * truncate; success */
 	Oid			serverid;
-	Oid			owner;
+	Oid			owner;			/* of the job: whose user mapping publishes it */
+	Oid			writer;			/* whose user mapping uploaded it; 0 = known to be the owner's */
 	const char *server;			/* name */
 	const char *endpoint;
 	const char *target;			/* key: maxcompute:host/project/schema/table/pt=1, oss:host/bucket/key, ... */

@@ -26,7 +26,7 @@ typedef struct Batch
 	SubTransactionId subid;
 	bool		listed;
 	Oid			serverid;
-	Oid			owner;
+	Oid			writer;
 	char	   *server;
 	char	   *endpoint;
 	char	   *project;
@@ -174,7 +174,8 @@ entry_of(const McJobRun *run, const Batch *batch)
 	entry->service = MC_LOGHUB;
 	entry->kind = "putlogs";
 	entry->serverid = batch->serverid;
-	entry->owner = batch->owner;
+	entry->owner = run->owner;
+	entry->writer = batch->writer;
 	entry->server = pstrdup(batch->server);
 	entry->endpoint = pstrdup(batch->endpoint);
 	entry->target = psprintf("loghub:%s/%s/%s", mcEndpointHost(batch->endpoint), batch->project, batch->logstore);
@@ -263,7 +264,7 @@ mcLogOutboxAdd(McLogSink *sink, McLogGroup *group, mcw_view body, size_t raw_siz
 	batch = palloc0(sizeof(Batch));
 	batch->subid = GetCurrentSubTransactionId();
 	batch->serverid = sink->server->serverid;
-	batch->owner = sink->server->userid;
+	batch->writer = sink->server->userid;
 	batch->server = pstrdup(sink->server->name);
 	batch->endpoint = pstrdup(sink->server->endpoint);
 	batch->project = pstrdup(sink->server->project);

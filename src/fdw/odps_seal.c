@@ -197,6 +197,7 @@ make_entry(const McJobRun *run, const List *entries, McTarget *target, const cha
 	e->service = MC_MAXCOMPUTE;
 	e->serverid = target->odps->server->serverid;
 	e->owner = run->owner;
+	e->writer = target->odps->server->userid;
 	e->server = pstrdup(target->odps->server->name);
 	e->endpoint = pstrdup(target->odps->server->endpoint);
 	e->target = target_key(target, spec);

@@ -73,6 +73,7 @@ new_entry(const McJobRun *run, const McOssConn *conn, const char *kind, const ch
 	e->mode = mode;
 	e->serverid = conn->server->serverid;
 	e->owner = run->owner;
+	e->writer = conn->server->userid;
 	e->server = pstrdup(conn->server->name);
 	e->endpoint = pstrdup(conn->server->endpoint);
 	e->handle = "";

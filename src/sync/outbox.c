@@ -10,10 +10,12 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "catalog/pg_user_mapping.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
+#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 #include "../fdw/publish.h"
@@ -67,6 +69,37 @@ check_targets(const McJobRun *run, const List *entries)
 		mcCheckTargets(targets, run->job_id);
 	if (overwritten != NIL)
 		mcCheckOwners(overwritten, run->job_id, run->owner);
+}
+
+static Oid
+mapping_of(Oid user, Oid serverid)
+{
+	Oid			mapping = GetSysCacheOid2(USERMAPPINGUSERSERVER, Anum_pg_user_mapping_oid,
+										  ObjectIdGetDatum(user), ObjectIdGetDatum(serverid));
+
+	return OidIsValid(mapping) || !OidIsValid(user) ? mapping : mapping_of(InvalidOid, serverid);
+}
+
+/*
+ * Through a view or a SECURITY DEFINER function of another role its user mapping has
+ * written; the entry can only be published with that of the job's owner.
+ */
+static void
+check_writer(const McEntry *e)
+{
+	Oid			mapping;
+
+	if (!OidIsValid(e->writer) || e->writer == e->owner)
+		return;
+	mapping = mapping_of(e->owner, e->serverid);
+	if (mapping == mapping_of(e->writer, e->serverid))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("the run has written to %s with the user mapping of role \"%s\"", e->label, GetUserNameFromId(e->writer, false)),
+			 errdetail("It is published as the owner of the job, role \"%s\", who has %s user mapping for server \"%s\".",
+					   GetUserNameFromId(e->owner, false), OidIsValid(mapping) ? "another" : "no", e->server),
+			 errhint("Let the job write to the foreign table itself, not through a view or function of another role, or belong to that role.")));
 }
 
 static void
@@ -285,6 +318,7 @@ mc_seal_run(PG_FUNCTION_ARGS)
 		McEntry    *e = lfirst(lc);
 
 		e->ordinal = ++ordinal;
+		check_writer(e);
 		insert_entry(run, e);
 	}
 	mcSavePositions(run);

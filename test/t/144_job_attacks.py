@@ -371,6 +371,38 @@ def clocks(s):
     as_role(s, None)
 
 
+def writers(s):
+    """what was uploaded with another role's keys could not be published with the owner's"""
+    oss_bucket("lent")
+    odps_sql("CREATE TABLE demo.lent (a STRING)")
+    command("loghub", "create_logstore", project="web", logstore="lent", shards=1, ttl=3650)
+    s.sql("""CREATE SERVER lent FOREIGN DATA WRAPPER oss_fdw OPTIONS (endpoint '%s', bucket 'lent');
+CREATE USER MAPPING FOR CURRENT_USER SERVER lent OPTIONS (access_key_id '%s', access_key_secret '%s');
+CREATE ROLE borrower; GRANT alice TO borrower;
+CREATE FOREIGN TABLE lent_oss (a text) SERVER lent OPTIONS (prefix 't/', format 'csv');
+CREATE FOREIGN TABLE lent (a text) SERVER odps;
+CREATE FOREIGN TABLE lent_log (a text) SERVER sls OPTIONS (logstore 'lent', publish 'outbox');
+CREATE VIEW lent_v_oss AS SELECT a FROM lent_oss; CREATE VIEW lent_v_odps AS SELECT a FROM lent; CREATE VIEW lent_v_log AS SELECT a FROM lent_log;
+CREATE FUNCTION lent_put(text) RETURNS void SECURITY DEFINER LANGUAGE sql AS 'INSERT INTO lent_oss VALUES ($1)';
+GRANT INSERT ON lent_v_oss, lent_v_odps, lent_v_log TO borrower""" % ((OSS,) + KEY))
+    as_role(s, "borrower")
+    texts = (("oss", "INSERT INTO lent_v_oss VALUES ('x')"), ("odps", "INSERT INTO lent_v_odps VALUES ('x')"),
+             ("log", "INSERT INTO lent_v_log VALUES ('x')"), ("function", "SELECT lent_put('x')"))
+    for name, text in texts:
+        job(s, "lent_" + name, text)
+        out, state = s.try_sql("CALL mc.run_job('lent_%s', 1)" % name)
+        tap.ok(state == "42501" and runs(s, "lent_" + name) == "failed", "a run does not borrow another's keys (%s)" % name, "%s %s" % (runs(s, "lent_" + name), out))
+    as_role(s, None)
+    # with one mapping for everybody it is the same account
+    for server in ("lent", "odps", "sls"):
+        s.sql("DROP USER MAPPING FOR CURRENT_USER SERVER %s; CREATE USER MAPPING FOR PUBLIC SERVER %s OPTIONS (access_key_id '%s', access_key_secret '%s')" % ((server, server) + KEY))
+    for name, text in texts:
+        as_role(s, "borrower")
+        out, state = s.try_sql("CALL mc.run_job('lent_%s', 1)" % name)
+        as_role(s, None)
+        tap.ok(state == "00000" and runs(s, "lent_" + name) == "failed done", "... with the same keys it does (%s)" % name, "%s %s" % (runs(s, "lent_" + name), out))
+
+
 def schema(s):
     """who owns the schema of an extension owns the calls of its functions"""
     s.sql("CREATE DATABASE squatted")
@@ -521,7 +553,7 @@ ANALYZE mc.run; ANALYZE mc.job""")
 
 s = Session("CREATE EXTENSION mc_fdw; SET client_min_messages = notice;" + SERVERS)
 s.sql("CREATE ROLE mallory; CREATE ROLE alice; CREATE SCHEMA m AUTHORIZATION mallory; CREATE SCHEMA a AUTHORIZATION alice; GRANT USAGE ON SCHEMA m, a TO PUBLIC")
-for part in (deferred, operators, owners, settings, entries, targets, locks, meetings, others, notices, clocks, schema, snapshots, sweepers, times, cron, speed):
+for part in (deferred, operators, owners, settings, entries, targets, locks, meetings, others, notices, clocks, writers, schema, snapshots, sweepers, times, cron, speed):
     try:
         part(s)
     except Exception as e:      # the other parts still count
