@@ -63,7 +63,8 @@ BEGIN
 		END IF;
 		PERFORM mc._raise('55000', pg_catalog.format('job "%s" is blocked: its window [%s, %s) failed %s times', j.name,
 			last.window_begin, last.window_end, last.attempt), last.error_message,
-			pg_catalog.format('When the cause is removed: CALL mc.run_job(%L, retry => true).', j.name));
+			pg_catalog.format('When the cause is removed: CALL mc.run_job(%L, retry => true). To leave the window out, as a gap: SELECT mc.resolve_run(%s, ''discard'').',
+				j.name, last.run_id));
 	END IF;
 	IF NOT retry AND last.state = 'failed' AND last.counts_as_attempt
 			AND pg_catalog.clock_timestamp() < last.finished_at + j.retry_delay THEN
