@@ -72,14 +72,6 @@ def run(name, settings="", **more):
     return state, "\n".join(out)
 
 
-def resolve():
-    """the sweeper: what is open, and no new window"""
-    s = Session()
-    out, state = s.try_sql("CALL mc.resolve_all()", 120)
-    s.close()
-    return state, "\n".join(out)
-
-
 def killed(name, label):
     state, out = run(name, "SET mc_fdw.fail_at = '%s:kill'" % label)
     restarted()
@@ -271,7 +263,7 @@ def redo():
         killed("days", "committed")
         command("oss", "expire_uploads", bucket="lake", prefix="days/p=1/")
         admin("INSERT INTO gone SELECT id FROM ev WHERE id < 300 AND NOT (%s)" % rest)
-        state, out = resolve()
+        state, out = run("days", max_windows=0)
         tap.ok(states() == "1.1 lost" and manifests("days/") == {} and not succeeded("days/"),
                "what is half published is not told", "%s %s %s" % (states(), out, books()))
         state, out = run("days", max_windows=1)
@@ -287,10 +279,10 @@ def lost_and_pending():
     command("oss", "expire_uploads", bucket="lake", prefix="days/p=1/")
     faults({"api": "PutObject", "path": "p%3D0", "action": "status", "http": 403, "code": "AccessDenied"},
            {"api": "PutObject", "path": "p=0", "action": "status", "http": 403, "code": "AccessDenied"})
-    resolve()
+    run("days", max_windows=0)
     before = admin("SELECT string_agg(DISTINCT state, ',' ORDER BY state) FROM mc.publish WHERE kind = 'object'")
     faults()
-    resolve()
+    run("days", max_windows=0)
     tap.ok(states() == "1.1 lost" and manifests("days/") == {}, "a lost object holds the manifest back in later calls, too", before + books())
 
 
@@ -319,7 +311,7 @@ def others():
     s = Session()
     out, state = s.try_sql("INSERT INTO days VALUES (1, 'ad hoc', 7)")
     tap.ok(state == "55006", "between a run's begin and end nobody else puts a success file", "\n".join(out))
-    resolve()
+    run("days", max_windows=0)
     out, state = s.try_sql("INSERT INTO days VALUES (1, 'ad hoc', 7)")
     tap.ok(state == "00000" and len(manifests("days/")) == 3 and succeeded("days/"), "afterwards they do", "\n".join(out))
     out, state = s.try_sql("BEGIN; INSERT INTO days VALUES (2, 'b', 7); INSERT INTO other VALUES (1, 'a'); COMMIT")
