@@ -53,7 +53,7 @@ CREATE FUNCTION ja.call() RETURNS void LANGUAGE plpgsql AS $$BEGIN CALL mc.run_j
 SELECT ja.call();
 CREATE PROCEDURE ja.may() LANGUAGE plpgsql AS $$BEGIN CALL mc.run_job('nope'); END$$;
 CALL ja.may();
-CALL mc.run_job('ja', max_windows => 0);
+CALL mc.run_job('ja', max_windows => -1);
 -- a failure, again, and blocked
 SELECT mc.alter_job('ja', statement => 'INSERT INTO dst SELECT t, 1/0 FROM src WHERE t >= $1 AND t < $2',
 	retry_limit => 1, retry_delay => '1 day', every => '15 min');

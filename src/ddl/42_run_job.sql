@@ -303,8 +303,8 @@ DECLARE
 	lo timestamptz; hi timestamptz; next_due timestamptz;
 BEGIN
 	PERFORM mc._begin();
-	IF run_job.max_windows <= 0 THEN
-		PERFORM mc._raise('22023', 'max_windows must be positive', NULL, 'Without it all windows that are due are run; mc.pause_job() stops a job.');
+	IF run_job.max_windows < 0 THEN
+		PERFORM mc._raise('22023', 'max_windows must not be negative', NULL, 'With 0 only what an earlier call left open is settled, without it all windows that are due are run.');
 	END IF;
 	j := mc._job(job);
 	IF NOT mc._lock_job(j.job_id) THEN
@@ -364,4 +364,4 @@ BEGIN
 END
 $$;
 COMMENT ON PROCEDURE mc.run_job(text, int, boolean) IS
-'runs every window of a job that is due, one transaction each; settles first what an earlier call left open. retry: do not wait for retry_delay after a failure';
+'runs every window of a job that is due, one transaction each; settles first what an earlier call left open, and only that with max_windows => 0. retry: do not wait for retry_delay after a failure';
