@@ -39,12 +39,18 @@ CREATE TABLE mc.job (
 	comment text,
 	status_table text,
 	pruned_at timestamptz,
+	fence text,
+	fence_last text[] NOT NULL DEFAULT '{""}',
+	fence_next text,
 	UNIQUE (job_id, owner));
 COMMENT ON TABLE mc.job IS 'jobs: a statement with window parameters $1 and $2, its schedule and its rules';
 COMMENT ON COLUMN mc.job.system_identifier IS 'of the cluster that ran the job last, with timeline and database: another one must adopt it';
 COMMENT ON COLUMN mc.job.settings IS 'configuration parameters the statement runs with, search_path and TimeZone among them';
 COMMENT ON COLUMN mc.job.status_table IS 'foreign table that gets a row for each shard and run, as LogHub Shipper writes them';
 COMMENT ON COLUMN mc.job.pruned_at IS 'when the sweeper has last forgotten what is beyond the retention';
+COMMENT ON COLUMN mc.job.fence IS 'foreign table of Tablestore or OSS whose number for the job each run must swap for a new one';
+COMMENT ON COLUMN mc.job.fence_last IS 'numbers of this database that may be there: first that which was there when it looked last, empty = none';
+COMMENT ON COLUMN mc.job.fence_next IS 'the number that this database puts there';
 COMMENT ON COLUMN mc.job.sources IS 'foreign tables the statement reads, as of its last version';
 
 CREATE TABLE mc.job_version (

@@ -76,13 +76,14 @@ CREATE PROCEDURE mc._publish_run(run_id bigint, recovery boolean, INOUT state te
 LANGUAGE plpgsql AS $$
 DECLARE
 	distrust boolean;
+	job bigint;
 	failure text;
 BEGIN
 	PERFORM mc._begin(sweep);
 	BEGIN
 		SELECT EXISTS (SELECT FROM mc.publish p WHERE p.run_id = r.run_id AND p.token <> ''
-				AND NOT pg_catalog.starts_with(p.token, j.uuid || '/' || j.incarnation || '/'))
-			INTO distrust FROM mc.run r JOIN mc.job j USING (job_id) WHERE r.run_id = _publish_run.run_id;
+				AND NOT pg_catalog.starts_with(p.token, j.uuid || '/' || j.incarnation || '/')), j.job_id
+			INTO distrust, job FROM mc.run r JOIN mc.job j USING (job_id) WHERE r.run_id = _publish_run.run_id;
 		UPDATE mc.run SET state = 'publishing' WHERE run.run_id = _publish_run.run_id AND run.state IN ('prepared', 'publishing');
 		IF NOT FOUND THEN
 			RAISE object_not_in_prerequisite_state USING MESSAGE = pg_catalog.format('run %s is settled already', run_id);
@@ -102,14 +103,17 @@ BEGIN
 	PERFORM mc._begin(sweep);
 	BEGIN
 		PERFORM mc._wait_standby();
-		PERFORM mc._marks(run_id);
-		PERFORM mc._step('publish');
-		BEGIN
-			PERFORM mc._publish(run_id, recovery, distrust);
-		EXCEPTION WHEN OTHERS THEN
-			-- whatever was published shows when it is tried again
-			failure := SQLERRM;
-		END;
+		failure := mc._fence_lost(job);
+		IF failure IS NULL THEN
+			PERFORM mc._marks(run_id);
+			PERFORM mc._step('publish');
+			BEGIN
+				PERFORM mc._publish(run_id, recovery, distrust);
+			EXCEPTION WHEN OTHERS THEN
+				-- whatever was published shows when it is tried again
+				failure := SQLERRM;
+			END;
+		END IF;
 		PERFORM mc._step('published');
 		state := mc._settle(run_id);
 		IF failure IS NOT NULL THEN
@@ -135,6 +139,7 @@ CREATE PROCEDURE mc._resolve(job_id bigint, INOUT state text, sweep boolean DEFA
 LANGUAGE plpgsql AS $$
 DECLARE
 	r record;
+	failure jsonb;
 BEGIN
 	PERFORM mc._begin(sweep);
 	BEGIN
@@ -143,6 +148,9 @@ BEGIN
 		UPDATE mc.run SET state = 'failed', finished_at = pg_catalog.clock_timestamp(), error_code = '57P01',
 				error_message = 'the session ended before the run was sealed'
 			WHERE run.job_id = _resolve.job_id AND run.state = 'running';
+		SELECT run.state INTO state FROM mc.run JOIN mc.job j ON j.job_id = run.job_id
+			WHERE run.job_id = _resolve.job_id AND run.state IN ('prepared', 'publishing') AND j.fence IS NOT NULL
+			ORDER BY run.run_id LIMIT 1;
 	EXCEPTION WHEN OTHERS THEN
 		IF NOT sweep THEN
 			RAISE;
@@ -152,6 +160,15 @@ BEGIN
 		RETURN;
 	END;
 	COMMIT;
+	IF state IS NOT NULL THEN
+		-- a copy of this database has the same entries
+		CALL mc._take_fence(job_id, false, failure, sweep);
+		IF failure IS NOT NULL THEN
+			PERFORM mc._fence_failed(job_id, failure, sweep);
+			COMMIT;
+			RETURN;
+		END IF;
+	END IF;
 	state := 'settled';
 	FOR r IN SELECT run.run_id, run.state, run.window_begin, run.window_end FROM mc.run
 			WHERE run.job_id = _resolve.job_id AND run.state IN ('prepared', 'publishing', 'conflict')
@@ -185,6 +202,8 @@ DECLARE
 	n bigint;
 	entries int;
 	ok boolean := true;
+	planned boolean;
+	failure jsonb;
 	shares boolean;
 	stored int;
 	rejected_rows bigint;
@@ -198,11 +217,23 @@ BEGIN
 			(SELECT a.backend_start FROM pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid()) a)
 		FROM mc.job j WHERE j.job_id = _run_window.job_id
 		RETURNING run_id INTO STRICT id;
+	planned := mc._fence_plan(job_id, false);
 	PERFORM mc._step('T0');
 	COMMIT;
+	IF planned IS NOT NULL THEN
+		CALL mc._take_fence(job_id, planned, failure);
+	END IF;
 	PERFORM mc._begin();
+	IF failure IS NOT NULL THEN
+		ok := false;
+		code := failure ->> 'code';
+		message := failure ->> 'message';
+		detail := failure ->> 'detail';
+		hint := failure ->> 'hint';
+		context := failure ->> 'context';
+	END IF;
 	BEGIN
-		shares := mc._claim_plan(id);
+		shares := ok AND mc._claim_plan(id);
 	EXCEPTION WHEN query_canceled OR OTHERS THEN
 		ok := false;
 		GET STACKED DIAGNOSTICS code = RETURNED_SQLSTATE, message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL,
@@ -264,6 +295,7 @@ BEGIN
 		UPDATE mc.run SET state = 'failed', finished_at = pg_catalog.clock_timestamp(), error_code = code, error_message = message,
 				error_detail = NULLIF(detail, ''), error_hint = NULLIF(hint, ''), error_context = NULLIF(context, ''),
 				counts_as_attempt = pg_catalog.left(code, 2) NOT IN ('08', '28', '42', '53', '0A', 'HV') AND code NOT IN ('57014', '57P01')
+					AND failure IS NULL
 			WHERE run_id = id;
 		state := mc._failed(id);
 	END IF;

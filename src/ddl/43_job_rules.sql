@@ -87,6 +87,9 @@ DECLARE
 BEGIN
 	SELECT * INTO r FROM mc.run WHERE job_id = j.job_id AND run.state IN ('prepared', 'publishing', 'conflict')
 		ORDER BY run_id LIMIT 1;
+	IF r.state <> 'conflict' THEN
+		PERFORM mc._fence_check(j);
+	END IF;
 	PERFORM mc._raise('55000',
 		pg_catalog.format(CASE r.state WHEN 'conflict' THEN 'window [%s, %s) of job "%s" is in conflict'
 			ELSE 'window [%s, %s) of job "%s" is not published yet' END, r.window_begin, r.window_end, j.name),

@@ -116,7 +116,7 @@ CREATE FUNCTION mc.create_job(name text, statement text, every interval, lag int
 	adopt_target boolean DEFAULT false, at_least_once boolean DEFAULT false, on_object_change text DEFAULT 'error',
 	lookback interval DEFAULT '7 days', keep_rejects boolean DEFAULT true, retention interval DEFAULT '90 days',
 	notify text DEFAULT NULL, settings jsonb DEFAULT '{}', comment text DEFAULT NULL, lint boolean DEFAULT true,
-	status_table text DEFAULT NULL, search_path text DEFAULT pg_catalog.current_setting('search_path')) RETURNS bigint
+	status_table text DEFAULT NULL, fence text DEFAULT NULL, search_path text DEFAULT pg_catalog.current_setting('search_path')) RETURNS bigint
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	id bigint;
@@ -144,7 +144,7 @@ BEGIN
 	END IF;
 	INSERT INTO mc.job (name, every, lag, start, timezone, settings, depends_on, retry_limit, retry_delay, on_failure, max_windows,
 			max_runtime, overwrite_scope, adopt_target, at_least_once, on_object_change, lookback, keep_rejects, retention,
-			notify, comment, status_table, system_identifier, timeline, database)
+			notify, comment, status_table, fence, system_identifier, timeline, database)
 		SELECT create_job.name, create_job.every, create_job.lag, first, zone,
 			pg_catalog.jsonb_build_object('search_path', COALESCE(create_job.search_path, 'pg_catalog'), 'TimeZone', zone,
 				'DateStyle', pg_catalog.current_setting('DateStyle'), 'IntervalStyle', pg_catalog.current_setting('IntervalStyle'))
@@ -152,7 +152,8 @@ BEGIN
 			create_job.depends_on, create_job.retry_limit, create_job.retry_delay, create_job.on_failure, create_job.max_windows,
 			create_job.max_runtime, create_job.overwrite_scope, create_job.adopt_target, create_job.at_least_once,
 			create_job.on_object_change, create_job.lookback, create_job.keep_rejects, create_job.retention,
-			create_job.notify, create_job.comment, mc._status_table(create_job.status_table, create_job.search_path), s.system_identifier, mc._timeline(),
+			create_job.notify, create_job.comment, mc._status_table(create_job.status_table, create_job.search_path),
+			mc._fence_table(create_job.fence, create_job.search_path), s.system_identifier, mc._timeline(),
 			(SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database())
 		FROM pg_catalog.pg_control_system() s
 		ON CONFLICT ON CONSTRAINT job_name_key DO NOTHING

@@ -6,7 +6,7 @@ CREATE FUNCTION mc.alter_job(job text, statement text DEFAULT NULL, every interv
 	overwrite_scope text DEFAULT NULL, adopt_target boolean DEFAULT NULL, at_least_once boolean DEFAULT NULL,
 	on_object_change text DEFAULT NULL, lookback interval DEFAULT NULL, keep_rejects boolean DEFAULT NULL,
 	retention interval DEFAULT NULL, notify text DEFAULT NULL, settings jsonb DEFAULT NULL, comment text DEFAULT NULL,
-	lint boolean DEFAULT true, status_table text DEFAULT NULL) RETURNS void
+	lint boolean DEFAULT true, status_table text DEFAULT NULL, fence text DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	j mc.job := mc._job(alter_job.job);
@@ -46,6 +46,9 @@ BEGIN
 			comment = COALESCE(alter_job.comment, t.comment),
 			status_table = COALESCE(mc._status_table(alter_job.status_table, t.settings ->> 'search_path'), t.status_table)
 		WHERE t.job_id = j.job_id;
+	IF fence IS NOT NULL THEN
+		PERFORM mc._fence_set(j, fence);
+	END IF;
 	IF statement IS NOT NULL THEN
 		PERFORM mc._describe(j.job_id);
 		IF lint IS NOT FALSE THEN
@@ -55,7 +58,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION mc.alter_job IS
-'changes what is given of a job; another statement is a new version, used from the next new window. Columns of mc.job can also be set to NULL by UPDATE';
+'changes what is given of a job; another statement is a new version, used from the next new window; fence => '''' means none. Columns of mc.job can also be set to NULL by UPDATE';
 
 CREATE FUNCTION mc.drop_job(job text, force boolean DEFAULT false) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$

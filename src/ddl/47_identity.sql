@@ -111,6 +111,9 @@ BEGIN
 		PERFORM mc._raise('55006', pg_catalog.format('job "%s" is being run by another session', j.name), NULL, NULL);
 	END IF;
 	PERFORM mc._take_identity(j.job_id);
+	IF j.fence IS NOT NULL THEN
+		UPDATE mc.job t SET fence_last = ARRAY[mc._fence_read(t.job_id)], fence_next = NULL WHERE t.job_id = j.job_id;
+	END IF;
 	IF from_ IS NULL THEN
 		RETURN;
 	END IF;
@@ -149,4 +152,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION mc.adopt_job(text, timestamptz) IS
-'from now on this database runs the job; from_: windows before it were published by the other one and are not run here';
+'from now on this database runs the job, and its fence is this database''s; from_: windows before it were published by the other one and are not run here';

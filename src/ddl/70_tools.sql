@@ -73,7 +73,7 @@ LANGUAGE sql VOLATILE STRICT AS $$
 	FROM mc._policy(required_policy.relation, required_policy.action) AS p
 $$;
 COMMENT ON FUNCTION mc.required_policy(regclass, text) IS
-'the policy that lets a key read, write or create what is behind a foreign table, and nothing else; statements with odps: actions are for a role of the MaxCompute project, the others for RAM';
+'the policy that lets a key read, write or create what is behind a foreign table, or (fence) keep the fences of jobs there, and nothing else; statements with odps: actions are for a role of the MaxCompute project, the others for RAM';
 
 CREATE FUNCTION mc.required_policy(job text) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE STRICT AS $$
@@ -82,14 +82,15 @@ DECLARE
 	resources text[] := '{}';
 	r record;
 BEGIN
-	SELECT j.sources, j.targets INTO r FROM mc.job AS j WHERE j.name = required_policy.job;
+	SELECT j.sources, j.targets, j.fence INTO r FROM mc.job AS j WHERE j.name = required_policy.job;
 	IF NOT FOUND THEN
 		RAISE EXCEPTION USING ERRCODE = 'undefined_object', MESSAGE = pg_catalog.format('there is no job "%s"', required_policy.job),
-			HINT = 'For a foreign table, name the action too: ''read'', ''write'' or ''create''.';
+			HINT = 'For a foreign table, name the action too: ''read'', ''write'', ''create'' or ''fence''.';
 	END IF;
 	SELECT pg_catalog.array_agg(p.action), pg_catalog.array_agg(p.resource) INTO actions, resources
 	FROM (SELECT t::pg_catalog.regclass AS relation, 'read' AS purpose FROM pg_catalog.unnest(r.sources) AS t
-		UNION ALL SELECT t::pg_catalog.regclass, 'write' FROM pg_catalog.unnest(r.targets) AS t) AS tables
+		UNION ALL SELECT t::pg_catalog.regclass, 'write' FROM pg_catalog.unnest(r.targets) AS t
+		UNION ALL SELECT r.fence::pg_catalog.regclass, 'fence' WHERE r.fence IS NOT NULL) AS tables
 		JOIN pg_catalog.pg_foreign_table AS f ON f.ftrelid = tables.relation
 		JOIN pg_catalog.pg_foreign_server AS s ON s.oid = f.ftserver
 		JOIN pg_catalog.pg_foreign_data_wrapper AS w ON w.oid = s.srvfdw AND w.fdwhandler IN
@@ -100,4 +101,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION mc.required_policy(text) IS
-'the policy that a job needs: reading its sources and writing its targets';
+'the policy that a job needs: reading its sources, writing its targets and swapping the number of its fence';

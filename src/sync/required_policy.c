@@ -20,6 +20,7 @@
 
 #include "../fdw/compat.h"
 #include "../fdw/ots.h"
+#include "sync.h"
 #include "tools.h"
 
 PG_FUNCTION_INFO_V1(mc_policy);
@@ -27,6 +28,7 @@ PG_FUNCTION_INFO_V1(mc_policy);
 #define READ	1
 #define WRITE	2
 #define CREATE	4
+#define FENCE	8
 
 #define TABLE_MODE	1			/* Tablestore: mode 'table' */
 #define STREAM_MODE	2
@@ -34,7 +36,7 @@ PG_FUNCTION_INFO_V1(mc_policy);
 /* The resource is made by resource_of() */
 typedef enum McWhere
 {
-	LOGSTORE, PROJECT_LOGSTORES, ODPS_TABLE, ODPS_PROJECT, ODPS_INSTANCES, OTS_TABLE, BUCKET, OBJECTS
+	LOGSTORE, PROJECT_LOGSTORES, ODPS_TABLE, ODPS_PROJECT, ODPS_INSTANCES, OTS_TABLE, BUCKET, OBJECTS, FENCES
 } McWhere;
 
 static const struct
@@ -76,6 +78,8 @@ static const struct
 	{MC_TABLESTORE, WRITE, TABLE_MODE, "ots:BatchGetRow", OTS_TABLE},
 	{MC_TABLESTORE, WRITE, TABLE_MODE, "ots:GetRange", OTS_TABLE},	/* UPDATE and DELETE read */
 	{MC_TABLESTORE, CREATE, 0, "ots:CreateTable", OTS_TABLE},
+	{MC_TABLESTORE, FENCE, TABLE_MODE, "ots:GetRow", OTS_TABLE},
+	{MC_TABLESTORE, FENCE, TABLE_MODE, "ots:BatchWriteRow", OTS_TABLE},
 
 	{MC_OSS, READ | WRITE, 0, "oss:ListObjects", BUCKET},
 	{MC_OSS, READ | WRITE, 0, "oss:GetObject", OBJECTS},	/* and HEAD: what became of an upload */
@@ -83,7 +87,12 @@ static const struct
 	{MC_OSS, WRITE, 0, "oss:AbortMultipartUpload", OBJECTS},
 	{MC_OSS, WRITE, 0, "oss:ListParts", OBJECTS},
 	{MC_OSS, WRITE, 0, "oss:ListMultipartUploads", BUCKET},	/* mc.orphaned_uploads() */
-	{MC_OSS, WRITE, 0, "oss:DeleteObject", OBJECTS}
+	{MC_OSS, WRITE, 0, "oss:DeleteObject", OBJECTS},
+	{MC_OSS, FENCE, 0, "oss:GetBucketVersioning", BUCKET},
+	{MC_OSS, FENCE, 0, "oss:ListObjects", BUCKET},
+	{MC_OSS, FENCE, 0, "oss:GetObject", FENCES},
+	{MC_OSS, FENCE, 0, "oss:PutObject", FENCES},
+	{MC_OSS, FENCE, 0, "oss:DeleteObject", FENCES}
 };
 
 static bool
@@ -146,6 +155,8 @@ resource_of(McWhere where, const McServer *server, Relation rel)
 			return psprintf("acs:oss:*:*:%s", server->bucket);
 		case OBJECTS:
 			return psprintf("acs:oss:*:*:%s/%s", server->bucket, literal_prefix(server));
+		case FENCES:
+			return psprintf("acs:oss:*:*:%s/%s_mc_fence/*", server->bucket, mcOptionText(server->table_options, "prefix"));
 	}
 	return NULL;
 }
@@ -159,10 +170,12 @@ purpose_of(const char *text)
 		return WRITE;
 	if (pg_strcasecmp(text, "create") == 0)
 		return CREATE;
+	if (pg_strcasecmp(text, "fence") == 0)
+		return FENCE;
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("invalid action: \"%s\"", text),
-			 errhint("Valid actions are: read, write, create.")));
+			 errhint("Valid actions are: read, write, create, fence.")));
 }
 
 Datum
@@ -176,7 +189,7 @@ mc_policy(PG_FUNCTION_ARGS)
 	int			mode = 0;
 
 	mcInitMaterializedSRF(fcinfo);
-	rel = mcOpenForeign(relid, MC_LOGHUB | MC_TABLESTORE | MC_MAXCOMPUTE | MC_OSS, purpose == WRITE ? ACL_INSERT : ACL_SELECT);
+	rel = mcOpenForeign(relid, MC_LOGHUB | MC_TABLESTORE | MC_MAXCOMPUTE | MC_OSS, purpose == WRITE || purpose == FENCE ? ACL_INSERT : ACL_SELECT);
 	wrapper = mcWrapperOfRelation(relid);
 	server = mcGetServer(wrapper, GetForeignTable(relid)->serverid, GetUserId(), relid, false);
 	if (wrapper == MC_TABLESTORE)
@@ -187,6 +200,8 @@ mc_policy(PG_FUNCTION_ARGS)
 				 server->bucket == NULL ?
 				 errmsg("\"%s\" belongs to a plain web server, which has no policies", RelationGetRelationName(rel)) :
 				 errmsg("objects of \"%s\" need no creation of their own", RelationGetRelationName(rel))));
+	if (purpose == FENCE)
+		mcFenceCheck(rel);
 	if (mode == STREAM_MODE && purpose == WRITE)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),

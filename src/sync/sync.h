@@ -9,6 +9,7 @@
 
 #include "executor/spi.h"
 #include "tcop/cmdtag.h"
+#include "utils/rel.h"
 
 /* ---- spi.c: bookkeeping statements ---- */
 
@@ -82,6 +83,11 @@ extern void mcCheckOwners(const List *targets, int64 job_id, Oid owner);
 
 /* From now on this session notes what statements of jobs write by other foreign-data wrappers */
 extern void mcWatchOtherWrites(void);
+
+/* ---- fence.c ---- */
+
+/* raises unless the foreign table can hold fences of jobs; sends nothing */
+extern void mcFenceCheck(Relation rel);
 
 /* ---- step.c ---- */
 

@@ -38,6 +38,8 @@ ONCE = {
 }
 LATE = [{"api": "CommitUpload", "action": "apply_later", "ms": 300},
         {"api": "CompleteMultipartUpload", "action": "apply_later", "ms": 300},
+        {"api": "BatchWriteRow", "action": "apply_later", "ms": 300},
+        {"api": "PutObject", "action": "apply_later", "ms": 300},
         {"api": "CommitUpload", "action": "stuck_closing", "ms": 300},
         {"api": "CommitUpload", "action": "forget_after_close"}]
 CHAIN = """SELECT count(*) FROM (SELECT position_begin, lag(position_end) OVER w AS before
@@ -191,7 +193,7 @@ class JobSweep:
         return [{"service": s, "api": a, "nth": min(2, self.apis.count((s, a)))} for s, a in dict.fromkeys(self.apis) if a in self.form.requests]
 
     def plan(self):
-        for label in LABELS:
+        for label in LABELS + self.form.labels:
             for how in ("", ":exit"):
                 if how or not self.short:
                     yield self.label, label, how
@@ -211,7 +213,7 @@ class JobSweep:
 
     def run(self, only):
         begun = time.monotonic()
-        steps = [(self.label, x, ":kill") for x in LABELS] if only == "kill" else self.plan()
+        steps = [(self.label, x, ":kill") for x in LABELS + self.form.labels] if only == "kill" else self.plan()
         for step in steps:
             if not only or only == "kill" or step[0].__name__ in only.split(","):
                 step[0](*step[1:])
@@ -224,7 +226,7 @@ def work(name, short, only, seed):
 
 
 # the whole server recovers
-CRASHES = ("job_loghub_append", "job_loghub_oss_parts", "job_loghub_local")
+CRASHES = ("job_loghub_append", "job_loghub_oss_parts", "job_loghub_local", "job_fence_ots")
 
 if __name__ == "__main__":
     pool.main(__file__, list(FORMS), [(name, "kill") for name in CRASHES], work)

@@ -16,6 +16,7 @@ class Form:
     start = START
     every = "100 s"
     options = ""            # further arguments of mc.create_job
+    labels = ()             # steps of the protocol that other forms do not have
     read = None             # SELECT of the target, one line a row
     converges = False       # class K: a window may have been applied more than once, the result is the same
     local = False           # nothing is published: rows and books are one transaction
@@ -80,6 +81,29 @@ class OdpsCounted(OdpsAppend):
     def reset(self):
         odps_sql("DROP TABLE IF EXISTS demo.target")
         odps_sql("CREATE TABLE demo.target (c1 STRING, mc_run STRING, c2 STRING) PARTITIONED BY (pt STRING)")
+
+
+class OtsFence(OdpsAppend):
+    """every window swaps the number of a fence"""
+    name = "job_fence_ots"
+    options = ", fence => 'ots_fence'"
+    labels = ("fence", "fenced")
+    requests = ("BatchWriteRow", "GetRow", "CommitUpload")
+
+    def target(self):
+        OdpsAppend.target(self)
+        mctest.ots_create("fence", [("job", "STRING")])
+        self.session.sql("CREATE FOREIGN TABLE ots_fence (job text OPTIONS (key '1'), number text) SERVER ots OPTIONS (table 'fence')")
+
+
+class OssFence(OtsFence):
+    name = "job_fence_oss"
+    options = ", fence => 'oss_fence'"
+    requests = ("GetBucketVersioning", "PutObject", "HeadObject", "ListObjectsV2", "DeleteObject")
+
+    def target(self):
+        OdpsAppend.target(self)
+        self.session.sql("CREATE FOREIGN TABLE oss_fence (number text) SERVER oss OPTIONS (prefix 'ops/', format 'csv')")
 
 
 class OdpsOverwrite(OdpsAppend):
@@ -287,5 +311,5 @@ class OdpsOdps(OdpsSource):
     mode = "overwrite"
 
 
-FORMS = {f.name: f for f in (OdpsAppend, OdpsCounted, OdpsOverwrite, OssAppend, OssBig, Local, Ots, FromOts, Stream, StreamOss, FromOss,
-                             FromOssLocal, File, OdpsOss, OdpsLocal, OdpsOdps)}
+FORMS = {f.name: f for f in (OdpsAppend, OdpsCounted, OdpsOverwrite, OtsFence, OssFence, OssAppend, OssBig, Local, Ots, FromOts, Stream,
+                             StreamOss, FromOss, FromOssLocal, File, OdpsOss, OdpsLocal, OdpsOdps)}
