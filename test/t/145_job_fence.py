@@ -21,7 +21,7 @@ def one(s, sql):
 
 
 def run(s, name, windows=1):
-    return s.try_sql("CALL mc.run_job('%s', %d, true)" % (name, windows))
+    return s.try_sql("CALL mc.run_job('%s', %d, true)" % (name, windows) if windows else "CALL mc.resolve_all()")
 
 
 def states(s, name):
