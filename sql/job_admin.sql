@@ -59,7 +59,9 @@ SELECT mc.alter_job('ja', statement => 'INSERT INTO dst SELECT t, 1/0 FROM src W
 	retry_limit => 1, retry_delay => '1 day', every => '15 min');
 CALL mc.run_job('ja', retry => true);
 CALL mc.run_job('ja', retry => true);
+\set VERBOSITY terse
 CALL mc.run_job('ja');
+\set VERBOSITY default
 SELECT seq, attempt, state, error_code, error_message, counts_as_attempt FROM mc.run r JOIN mc.job j USING (job_id)
 	WHERE j.name = 'ja' AND seq = 8 ORDER BY run_id;
 SELECT mc.alter_job('ja', statement => 'INSERT INTO dst SELECT t, v FROM src WHERE t >= $1 AND t < $2');
@@ -145,6 +147,26 @@ CALL mc.run_job('ja_month', max_windows => 1);
 SELECT mc.alter_job('ja_days', depends_on => '{ja_after}');
 SELECT mc.alter_job('ja_days', overwrite_scope => 'all');
 SELECT mc.alter_job('ja_days', settings => '{"nope": "1"}');
+-- a session that died counts, the window that it died of blocks the job
+SELECT mc.create_job('ja_crash', :t, '1 day', start => '2026-01-10 00:00Z', retry_limit => 1, retry_delay => '1 day', max_windows => 1) > 0 AS created;
+INSERT INTO mc.run (job_id, seq, attempt, state, finished_at, window_begin, window_end, version, write_ts)
+	SELECT job_id, 1, a.attempt, a.state, now(), '2026-01-10 00:00Z', '2026-01-11 00:00Z', 1, 1
+	FROM mc.job, (VALUES (1, 'failed'), (2, 'running')) a (attempt, state) WHERE name = 'ja_crash';
+CALL mc.resolve_all();
+SELECT seq, attempt, state, error_message FROM mc.run r JOIN mc.job j USING (job_id) WHERE j.name = 'ja_crash' ORDER BY run_id;
+\set VERBOSITY terse
+CALL mc.run_job('ja_crash');
+\set VERBOSITY default
+-- what loses everything is tried again at once, then after a while, and not for ever
+UPDATE mc.run SET state = 'lost', sealed_at = now() WHERE job_id = (SELECT job_id FROM mc.job WHERE name = 'ja_crash');
+SET client_min_messages = warning;
+CALL mc.run_job('ja_crash');
+RESET client_min_messages;
+SELECT count(*) FROM mc.run r JOIN mc.job j USING (job_id) WHERE j.name = 'ja_crash';
+SELECT mc.alter_job('ja_crash', retry_limit => 0);
+CALL mc.run_job('ja_crash');
+CALL mc.run_job('ja_crash', retry => true);
+SELECT seq, attempt, state FROM mc.run r JOIN mc.job j USING (job_id) WHERE j.name = 'ja_crash' ORDER BY run_id;
 -- forgets
 SELECT mc.prune('-1 day');
 SELECT mc.prune('0 s') > 0 AS pruned;

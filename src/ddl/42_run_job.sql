@@ -145,9 +145,11 @@ BEGIN
 	BEGIN
 		PERFORM mc._check_identity(j) FROM mc.job j WHERE j.job_id = _resolve.job_id;
 		-- whoever ran them is gone: he had the lock that we have now
-		UPDATE mc.run SET state = 'failed', finished_at = pg_catalog.clock_timestamp(), error_code = '57P01',
+		FOR r IN UPDATE mc.run SET state = 'failed', finished_at = pg_catalog.clock_timestamp(), error_code = '57P01',
 				error_message = 'the session ended before the run was sealed'
-			WHERE run.job_id = _resolve.job_id AND run.state = 'running';
+				WHERE run.job_id = _resolve.job_id AND run.state = 'running' RETURNING run.run_id LOOP
+			PERFORM mc._failed(r.run_id);
+		END LOOP;
 		SELECT run.state INTO state FROM mc.run JOIN mc.job j ON j.job_id = run.job_id
 			WHERE run.job_id = _resolve.job_id AND run.state IN ('prepared', 'publishing') AND j.fence IS NOT NULL
 			ORDER BY run.run_id LIMIT 1;

@@ -56,6 +56,8 @@ COMMENT ON FUNCTION mc._failed(bigint) IS 'what follows from a failed attempt: a
 
 CREATE FUNCTION mc._may_retry(j mc.job, last mc.run, retry boolean) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	losses bigint;
 BEGIN
 	IF last.state = 'blocked' THEN
 		IF retry THEN
@@ -70,6 +72,18 @@ BEGIN
 			AND pg_catalog.clock_timestamp() < last.finished_at + j.retry_delay THEN
 		RAISE NOTICE 'job "%" will try its window again after %', j.name, last.finished_at + j.retry_delay;
 		RETURN false;
+	END IF;
+	IF last.state = 'lost' AND NOT retry THEN
+		-- the first loss is made good at once; what loses everything again and again is waited for
+		SELECT count(*) INTO losses FROM mc.run
+			WHERE job_id = j.job_id AND family = last.family AND seq = last.seq AND run.state = 'lost';
+		IF losses > j.retry_limit + 1 THEN
+			PERFORM mc._raise('55000', pg_catalog.format('window [%s, %s) of job "%s" has lost what it prepared %s times', last.window_begin,
+				last.window_end, j.name, losses), last.note, pg_catalog.format('When the cause is removed: CALL mc.run_job(%L, retry => true).', j.name));
+		ELSIF losses > 1 AND pg_catalog.clock_timestamp() < last.sealed_at + j.retry_delay THEN
+			RAISE NOTICE 'job "%" will try its window again after %', j.name, last.sealed_at + j.retry_delay;
+			RETURN false;
+		END IF;
 	END IF;
 	IF last.state = 'lost' AND last.direct_effects THEN
 		PERFORM mc._raise('55000', pg_catalog.format('window [%s, %s) of job "%s" lost what it had prepared and cannot be done again by itself',

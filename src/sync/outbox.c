@@ -332,9 +332,12 @@ PG_FUNCTION_INFO_V1(mc_save_positions);
 Datum
 mc_save_positions(PG_FUNCTION_ARGS)
 {
-	McJobRun   *run = the_run(PG_GETARG_INT64(0));
+	McJobRun   *run = mcLastRun();
 	ListCell   *lc;
 
+	/* the session that ran it is gone, and what it knew */
+	if (run == NULL || run->run_id != PG_GETARG_INT64(0))
+		PG_RETURN_BOOL(false);
 	foreach(lc, run->sources)
 	{
 		const McJobSource *source = lfirst(lc);
