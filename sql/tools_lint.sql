@@ -27,6 +27,7 @@ CREATE FOREIGN TABLE files (
 	ip text, status text, dt date, __last_modified__ timestamptz
 ) SERVER oss OPTIONS (prefix 'tools/dt={dt}/', format 'csv');
 CREATE TABLE t (ip text, status int, at timestamptz);
+CREATE FOREIGN TABLE log_out (ip text) SERVER sls OPTIONS (logstore 'tools-no-such-logstore');
 CREATE UNLOGGED TABLE u (ip text);
 CREATE TABLE events (at timestamptz, ip text);
 CREATE VIEW recent AS SELECT * FROM logs WHERE __time__ > now() - interval '1 hour';
@@ -77,6 +78,28 @@ SELECT * FROM mc.lint('INSERT INTO t (ip) SELECT id FROM orders');
 SELECT * FROM mc.lint($$INSERT INTO t (ip) SELECT id FROM orders_any WHERE id > 'a'$$);
 SELECT rule, message FROM mc.lint('INSERT INTO t (ip) SELECT l::text FROM logs l WHERE __receive_time__ >= $1 AND __receive_time__ < $2');
 
+-- no window at all: each appends the same rows
+SELECT severity, rule, message, hint FROM mc.lint('INSERT INTO t (ip) SELECT ip FROM events') WHERE rule = 'same_rows';
+SELECT severity, rule, message FROM mc.lint($$INSERT INTO ods (ip) SELECT ip FROM logs WHERE __receive_time__ >= '2018-01-11' AND __receive_time__ < '2018-01-12'$$);
+SELECT severity, message FROM mc.lint($$WITH e AS (SELECT ip FROM events) INSERT INTO log_out SELECT ip FROM e$$) WHERE rule = 'same_rows';
+-- it may leave out what is there
+SELECT severity, message FROM mc.lint('INSERT INTO events SELECT at, ip FROM t WHERE at > (SELECT max(at) FROM events)') WHERE rule = 'same_rows';
+SELECT severity, message FROM mc.lint('WITH d AS (DELETE FROM events RETURNING ip) INSERT INTO t (ip) SELECT d.ip FROM d JOIN u USING (ip)') WHERE rule = 'same_rows';
+SELECT severity, message FROM mc.lint('INSERT INTO t (ip) SELECT vol(ip) FROM events') WHERE rule = 'same_rows';
+SELECT severity, message FROM mc.lint('INSERT INTO t (ip) SELECT rolname FROM pg_authid') WHERE rule = 'same_rows';
+CREATE FUNCTION known() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+CREATE TABLE t_known (ip text);
+CREATE TRIGGER known BEFORE INSERT ON t_known FOR EACH ROW EXECUTE FUNCTION known();
+SELECT severity, message FROM mc.lint('INSERT INTO t_known SELECT ip FROM events') WHERE rule = 'same_rows';
+-- it converges, takes each once, takes them away, or knows its window
+CREATE TABLE t_key (ip text PRIMARY KEY);
+SELECT count(*) FROM unnest(ARRAY['INSERT INTO t_key SELECT ip FROM events ON CONFLICT DO NOTHING',
+	'INSERT INTO orders SELECT ip, 1 FROM events', 'INSERT INTO ods_over SELECT ip, ip FROM events',
+	'INSERT INTO t (ip) SELECT f.ip FROM files f JOIN events USING (ip)',
+	'WITH d AS (DELETE FROM events RETURNING ip) INSERT INTO t (ip) SELECT ip FROM d',
+	'INSERT INTO t (ip, at) SELECT ip, $1 FROM events', 'INSERT INTO t (ip) VALUES (1)',
+	'UPDATE t SET ip = e.ip FROM events e']) text, mc.lint(text) WHERE rule IN ('same_rows', 'invalid');
+
 -- targets
 SELECT * FROM mc.lint('INSERT INTO u SELECT ip FROM logs WHERE __receive_time__ >= $1 AND __receive_time__ < $2');
 CREATE TEMP TABLE tmp (ip text);
@@ -113,5 +136,11 @@ SELECT count(*) FROM mc.lint('DELETE FROM t WHERE at >= $1 AND at < $2');
 SELECT count(*) FROM pg_locks WHERE relation = 't'::regclass AND pid = pg_backend_pid();
 COMMIT;
 SET client_min_messages = warning;
+
+-- a job is not made of it
+SELECT mc.create_job('tl_same', 'INSERT INTO t (ip) SELECT ip FROM events', every => '1 min');
+BEGIN;
+SELECT mc.create_job('tl_same', 'INSERT INTO t (ip) SELECT ip FROM events', every => '1 min', lint => false) > 0;
+ROLLBACK;
 DROP SCHEMA tl CASCADE;
 

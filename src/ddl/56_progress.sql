@@ -39,7 +39,7 @@ COMMENT ON VIEW mc.progress IS
 GRANT SELECT ON mc.progress TO PUBLIC;
 
 CREATE VIEW mc.status WITH (security_barrier) AS
-	SELECT j.name AS job, j.owner, j.paused, u.published_until, clock_timestamp() - u.published_until AS behind,
+	SELECT j.name AS job, j.owner, j.paused, u.published_until, GREATEST(clock_timestamp() - u.published_until, '0') AS behind,
 		last.state, last.window_begin, last.window_end, last.attempt, last.finished_at,
 		CASE WHEN pg_has_role(j.owner, 'USAGE') THEN last.error_message END AS error_message,
 		open.n AS open_entries, open.expires_at AS earliest_expiry, gap.n AS gaps, j.every
@@ -53,5 +53,5 @@ CREATE VIEW mc.status WITH (security_barrier) AS
 		CROSS JOIN LATERAL (SELECT count(*) AS n FROM mc.gap g WHERE g.job_id = j.job_id AND g.closed_at IS NULL) gap
 	WHERE mc._may_watch(j.owner);
 COMMENT ON VIEW mc.status IS
-'one line for each job: until when everything is published, its last window, what is open; members of pg_read_all_stats see the jobs of all roles, without messages';
+'one line for each job: until when everything is published, how far that is behind (0 if it is still to come), its last window, what is open; members of pg_read_all_stats see the jobs of all roles, without messages';
 GRANT SELECT ON mc.status TO PUBLIC;

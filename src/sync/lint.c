@@ -103,6 +103,7 @@ analyse(void *arg)
 	RawStmt    *statement;
 	Node	   *copy;
 	Query	   *query;
+	List	   *rewritten;
 	ListCell   *lc;
 
 	if (list_length(raw) != 1)
@@ -126,17 +127,19 @@ analyse(void *arg)
 	query = mcAnalyze(statement, lint->sql, types, 2);
 	mcLintQuery(lint, query);
 	mcLintColumns(lint, query, copy);
-	foreach(lc, query->commandType == CMD_UTILITY ? list_make1(query) : QueryRewrite(query))
+	rewritten = query->commandType == CMD_UTILITY ? list_make1(query) : QueryRewrite(query);
+	foreach(lc, rewritten)
 	{
-		Query	   *rewritten = lfirst_node(Query, lc);
-
-		mcLintQuery(lint, rewritten);
-		mcLintTargets(lint, rewritten);
-		if (rewritten->commandType == CMD_UTILITY)
-			continue;
-		rewritten = (Query *) without_safe_until((Node *) rewritten, NULL);
-		mcLintPlan(lint, pg_plan_query(rewritten, lint->sql, 0, NULL));
+		mcLintQuery(lint, lfirst(lc));
+		mcLintTargets(lint, lfirst(lc));
 	}
+	foreach(lc, rewritten)
+	{
+		query = (Query *) without_safe_until(lfirst(lc), NULL);
+		if (query->commandType != CMD_UTILITY)
+			mcLintPlan(lint, pg_plan_query(query, lint->sql, 0, NULL));
+	}
+	mcLintWindows(lint, rewritten);
 }
 
 List *

@@ -67,5 +67,6 @@ extern void mcLintQuery(McLint *lint, Query *query);
 extern void mcLintColumns(McLint *lint, Query *query, Node *raw);	/* lint_target.c */
 extern void mcLintTargets(McLint *lint, Query *query);
 extern void mcLintPlan(McLint *lint, PlannedStmt *plan);	/* lint_source.c */
+extern void mcLintWindows(McLint *lint, const List *queries);	/* lint_window.c */
 
 #endif							/* MC_TOOLS_H */
