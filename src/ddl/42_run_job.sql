@@ -78,6 +78,8 @@ DECLARE
 	distrust boolean;
 	job bigint;
 	failure text;
+	detail text;
+	hint text;
 BEGIN
 	PERFORM mc._begin(sweep);
 	BEGIN
@@ -111,7 +113,8 @@ BEGIN
 				PERFORM mc._publish(run_id, recovery, distrust);
 			EXCEPTION WHEN OTHERS THEN
 				-- whatever was published shows when it is tried again
-				failure := SQLERRM;
+				GET STACKED DIAGNOSTICS failure = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
+				failure := pg_catalog.concat_ws(E'\n', failure, NULLIF(detail, ''), NULLIF(hint, ''));
 			END;
 		END IF;
 		PERFORM mc._step('published');
@@ -143,7 +146,7 @@ DECLARE
 BEGIN
 	PERFORM mc._begin(sweep);
 	BEGIN
-		PERFORM mc._check_identity(j) FROM mc.job j WHERE j.job_id = _resolve.job_id;
+		PERFORM mc._check_owner(j), mc._check_identity(j) FROM mc.job j WHERE j.job_id = _resolve.job_id;
 		-- whoever ran them is gone: he had the lock that we have now
 		FOR r IN UPDATE mc.run SET state = 'failed', finished_at = pg_catalog.clock_timestamp(), error_code = '57P01',
 				error_message = 'the session ended before the run was sealed'

@@ -54,6 +54,21 @@ END
 $$;
 COMMENT ON FUNCTION mc._failed(bigint) IS 'what follows from a failed attempt: another one, a blocked job or a gap';
 
+-- Rows of the books do not keep a role from being dropped.  Without its rights the text would be run
+-- with those that everybody has, and nothing could be published.
+CREATE FUNCTION mc._check_owner(j mc.job) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	IF NOT EXISTS (SELECT FROM pg_roles r WHERE r.oid = j.owner) THEN
+		PERFORM mc._raise('42704', format('the owner of job "%s" does not exist any more', j.name),
+			format('It was the role with OID %s. Nothing of the job is run or published.', j.owner::oid),
+			format('A superuser gives the job to a role that can do what it needs: UPDATE mc.job SET owner = ''...'' WHERE name = %L; or drops it with mc.drop_job().',
+				j.name));
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION mc._check_owner(mc.job) IS 'raises if the role that a job belongs to was dropped';
+
 CREATE FUNCTION mc._may_retry(j mc.job, last mc.run, retry boolean) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE

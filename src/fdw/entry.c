@@ -57,7 +57,8 @@ mcEntryServer(const McEntry *entry)
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("endpoint of an entry for server \"%s\" is not allowed", server->name),
 				 errdetail("The entry was made for \"%s\", which is neither the server's endpoint now nor in mc_fdw.allowed_endpoints.",
-						   entry->endpoint)));
+						   entry->endpoint),
+				 errhint("Set the server's endpoint back until the run is published, or settle the run with mc.resolve_run().")));
 	server->endpoint = pstrdup(entry->endpoint);
 	server->trusted = false;
 	return server;

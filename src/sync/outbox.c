@@ -20,6 +20,7 @@
 
 #include "../fdw/publish.h"
 #include "sync.h"
+#include "tools.h"
 
 static const struct
 {
@@ -390,7 +391,14 @@ check_owner(const McEntry *e)
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("server \"%s\" of an entry of the outbox does not exist", e->server),
 				 errdetail("The entry is %s.", e->label),
-				 errhint("Create the server again, or settle the run with mc.resolve_run().")));
+				 errhint("Create the server again with its user mappings, give it its name back, or settle the run with mc.resolve_run().")));
+	/* another one has taken the name: its user mappings are not for this service */
+	if (mcWrapperOfServer(e->serverid) != e->service)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("server \"%s\" of an entry of the outbox is of another foreign-data wrapper now", e->server),
+				 errdetail("The entry is %s.", e->label),
+				 errhint("Rename it and create the server of the entry again, or settle the run with mc.resolve_run().")));
 }
 
 static McEntryOutcome
