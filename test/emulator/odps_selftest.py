@@ -349,8 +349,8 @@ def commit_faults(e):
     u, n, code = faulty(e, 'status_after', http=500, code='InternalServerError')
     check('status_after', [code, status(e, u), e.rows('n') - n], [error, 'closed', 2])
     e.fault()
-    log = e.command(op='commits')[-4:]
-    check('commit log', [(c['rows'], c['partial']) for c in log], [(2, False), (1, True), (2, False), (2, False)])
+    log = e.command(op='commits')[-5:]
+    check('commit log', [(c['rows'], c['partial']) for c in log], [(2, False), (1, True), (1, True), (2, False), (2, False)])
     u = upload(e)
     put(e, u, 0, GOOD)
     e.call('POST', '/__mc/clock', json.dumps({'advance_s': 86400}))
