@@ -100,9 +100,12 @@ mc_cluster()
 	local server="$PG_BIN/postgres"
 	if [ -n "${MC_VALGRIND:-}" ]; then
 		server=$MC_DIR/postgres-under-valgrind
-		printf '#!/bin/sh\nexec valgrind --quiet --trace-children=yes --log-file=%s/valgrind.%%p.log %s "$@"\n' \
-			"$MC_DIR" "$PG_BIN/postgres" >"$server"
+		# whole paths, and stacks deep enough, tell our frames from others'; MALLOC_PERTURB_ is glibc's own
+		printf '#!/bin/sh\nexec valgrind --quiet --trace-children=yes --fullpath-after= --num-callers=40 %s --log-file=%s/valgrind.%%p.log %s "$@"\n' \
+			"--malloc-fill=a5 --free-fill=5a --suppressions=$MC_DIR/valgrind.supp ${MC_VALGRIND_OPTIONS:-}" "$MC_DIR" "$PG_BIN/postgres" >"$server"
+		cp "$MC_ROOT/test/valgrind.supp" "$MC_DIR/"
 		chmod 755 "$server"
+		chmod 644 "$MC_DIR/valgrind.supp"
 	fi
 	# the server logs its environment at debug levels
 	mc_as env -u MC_KEY_ID -u MC_KEY_SECRET "$PG_BIN/pg_ctl" -D "$MC_DIR/data" -l "$MC_DIR/server.log" \
