@@ -126,6 +126,17 @@ typedef struct oss_upload
 	int64_t		initiated_us;
 } oss_upload;
 
+/* An object that came, in place of another or not, or went */
+typedef struct oss_changed
+{
+	char	   *key;
+	bool		gone;
+	uint64_t	size;
+	uint64_t	crc;
+} oss_changed;
+
+#define OSS_HISTORY 16384
+
 typedef struct oss_bucket
 {
 	struct oss_bucket *next;	/* by name */
@@ -140,6 +151,8 @@ typedef struct oss_bucket
 	int			ndiscard;
 	int			abort_days;		/* lifecycle rule that aborts uploads, as ?lifecycle shows it; 0 = no lifecycle */
 	const char *versioning;		/* as ?versioning shows it: "Enabled", "Suspended", NULL; objects have one version all the same */
+	oss_changed *history;		/* the last OSS_HISTORY changes, a ring */
+	uint64_t	nhistory;		/* ever */
 } oss_bucket;
 
 extern oss_bucket *oss_buckets;

@@ -244,6 +244,29 @@ list(const mcw_node *cmd, bool whole, mcw_buf *reply, mcw_error *err)
 }
 
 static bool
+history(const mcw_node *cmd, mcw_buf *reply, mcw_error *err)
+{
+	oss_bucket *b;
+	uint64_t	first;
+
+	if (!oss_command_bucket(cmd, &b, err))
+		return false;
+	first = b->nhistory > OSS_HISTORY ? b->nhistory - OSS_HISTORY : 0;
+	(void) mcw_buf_append_str(reply, "{\"changes\":[");
+	for (uint64_t i = first; i < b->nhistory; i++)
+	{
+		const oss_changed *c = &b->history[i % OSS_HISTORY];
+
+		(void) mcw_buf_append_str(reply, i > first ? ",\n{\"key\":" : "{\"key\":");
+		(void) mcw_json_quote(reply, mcw_str(c->key));
+		(void) mcw_buf_printf(reply, ",\"gone\":%s,\"size\":%llu,\"crc64\":\"%llu\"}", c->gone ? "true" : "false",
+							  (unsigned long long) c->size, (unsigned long long) c->crc);
+	}
+	(void) mcw_buf_append_str(reply, "]}");
+	return true;
+}
+
+static bool
 get(const mcw_node *cmd, mcw_buf *reply, mcw_error *err)
 {
 	const mcw_node *coded = mcw_node_get(cmd, "base64");
@@ -585,6 +608,8 @@ oss_command(const mcw_node *cmd, mcw_buf *reply, mcw_error *err)
 		return list(cmd, true, reply, err);
 	if (mcw_view_eq(op, MCW_LIT("keys")))
 		return list(cmd, false, reply, err);
+	if (mcw_view_eq(op, MCW_LIT("history")))
+		return history(cmd, reply, err);
 	if (mcw_view_eq(op, MCW_LIT("checksum")))
 		return checksum(cmd, reply, err);
 	if (mcw_view_eq(op, MCW_LIT("delete")))

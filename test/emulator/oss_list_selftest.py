@@ -329,6 +329,8 @@ def test_faults():
     check('delete later', (call('DELETE', '/demo/m').fault, get('m').status), ((503, 'ServiceUnavailable'), 200))
     put('other', b'')
     check('deleted', get('m').status, 404)
+    check('history', [(c['key'], c['gone'], c['size']) for c in E.command(op='history', bucket='demo')['changes'][-2:]],
+          [('other', False, 0), ('m', True, 0)])
     u = initiate('f')
     E.faults({'action': 'upload_forgotten', 'api': 'UploadPart', 'count': 1})
     check('upload_forgotten', (part('f', u, 1, b'').fault, E.command(op='uploads', bucket='demo')['uploads']), ((404, 'NoSuchUpload'), []))

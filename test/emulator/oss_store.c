@@ -194,12 +194,37 @@ oss_object_free(oss_object *o)
 	free(o);
 }
 
-void
-oss_object_delete(oss_bucket *bucket, oss_object *o)
+static void
+remember(oss_bucket *bucket, const oss_object *o, bool gone)
+{
+	oss_changed *c;
+
+	if (!bucket->history)
+	{
+		bucket->history = emu_malloc(OSS_HISTORY * sizeof(oss_changed));
+		memset(bucket->history, 0, OSS_HISTORY * sizeof(oss_changed));
+	}
+	c = &bucket->history[bucket->nhistory++ % OSS_HISTORY];
+	free(c->key);
+	c->key = emu_strdup(oss_key(&o->node));
+	c->gone = gone;
+	c->size = gone ? 0 : o->size;
+	c->crc = gone ? 0 : o->crc;
+}
+
+static void
+remove_object(oss_bucket *bucket, oss_object *o)
 {
 	bucket->bytes -= o->size;
 	oss_map_remove(&bucket->objects, &o->node);
 	oss_object_free(o);
+}
+
+void
+oss_object_delete(oss_bucket *bucket, oss_object *o)
+{
+	remember(bucket, o, true);
+	remove_object(bucket, o);
 }
 
 void
@@ -208,7 +233,8 @@ oss_object_insert(oss_bucket *bucket, oss_object *o)
 	oss_object *old = oss_object_find(bucket, oss_key(&o->node));
 
 	if (old)
-		oss_object_delete(bucket, old);
+		remove_object(bucket, old);
+	remember(bucket, o, false);
 	oss_map_insert(&bucket->objects, &o->node);
 	bucket->bytes += o->size;
 }
@@ -364,12 +390,15 @@ oss_bucket_drop(oss_bucket *bucket)
 		at = &(*at)->next;
 	*at = bucket->next;
 	while ((node = oss_map_first(&bucket->objects)))
-		oss_object_delete(bucket, (oss_object *) node);
+		remove_object(bucket, (oss_object *) node);
 	while ((node = oss_map_first(&bucket->uploads)))
 		oss_upload_drop(bucket, (oss_upload *) node);
 	for (int i = 0; i < bucket->ndiscard; i++)
 		free(bucket->discard[i]);
 	free(bucket->discard);
+	for (int i = 0; bucket->history && i < OSS_HISTORY; i++)
+		free(bucket->history[i].key);
+	free(bucket->history);
 	free(bucket->objects.head.next);
 	free(bucket->uploads.head.next);
 	free(bucket->name);
