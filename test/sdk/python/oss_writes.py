@@ -1,6 +1,7 @@
 """What the extension writes to OSS and the SDKs, Python's modules and DuckDB read; what transactions leave; refusals; access."""
 import base64
 import csv
+import gzip
 import hashlib
 import io
 import json
@@ -333,4 +334,65 @@ def errors(s, run, languages):
     call("faults", [])
 
 
-CHECKS = [write_files, options, directories, transactions, access, errors]
+def told(b, root):
+    """Manifests as a reader finds them by the SDK, by name; none without a success file"""
+    found = oss2.ObjectIteratorV2(b, prefix=root + "_mc_manifest/")
+    return {o.key[len(root + "_mc_manifest/"):-len(".json")]: json.loads(b.get_object(o.key).read()) for o in found} if b.object_exists(root + "_SUCCESS") else {}
+
+
+def rows_of(key, data):
+    if key.endswith(".gz"):
+        data = gzip.decompress(data)
+    return len(data.decode().splitlines() if ".jsonl" in key else list(csv.reader(io.StringIO(data.decode(), newline=""))))
+
+
+def judge_manifest(name, b, root, manifest, read):
+    """Each object of it is what the SDKs read and what the service says; it names all there are, and no others"""
+    there = {k: e for k, e in listing(root).items() if "/_mc_manifest/" not in k and not k.endswith("/_SUCCESS")}
+    equal(name + ": keys and ETags", {o["key"]: o["etag"] for o in manifest["objects"]}, there)
+    for o in manifest["objects"]:
+        got = b.get_object(o["key"])
+        data = got.read()
+        crc = oss2.utils.Crc64()
+        crc.update(data)
+        equal("%s: %s" % (name, o["key"]), (o["size"], o["crc64"], o["crc64"], o["rows"]),
+              (len(data), got.headers["x-oss-hash-crc64ecma"], str(crc.crc), rows_of(o["key"], data)))
+        for language, objects in read.items():
+            equal("%s: %s by %s" % (name, o["key"], language), (objects[o["key"]]["etag"].strip('"').upper(), base64.b64decode(objects[o["key"]]["data"])), (o["etag"], data))
+    equal(name + ": rows", manifest["rows"], sum(o["rows"] for o in manifest["objects"]))
+    equal(name + ": bucket", manifest["bucket"], b.bucket_name)
+
+
+def manifests(s, run, languages):
+    """Option manifest and success_file of transactions and of a job: the SDKs read what the manifest names"""
+    servers(s)
+    b = bucket()
+    def read(root):
+        return {language: {x["key"]: x for x in run(language, "oss", "read", BUCKET, root)} for language in languages}
+    # objects of one Put and of several parts, keys that must be encoded, records of several lines
+    foreign(s, "told", "id int, v text, p text", "prefix 'told/p={p}/', format 'csv', part_size '100kB', write_mode 'overwrite', manifest 'true', success_file 'true'")
+    s.sql("INSERT INTO told SELECT g, CASE g % 3 WHEN 0 THEN repeat(md5(g::text), 20) ELSE E'\"q\"\\nsecond' END, "
+          "(ARRAY['many parts', 'a+b %/\u4e2d', 'x'])[g % 3 + 1] FROM generate_series(1, 900) g")
+    [(name, first)] = told(b, "told/").items()
+    equal("told by a transaction", (first["job"], first["replaces"], first["rows"], sorted("-" in o["etag"] for o in first["objects"])), (None, "directories", 900, [False, False, True]))
+    judge_manifest("transaction", b, "told/", first, read("told/"))
+    equal("empty success file", (b.head_object("told/_SUCCESS").content_length, b.get_object("told/_SUCCESS").read()), (0, b""))
+    s.sql("BEGIN; TRUNCATE told; INSERT INTO told VALUES (1, NULL, 'x'), (2, '', NULL); COMMIT")
+    equal("the old manifest does not hold", [b.object_exists(o["key"]) for o in first["objects"]], [False] * 3)
+    [second] = [m for statement, m in told(b, "told/").items() if statement != name]
+    equal("two manifests", (first["statement"], second["replaces"]), (name, "table"))
+    judge_manifest("TRUNCATE and INSERT", b, "told/", second, read("told/"))
+    # windows of a job
+    foreign(s, "told_job", "id int, v text", "prefix 'toldjob/', format 'jsonl', compression 'gzip', write_mode 'overwrite', manifest 'true', success_file 'true'")
+    s.sql("CREATE TABLE told_source (at timestamptz, id int); INSERT INTO told_source SELECT '2025-03-01 00:00+00'::timestamptz + g * interval '1 second', g FROM generate_series(0, 599) g;"
+          "SELECT mc.create_job('told', $j$INSERT INTO told_job SELECT id, md5(id::text) FROM told_source WHERE at >= '2025-03-01 00:00+00' AND at < $2 AND $1 < $2$j$, '5 min', "
+          "start => '2025-03-01 00:00+00', overwrite_scope => 'snapshot')")
+    for seq in (1, 2):
+        s.sql("CALL mc.run_job('told', max_windows => 1)")
+        manifest = told(b, "toldjob/")[str(seq)]
+        equal("window %d" % seq, (manifest["job"], manifest["seq"], manifest["rows"], manifest["replaces"]), ("told", seq, 300 * seq, "table"))
+        judge_manifest("window %d" % seq, b, "toldjob/", manifest, read("toldjob/"))
+    s.sql("SELECT mc.drop_job('told')")
+
+
+CHECKS = [write_files, options, directories, transactions, manifests, access, errors]
