@@ -64,6 +64,10 @@ class JobSweep:
         self.wanted = form.content()
         if not self.wanted or len(self.wanted) != len(set(self.wanted)) or self.states() != ["done"] * WINDOWS:
             sys.exit("sweep: %s: a clean run leaves %d rows and %s" % (form.name, len(self.wanted), self.states()))
+        self.rows = self.counted()
+        if self.rows != len(self.wanted) and not form.replaces:
+            sys.exit("sweep: %s: mc.run counts %d rows, the target has %d" % (form.name, self.rows, len(self.wanted)))
+        form.learn()
         self.say("%d rows, a clean run makes %d requests: %s" % (len(self.wanted), clean, ", ".join(
             "%d %s" % (sum(a == b for b in self.apis), a[1]) for a in dict.fromkeys(self.apis))))
 
@@ -100,6 +104,7 @@ class JobSweep:
 
     def rest(self, name):
         """until every window is done"""
+        self.idle += any(not f["fired"] for f in mctest.call("faults"))
         mctest.call("faults", [])
         out = []
         for _ in range(8):
@@ -124,10 +129,12 @@ class JobSweep:
             return "entries are open: %s" % open_
         if f.session.sql(CHAIN)[0] != "0":
             return "the windows of a shard are no chain: %s" % f.session.sql("SELECT shard, position_begin, position_end FROM mc.run_shard ORDER BY 1, window_begin")
-        rows = f.session.sql("SELECT sum(rows_out) FROM mc.run WHERE state = 'done'")[0]
-        if rows != str(len(self.wanted)):
-            return "mc.run counts %s rows, the target has %d" % (rows, len(self.wanted))
-        return None
+        if self.counted() != self.rows:
+            return "mc.run counts %d rows, not %d" % (self.counted(), self.rows)
+        return f.wrong()
+
+    def counted(self):
+        return int(self.form.session.sql("SELECT sum(rows_out) FROM mc.run WHERE state = 'done'")[0])
 
     # ---- steps
 
@@ -180,22 +187,27 @@ class JobSweep:
 
     def late(self, fault):
         self.reset()
-        mctest.call("faults", [dict(fault, nth=2, count=1)])
+        mctest.call("faults", [dict(fault, count=1)])
         self.call()
         time.sleep(0.35)
-        self.rest("%s of %s" % (fault["action"], fault["api"]))
+        self.rest("%s of %s %d" % (fault["action"], fault["api"], fault["nth"]))
 
     # ---- which
 
     def places(self):
+        service = self.form.swept
         if not self.short:
-            return [{"nth": k} for k in range(1, len(self.apis) + 1)]
+            n = sum(service in (None, s) for s, _ in self.apis)
+            return [dict({"service": service} if service else {}, nth=k) for k in range(1, n + 1)]
+        if self.form.short_places:
+            return self.form.short_places
         return [{"service": s, "api": a, "nth": min(2, self.apis.count((s, a)))} for s, a in dict.fromkeys(self.apis) if a in self.form.requests]
 
     def plan(self):
+        brief = self.short and self.form.short_places
         for label in LABELS + self.form.labels:
             for how in ("", ":exit"):
-                if how or not self.short:
+                if (how or not self.short) and not brief:
                     yield self.label, label, how
         for name, fault in ONCE.items():
             if not self.short or name == "reset_after":
@@ -204,12 +216,16 @@ class JobSweep:
         for at in self.places():
             yield self.forever, at
         for action in ("stall_before", "stall_after"):
-            if not self.short or action == "stall_after":
+            if not self.short or action == "stall_after" and not brief:
                 for at in self.places():
                     yield self.hang, action, at
         for fault in LATE:
-            if any(a == fault["api"] for _, a in self.apis):
-                yield self.late, fault
+            if brief:
+                yield from ((self.late, dict(fault, **at)) for at in brief if at["api"] == fault["api"])
+                continue
+            n = sum(a == fault["api"] for _, a in self.apis)
+            for k in range(1, n + 1) if not self.short else [2] * (n > 0):
+                yield self.late, dict(fault, nth=k)
 
     def run(self, only):
         begun = time.monotonic()

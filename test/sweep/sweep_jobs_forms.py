@@ -1,6 +1,8 @@
 """The jobs that sweep_jobs.py disturbs: one form for each way of design J1 to J7, three windows
 each.  content() is what the target holds, read by statements outside of jobs.
 """
+import json
+
 import mctest
 from mctest import KEY, OSS, SERVERS, command, odps_sql
 
@@ -20,6 +22,9 @@ class Form:
     read = None             # SELECT of the target, one line a row
     converges = False       # class K: a window may have been applied more than once, the result is the same
     local = False           # nothing is published: rows and books are one transaction
+    replaces = False        # the target holds the rows of the last window, not of all
+    swept = None            # only requests of this service; other forms have the others
+    short_places = None     # requests of the short form, in place of one of each API and all steps
     requests = ("ListShards", "GetCursor", "PullLogs", "CreateUpload", "WriteBlock", "GetUpload", "CommitUpload",
                 "InitiateMultipartUpload", "UploadPart", "ListParts", "CompleteMultipartUpload", "PutObject", "HeadObject", "GetObject",
                 "ListObjectsV2", "BatchWriteRow", "GetRange", "GetStreamRecord", "GetShardIterator", "DescribeStream",
@@ -50,6 +55,12 @@ CREATE USER MAPPING FOR CURRENT_USER SERVER oss OPTIONS (access_key_id '%s', acc
 
     def content(self):
         return sorted(self.session.sql(self.read))
+
+    def learn(self):
+        """after an undisturbed run"""
+
+    def wrong(self):
+        """at rest: what rows and books do not show"""
 
 
 WINDOW = "__receive_time__ >= $1 AND __receive_time__ < $2"
@@ -130,6 +141,70 @@ class OssBig(OssAppend):
     name = "job_loghub_oss_parts"
     statement = "INSERT INTO target SELECT c1, repeat(c2, 2000), %s FROM source WHERE %s" % (DAY, WINDOW)
     read = "SELECT c1, md5(c2), dt FROM target"
+
+
+class OssTold(OssAppend):
+    """each window replaces a directory: a small object and one of several parts, with what tells readers of it"""
+    name = "job_oss_manifest"
+    replaces = True
+    options = ", overwrite_scope => 'snapshot'"
+    statement = "INSERT INTO target SELECT c1, repeat(c2, 1 + 300 * p), p FROM (SELECT *, hashtext(c1) & 1 AS p FROM source) s WHERE %s ORDER BY p, c1, c2" % WINDOW
+    read = "SELECT c1, md5(c2), p FROM target"
+    swept = "oss"
+    root = "ods/"
+    success = root + "_SUCCESS"
+    # the second window is the first one that has something to withdraw and to delete
+    short_places = [dict(service="oss", api=api, path=path, nth=nth) for api, path, nth in (
+        ("HeadObject", "_SUCCESS", 3), ("DeleteObject", "_SUCCESS", 1), ("PutObject", "p%3D0", 2), ("CompleteMultipartUpload", "", 2),
+        ("PutObject", "_mc_manifest", 2), ("DeleteMultipleObjects", "", 1), ("PutObject", "_SUCCESS", 2))]
+
+    def target(self):
+        self.session.sql("CREATE FOREIGN TABLE target (c1 text, c2 text, p int) SERVER oss OPTIONS (prefix '%sp={p}/', format 'csv', "
+                         "missing_ok 'true', part_size '100kB', write_mode 'overwrite', manifest 'true', success_file 'true')" % self.root)
+
+    @staticmethod
+    def number(key):
+        """of the window, if that is a manifest"""
+        return int(key.split("/")[-1].split(".")[0]) if "_mc_manifest/" in key else None
+
+    def states(self):
+        """what was there after each change: (objects as {key: (size, CRC)}, whether _SUCCESS was, the newest manifest's number)"""
+        there, success, newest = {}, False, 0
+        for c in command("oss", "history", bucket="demo")["changes"]:
+            if c["key"] == self.success:
+                success = not c["gone"]
+            elif self.number(c["key"]):
+                newest = max(newest, self.number(c["key"]))
+            elif c["gone"]:
+                there.pop(c["key"], None)
+            else:
+                there[c["key"]] = c["size"], c["crc64"]
+            yield dict(there), success, newest
+
+    def learn(self):
+        self.whole = {newest: there for there, success, newest in self.states() if success}
+        assert sorted(self.whole) == [1, 2, 3] and all(len(w) == 2 for w in self.whole.values()), self.whole
+
+    def wrong(self):
+        newest = 0
+        for there, success, newest in self.states():
+            if success and there != self.whole.get(newest):
+                return "_SUCCESS beside %s and manifest %d" % (sorted(there), newest)
+            if any(there.get(k) != what for k, what in self.whole.get(newest, {}).items()):
+                return "manifest %d tells of what is not there: %s" % (newest, sorted(there))
+        if newest != WINDOWS or not success:
+            return "at rest manifest %d, success file %s" % (newest, success)
+        return self.wrong_manifest()
+
+    def wrong_manifest(self):
+        """the newest one against the objects themselves"""
+        told = json.loads(mctest.oss_get("%s_mc_manifest/%d.json" % (self.root, WINDOWS)))
+        objects = {o["key"]: (o["etag"], o["size"], o["crc64"], o["rows"]) for o in told["objects"]}
+        there = {o["key"]: (o["etag"].strip('"'), int(o["size"]), str(o["crc64"]), mctest.oss_get(o["key"]).count(b"\n"))
+                 for o in command("oss", "list", bucket="demo", prefix=self.root + "p=")["objects"]}
+        if objects != there or told["rows"] != sum(o[3] for o in there.values()) or (told["seq"], told["replaces"]) != (WINDOWS, "directories"):
+            return "the manifest tells %s, there is %s" % (told, there)
+        return None
 
 
 class Local(Form):
@@ -311,5 +386,5 @@ class OdpsOdps(OdpsSource):
     mode = "overwrite"
 
 
-FORMS = {f.name: f for f in (OdpsAppend, OdpsCounted, OdpsOverwrite, OtsFence, OssFence, OssAppend, OssBig, Local, Ots, FromOts, Stream,
+FORMS = {f.name: f for f in (OdpsAppend, OdpsCounted, OdpsOverwrite, OtsFence, OssFence, OssAppend, OssBig, OssTold, Local, Ots, FromOts, Stream,
                              StreamOss, FromOss, FromOssLocal, File, OdpsOss, OdpsLocal, OdpsOdps)}
