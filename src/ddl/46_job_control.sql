@@ -181,6 +181,7 @@ CREATE FUNCTION mc.resolve_run(run_id bigint, how text) RETURNS text
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	r mc.run;
+	untold text;
 BEGIN
 	SELECT * INTO r FROM mc.run t WHERE t.run_id = resolve_run.run_id FOR UPDATE;
 	IF r.run_id IS NULL THEN
@@ -203,6 +204,16 @@ BEGIN
 			'Only runs that are in conflict, lost, not published or blocked can be settled by hand.');
 	END IF;
 	IF how = 'published' THEN
+		-- they vouch for objects by ETag and checksum, which nobody has compared
+		WITH left_out AS (
+			UPDATE mc.publish p SET state = 'discarded', outcome = p.label || ': not put, the run was settled by hand', changed_at = pg_catalog.clock_timestamp()
+				WHERE p.run_id = r.run_id AND p.kind IN ('manifest', 'success') AND p.state IN ('prepared', 'publishing', 'conflict', 'lost')
+				RETURNING p.ordinal, p.label)
+		SELECT pg_catalog.string_agg(label, ', ' ORDER BY ordinal) INTO untold FROM left_out;
+		IF untold IS NOT NULL THEN
+			RAISE NOTICE 'readers are not told of this run: % not put', untold
+				USING HINT = 'The next window puts its own success file. Readers of manifests learn of this window when it is done again, by redo in place of published, or by mc.backfill().';
+		END IF;
 		UPDATE mc.publish p SET state = 'published', outcome = 'settled by hand', changed_at = pg_catalog.clock_timestamp()
 			WHERE p.run_id = r.run_id AND p.state IN ('prepared', 'publishing', 'conflict', 'lost');
 		UPDATE mc.run t SET state = 'publishing' WHERE t.run_id = r.run_id;

@@ -303,6 +303,27 @@ def conflict():
     tap.ok(state == "55006" and "has not made it" in out and len(listed("days/")) == 2, "a manifest of others is not replaced, and nothing is published", out + books())
 
 
+def by_hand():
+    """a person says that everything is there: nobody vouches for it"""
+    job("days")
+    oss_put("days/p=0/days.20250301T000000Z.part-00000.jsonl", "other", "lake")
+    run("days", max_windows=1)
+    kinds = admin("SELECT string_agg(kind || ' ' || substr(label, strpos(label, 'days/')) || ' ' || state, ', ' ORDER BY entry_id) FROM mc.open_entry WHERE kind <> 'object'")
+    tap.ok(kinds == "manifest days/_mc_manifest/1.json publishing, success days/_SUCCESS publishing", "mc.open_entry shows what is held back", kinds + books())
+    done = subprocess.run(["psql", "-XqAt", "-c", "SELECT mc.resolve_run(max(run_id), 'published') FROM mc.run"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    states = admin("SELECT string_agg(kind || ' ' || state, ', ' ORDER BY ordinal) FROM mc.publish WHERE kind <> 'object'")
+    tap.ok(done.stdout == "done\n" and "oss://lake/days/_mc_manifest/1.json, oss://lake/days/_SUCCESS not put" in done.stderr and manifests("days/") == {} and not succeeded("days/") and
+           states == "withdraw published, manifest discarded, success discarded", "what is not put is told", done.stdout + done.stderr + states)
+    state, out = run("days", max_windows=1)
+    tap.ok(state == "00000" and list(manifests("days/")) == [2] and succeeded("days/"), "the next window puts its own", out + books())
+    s = Session()
+    s.sql("BEGIN; INSERT INTO days VALUES (1, 'a', 7)")
+    parts = s.sql("SELECT part FROM mc.uploads()")
+    s.sql("COMMIT")
+    tap.ok(len(parts) == 1 and parts[0].startswith("days/p=7/") and len(manifests("days/")) == 2, "mc.uploads() shows objects", parts)
+    s.close()
+
+
 def others():
     """who else writes there"""
     job("days")
@@ -435,6 +456,7 @@ faulty(wanted)
 redo()
 lost_and_pending()
 conflict()
+by_hand()
 others()
 backfill()
 ad_hoc()
