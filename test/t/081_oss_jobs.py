@@ -618,12 +618,16 @@ def other_tools(session):
     tap.ok(sorted(got, key=repr) == sorted(wanted, key=repr), "text for Hive, decoded", difference(got, wanted))
     tap.ok(len(stored) > 4 and all(len(d) < 350000 and key.endswith(".txt") for key, d in stored.items()), "in objects of about max_object_size",
            {k: len(d) for k, d in stored.items()})
+    # without ORDER BY the ranges of a table come as they arrive
+    rows = sorted(b"".join(stored.values()).split(b"\n"))
     session.sql(load)
-    tap.ok(sorted(files("hive/cars/").values()) == sorted(stored.values()), "a second run writes the same files")
+    again = files("hive/cars/").values()
+    tap.ok(len(again) > 4 and sorted(b"".join(again).split(b"\n")) == rows, "a second run replaces the files by the same rows")
     session.sql("ALTER FOREIGN TABLE cars_hive OPTIONS (ADD header 'true');" + load)
     head = b"car\x01no\x01weight\x01note\n"
-    tap.ok(len(files("hive/cars/")) > 4 and sorted(d.removeprefix(head) for d in files("hive/cars/").values()) == sorted(stored.values()) and
-           all(d.startswith(head) for d in files("hive/cars/").values()), "with a header in each object")
+    again = files("hive/cars/").values()
+    tap.ok(len(again) > 4 and all(d.startswith(head) for d in again) and
+           sorted(b"".join(d.removeprefix(head) for d in again).split(b"\n")) == rows, "with a header in each object")
     small_print(session)
 
 
