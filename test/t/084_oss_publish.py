@@ -73,7 +73,8 @@ CREATE FOREIGN TABLE t (d int, s text) SERVER o OPTIONS (prefix 't/{d}/')""" % (
             passes(s, "%s, every fifth %s" % (api, action), "t", {"every": 5, "action": action})
         plain(s, api + ", all refused", "t", dict(DENIED, every=1))
         plain(s, api + ", the first refused", "t", dict(DENIED, nth=1))
-        halfway(s, api + ", one refused", "t", True, dict(DENIED, nth=12))
+        # those after it are answered later than it is
+        halfway(s, api + ", one refused", "t", True, dict(DENIED, nth=12), {"after": 12, "action": "delay", "ms": 1000})
         halfway(s, api + ", all but eleven refused", "t", True, dict(DENIED, after=11))
         # it is there, or not, and nobody can tell
         halfway(s, api + ", answers lost", "t", False, {"after": 11, "action": "reset_after"}, {"api": "HeadObject", "every": 1, **DENIED})
