@@ -269,6 +269,21 @@ class Listener:
         return b"HTTP/1.1 403 No\r\nContent-Length: %d\r\n\r\n" % len(body) + body
 
 
+def up():
+    """a session after the server has recovered from a crash"""
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        try:
+            s = Session()
+            time.sleep(0.2)             # the postmaster may not have noticed yet
+            if s.try_sql("SELECT 1")[1] == "00000":
+                return s
+        except (RuntimeError, OSError):
+            pass
+        time.sleep(0.1)
+    raise RuntimeError("the server does not come back")
+
+
 class Tap:
     """Counts and prints results as TAP."""
 

@@ -3,10 +3,9 @@ the rows themselves tell whether it happened.  A part of them is a conflict that
 import os
 import subprocess
 import sys
-import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-from mctest import SERVERS, Session, Tap, call, command, generate, odps_content, odps_sql  # noqa: E402
+from mctest import SERVERS, Session, Tap, call, command, generate, odps_content, odps_sql, up  # noqa: E402
 
 tap = Tap()
 ROWS = 400
@@ -20,21 +19,6 @@ LAST = " AND r.run_id = (SELECT max(x.run_id) FROM mc.run x WHERE x.job_id = r.j
 def admin(sql):
     done = subprocess.run(["psql", "-XqAt", "-c", sql], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     return done.stdout.strip()
-
-
-def up():
-    """a session after the server has recovered from a crash"""
-    end = time.monotonic() + 60
-    while time.monotonic() < end:
-        try:
-            s = Session()
-            time.sleep(0.2)             # the postmaster may not have noticed yet
-            if s.try_sql("SELECT 1")[1] == "00000":
-                return s
-        except (RuntimeError, OSError):
-            pass
-        time.sleep(0.1)
-    raise RuntimeError("the server does not come back")
 
 
 def table(s, name, keys=True, options="", declared=True):

@@ -8,7 +8,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 from mctest import (KEY, OSS, SERVERS, WINDOW, Session, Tap, call, command, generate, odps_sql, oss_bucket, oss_get, oss_keys,  # noqa: E402
-                    oss_put, oss_uploads)
+                    oss_put, oss_uploads, up)
 
 tap = Tap()
 LABELS = ["T0", "execute", "executed", "seal", "sealed", "T1", "committed", "P1", "publish", "send", "sent", "published", "T2", "done"]
@@ -42,14 +42,6 @@ def admin(sql):
 
 def faults(*rules):
     call("faults", [dict({"service": "oss"}, **r) for r in rules])
-
-
-def restarted():
-    for _ in range(300):
-        time.sleep(0.1)
-        if subprocess.run(["psql", "-XqAt", "-c", "SELECT 1"], stdout=subprocess.PIPE, stderr=subprocess.PIPE).returncode == 0:
-            return
-    raise RuntimeError("the server does not come back")
 
 
 def content(prefix):
@@ -121,7 +113,7 @@ def crashes(wanted):
             oss_put(foreign, "kept", "lake")
             state, out = run(name, "SET mc_fdw.fail_at = '%s:kill'" % label)
             tap.ok(state == "lost", "%s, %s: the session is killed" % (name, label), "%s %s" % (state, out))
-            restarted()
+            up().close()
             for _ in range(3):
                 state, out = run(name, retry="true", max_windows=3)
             now = content(name + "/")
@@ -142,7 +134,7 @@ def books():
 def killed(name, label, settings=""):
     state, out = run(name, "SET mc_fdw.fail_at = '%s:kill'; %s" % (label, settings))
     tap.ok(state == "lost", "killed at " + label, out)
-    restarted()
+    up().close()
 
 
 def states():

@@ -8,7 +8,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-from mctest import KEY, OSS, Session, Tap, call, command, oss_bucket, oss_get, oss_keys, oss_put, oss_uploads  # noqa: E402
+from mctest import KEY, OSS, Session, Tap, call, command, oss_bucket, oss_get, oss_keys, oss_put, oss_uploads, up  # noqa: E402
 
 tap = Tap()
 LABELS = ["T0", "execute", "executed", "seal", "sealed", "T1", "committed", "P1", "publish", "send", "sent", "published", "T2", "done"]
@@ -45,14 +45,6 @@ def faults(*rules):
     call("faults", [dict({"service": "oss"}, **r) for r in rules])
 
 
-def restarted():
-    for _ in range(300):
-        time.sleep(0.1)
-        if subprocess.run(["psql", "-XqAt", "-c", "SELECT 1"], stdout=subprocess.PIPE, stderr=subprocess.PIPE).returncode == 0:
-            return
-    raise RuntimeError("the server does not come back")
-
-
 def job(name, text=None, settings="", keep=False):
     if not keep:
         for key in ("days/", "snap/"):
@@ -74,7 +66,7 @@ def run(name, settings="", **more):
 
 def killed(name, label):
     state, out = run(name, "SET mc_fdw.fail_at = '%s:kill'" % label)
-    restarted()
+    up().close()
     return state == "lost"
 
 
