@@ -94,3 +94,17 @@ CREATE FUNCTION mc._add(at timestamptz, step interval, zone text) RETURNS timest
 LANGUAGE sql STABLE PARALLEL SAFE
 RETURN CASE WHEN date_trunc('day', step) = '0' THEN at + step ELSE ((at AT TIME ZONE zone) + step) AT TIME ZONE zone END;
 COMMENT ON FUNCTION mc._add(timestamptz, interval, text) IS 'the end of a window: hours and below are absolute, days and above go by the calendar of the time zone';
+
+CREATE FUNCTION mc._find_relation(name text, path text) RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	rel pg_catalog.regclass;
+BEGIN
+	PERFORM pg_catalog.set_config('search_path', path, true);
+	rel := pg_catalog.to_regclass(NULLIF(name, ''));
+	PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+	RETURN (SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_class c
+		JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = rel);
+END
+$$;
+COMMENT ON FUNCTION mc._find_relation(text, text) IS 'qualified name of the relation that a search_path finds; NULL if there is none';

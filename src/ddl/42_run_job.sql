@@ -354,7 +354,7 @@ BEGIN
 		PERFORM mc._begin();
 		j := mc._job(job);
 		IF state <> 'settled' AND state <> 'done' AND state <> 'lost' THEN
-			PERFORM mc._raise_open(j, state);
+			PERFORM mc._raise_open(j);
 		END IF;
 		IF j.paused THEN
 			RAISE NOTICE 'job "%" is paused', job;

@@ -109,7 +109,7 @@ END
 $$;
 COMMENT ON FUNCTION mc._may_retry(mc.job, mc.run, boolean) IS 'may the window of this failed or lost run be done again now?';
 
-CREATE FUNCTION mc._raise_open(j mc.job, state text) RETURNS void
+CREATE FUNCTION mc._raise_open(j mc.job) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	r mc.run;
@@ -128,7 +128,7 @@ BEGIN
 			ELSE 'It is tried again by the next call and by mc.resolve_all().' END);
 END
 $$;
-COMMENT ON FUNCTION mc._raise_open(mc.job, text) IS 'the error of a job whose last run is not settled';
+COMMENT ON FUNCTION mc._raise_open(mc.job) IS 'the error of a job whose last run is not settled';
 
 CREATE FUNCTION mc._depends_met(j mc.job, hi timestamptz) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$

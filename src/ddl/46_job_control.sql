@@ -317,7 +317,7 @@ BEGIN
 	CALL mc._resolve(j.job_id, state);
 	PERFORM mc._begin();
 	IF state <> 'settled' THEN
-		PERFORM mc._raise_open(j, state);
+		PERFORM mc._raise_open(j);
 	END IF;
 	-- what a backfill has recorded is what a later run of the window would read
 	PERFORM mc._check_backfill(j, from_, until);

@@ -22,20 +22,17 @@ COMMENT ON FUNCTION mc._fence_swap(bigint, text) IS 'puts a number in the place 
 CREATE FUNCTION mc._fence_table(name text, path text) RETURNS text
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-	rel pg_catalog.regclass;
+	rel text;
 BEGIN
 	IF name IS NULL OR name = '' THEN
 		RETURN NULL;
 	END IF;
-	PERFORM pg_catalog.set_config('search_path', path, true);
-	rel := pg_catalog.to_regclass(name);
-	PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+	rel := mc._find_relation(name, path);
 	IF rel IS NULL THEN
 		PERFORM mc._raise('42P01', pg_catalog.format('foreign table "%s" for the fence of a job does not exist', name), NULL, NULL);
 	END IF;
-	PERFORM mc._fence_form(rel);
-	RETURN (SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_class c
-		JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = rel);
+	PERFORM mc._fence_form(rel::pg_catalog.regclass);
+	RETURN rel;
 END
 $$;
 COMMENT ON FUNCTION mc._fence_table(text, text) IS 'qualified name of a foreign table that can hold fences, found by a search_path';

@@ -11,27 +11,24 @@ COMMENT ON FUNCTION mc._insert_status(bigint, jsonb) IS 'writes rows into the st
 CREATE FUNCTION mc._status_table(name text, path text) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-	rel pg_catalog.regclass;
+	rel text;
 	missing text;
 BEGIN
 	IF name IS NULL THEN
 		RETURN NULL;
 	END IF;
-	PERFORM pg_catalog.set_config('search_path', path, true);
-	rel := pg_catalog.to_regclass(NULLIF(name, ''));
-	PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+	rel := mc._find_relation(name, path);
 	IF rel IS NULL THEN
 		PERFORM mc._raise('42P01', pg_catalog.format('status table "%s" does not exist', name), NULL, NULL);
 	END IF;
 	SELECT pg_catalog.string_agg(k, ', ') INTO missing
 		FROM pg_catalog.unnest(ARRAY['project_logstore', 'shard', 'target_table', 'timestamp']) AS u (k)
-		WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = rel AND a.attname = k AND NOT a.attisdropped);
+		WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = rel::pg_catalog.regclass AND a.attname = k AND NOT a.attisdropped);
 	IF missing IS NOT NULL THEN
 		PERFORM mc._raise('42703', pg_catalog.format('%s cannot be a status table: it has no column %s', name, missing), NULL,
 			'Its key is project_logstore, shard, target_table, timestamp.');
 	END IF;
-	RETURN (SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_class c
-		JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = rel);
+	RETURN rel;
 END
 $$;
 COMMENT ON FUNCTION mc._status_table(text, text) IS 'qualified name of a table that can be a status table, found by a search_path';
